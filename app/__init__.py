@@ -1,0 +1,30 @@
+"""Flask Detector: finds objects in photos. `create_app` is the web process's entry."""
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+
+def create_app(services: "Services | None" = None) -> Flask:
+    """Build the Flask application.
+
+    Args:
+        services: settings, store and queue to use; read from the environment when None.
+
+    Raises:
+        SettingsError: a setting is malformed or misspelt.
+    """
+    from app import cli, web
+    from app.services import Services
+    from app.settings import Settings
+
+    services = services or Services.from_settings(Settings.from_env())
+    app = Flask(__name__)
+    app.extensions["services"] = services
+    app.config["SECRET_KEY"] = services.settings.signing_key()
+    web.init_app(app)
+    cli.init_app(app)
+    return app

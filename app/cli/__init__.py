@@ -1,0 +1,14 @@
+"""The `flask` commands."""
+
+from importlib import import_module
+
+from flask import Flask
+
+# Each module offers `init_app(app)`, which adds its commands to `app.cli`.
+COMMANDS = ("models", "cleanup")
+
+
+def init_app(app: Flask) -> None:
+    """Attach every command to the application."""
+    for name in COMMANDS:
+        import_module(f"app.cli.{name}").init_app(app)

@@ -1,0 +1,91 @@
+"""Errors that a person may see: each carries an HTTP status, a short code and one plain sentence.
+
+This module knows no Flask: `app/web/errors.py` turns these into pages, JSON and problem details.
+"""
+
+
+class PublicError(Exception):
+    """Base of every error whose message is safe to show.
+
+    Args:
+        message: one plain sentence, with the next step where there is one.
+        headers: extra response headers, such as `Retry-After`.
+    """
+
+    status = 400
+    code = "bad-request"
+    message = "This request cannot be understood."
+
+    def __init__(self, message: str | None = None, headers: dict[str, str] | None = None):
+        self.message = message or self.message
+        self.headers = headers or {}
+        super().__init__(self.message)
+
+
+class NotFound(PublicError):
+    status, code, message = 404, "not-found", "There is nothing at this address. It may have expired."
+
+
+class BadRequest(PublicError):
+    pass
+
+
+class Forbidden(PublicError):
+    status, code, message = 403, "forbidden", "This is not allowed."
+
+
+class Unauthorized(PublicError):
+    status, code, message = 401, "unauthorized", "This request needs a valid API key."
+
+
+class LengthRequired(PublicError):
+    status, code, message = 411, "length-required", "This upload does not say how long it is. Send a Content-Length."
+
+
+class UploadCutShort(PublicError):
+    status, code, message = 400, "upload-cut-short", "This upload ended early. Please send it again."
+
+
+class UploadTooSlow(PublicError):
+    status, code, message = 408, "upload-too-slow", "This upload took too long. Please try again on a faster line."
+
+
+class UploadTooLarge(PublicError):
+    status, code, message = 413, "upload-too-large", "This file is too large."
+
+
+class TooManyPixels(PublicError):
+    status, code, message = 413, "too-many-pixels", "This photo has too many pixels."
+
+
+class NoPhoto(PublicError):
+    status, code, message = 400, "no-photo", "No photo was sent. Choose one first."
+
+
+class NotAPhoto(PublicError):
+    status, code = 415, "not-a-photo"
+    message = "This file is not a photo we can read. JPEG, PNG, WebP, GIF, BMP and TIFF work."
+
+
+class BrokenPhoto(PublicError):
+    status, code, message = 422, "broken-photo", "This photo is damaged or incomplete and cannot be opened."
+
+
+class UnknownAnalysis(PublicError):
+    status, code, message = 422, "unknown-analysis", "This analysis does not exist."
+
+
+class AnalysisUnavailable(PublicError):
+    status, code, message = 503, "analysis-unavailable", "No worker is ready for this yet. Try again in a few seconds."
+
+
+class QueueFull(PublicError):
+    status, code, message = 503, "queue-full", "Too many photos are waiting. Try again in a little while."
+
+
+class ServiceUnavailable(PublicError):
+    status, code, message = 503, "unavailable", "The service cannot take photos right now. Try again in a few seconds."
+
+
+class NotReady(PublicError):
+    status, code, message = 409, "not-ready", "This run has no result yet."

@@ -1,0 +1,165 @@
+"""The tables. Every time is UTC; every id that a person sees is 128 random bits.
+
+A `Run` is one request to analyse one photo. An `Analysis` is the work itself, shared by every run that asks the same
+question: the unique key (photo, analyzer, identity) is what makes twenty simultaneous posts one inference.
+"""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, DateTime, Float, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
+FINISHED = (DONE, FAILED, CANCELLED)
+
+
+def new_id() -> str:
+    """128 random bits as 22 URL-safe characters."""
+    return secrets.token_urlsafe(16)
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, also in SQLite, which drops the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Photo(Base):
+    """A checked photo; its bytes as uploaded are the blob `photos/<sha256>`."""
+
+    __tablename__ = "photos"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    md5: Mapped[str] = mapped_column(String(32), index=True)
+    format: Mapped[str] = mapped_column(String(8))
+    width: Mapped[int] = mapped_column(Integer)
+    height: Mapped[int] = mapped_column(Integer)
+    bytes: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class Analysis(Base):
+    """One analyzer's work on one photo; its result is the blob `results/<id>.json.gz`."""
+
+    __tablename__ = "analyses"
+    __table_args__ = (UniqueConstraint("photo_sha256", "analyzer", "identity"),)
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
+    photo_sha256: Mapped[str] = mapped_column(ForeignKey("photos.sha256"))
+    analyzer: Mapped[str] = mapped_column(String(32))
+    identity: Mapped[str] = mapped_column(String(160))
+    state: Mapped[str] = mapped_column(String(10), default=QUEUED, index=True)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    error: Mapped[str | None] = mapped_column(String(400))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    seconds: Mapped[float | None] = mapped_column(Float)
+
+    photo: Mapped[Photo] = relationship(lazy="joined")
+
+
+class AnalysisClass(Base):
+    """A class found by an analysis at its best score: the index behind the history's search by class."""
+
+    __tablename__ = "analysis_classes"
+
+    analysis_id: Mapped[str] = mapped_column(ForeignKey("analyses.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    best_score: Mapped[float] = mapped_column(Float)
+
+    __table_args__ = (Index("ix_analysis_classes_name", "name", "best_score", "analysis_id"),)
+
+
+class Batch(Base):
+    """Several photos sent in one go. refused: [{"name", "message"}] of the files that were not taken."""
+
+    __tablename__ = "batches"
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
+    owner: Mapped[str] = mapped_column(String(64), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+    refused: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
+
+
+class Run(Base):
+    """One request to analyse one photo. Its state follows its analyses (see `app/store/analyses.py`)."""
+
+    __tablename__ = "runs"
+    __table_args__ = (Index("ix_runs_history", "owner", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
+    owner: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(255))
+    photo_sha256: Mapped[str] = mapped_column(ForeignKey("photos.sha256"), index=True)
+    batch_id: Mapped[str | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"), index=True)
+    state: Mapped[str] = mapped_column(String(10), default=QUEUED, index=True)
+    error: Mapped[str | None] = mapped_column(String(400))
+    deduplicated: Mapped[bool] = mapped_column(Boolean, default=False)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    webhook: Mapped[str | None] = mapped_column(String(2000))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+
+    photo: Mapped[Photo] = relationship(lazy="joined")
+    analyses: Mapped[list[Analysis]] = relationship(
+        secondary="run_analyses", lazy="selectin", order_by="Analysis.analyzer"
+    )
+
+
+class RunAnalysis(Base):
+    """Which analyses a run asked for."""
+
+    __tablename__ = "run_analyses"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    analysis_id: Mapped[str] = mapped_column(ForeignKey("analyses.id"), primary_key=True, index=True)
+
+
+class ApiKey(Base):
+    """An API key, kept as the SHA-256 of its secret."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(80))
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Delivery(Base):
+    """A webhook to be delivered. due_at: the next try; None once delivered or given up."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    url: Mapped[str] = mapped_column(String(2000))
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    due_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+    delivered_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    error: Mapped[str | None] = mapped_column(String(400))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)

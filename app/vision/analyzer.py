@@ -1,0 +1,19 @@
+"""The contract of everything that looks at a photo, after LitServe's `LitAPI` hooks."""
+
+from typing import Protocol
+
+import numpy as np
+
+from app.vision.results import Analysed, ModelCard
+
+
+class Analyzer(Protocol):
+    """A model with its pre- and post-processing. Cheap to make; `load` does the slow part, once."""
+
+    card: ModelCard
+
+    def load(self, device: str) -> None:
+        """Read the weights and be ready. device: `cpu` or `cuda`. Raises CheckpointError when they are unusable."""
+
+    def analyse(self, rgb: np.ndarray) -> Analysed:
+        """Look at one upright photo, (H, W, 3) uint8 RGB. Never keeps a reference to it."""
