@@ -1,0 +1,159 @@
+"""Photo files to upright RGB pixels, with Pillow judging what a file is and OpenCV decoding where it is faster.
+
+Measured on one core with a 12-megapixel photo: JPEG 34 ms with OpenCV against 90 ms with Pillow (whose pixels take
+4 bytes and have to be repacked), WebP 82 ms against 210 ms; the pixels are the same to the bit. Checking that a JPEG
+is whole takes 15 ms, because Pillow's draft mode reads every coefficient but makes a picture of an eighth of the size.
+"""
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image
+
+from app.errors import BrokenPhoto, TooManyPixels
+from app.intake.formats import check_jpeg_structure, sniff
+from app.intake.pixels import to_rgb
+
+# libjpeg writes sides of up to 65,500 pixels: a longer photo could not be shown as JPEG again.
+MAX_SIDE = 65_500
+# Pillow decodes an uncompressed TIFF tile by tile in Python; real files have fewer tiles than this.
+MAX_TILES = 100_000
+# What a parser in Python raises when the bytes make no sense to it: whatever its arithmetic meets first.
+# Deliberately not `Exception`: a job's time limit is raised as one and has to pass.
+_PARSER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    EOFError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Image.DecompressionBombError,
+    struct.error,
+    zlib.error,
+)
+
+warnings.filterwarnings("ignore", module=r"PIL\..*")  # Pillow's remarks on odd files are the sender's, not ours.
+
+
+def decode(data: bytes) -> np.ndarray:
+    """The pixels of a photo: (H, W, 3) uint8 RGB, upright, first frame, transparency on white, 16 bits scaled to 8.
+
+    Holds at most about two copies of the pixels at a time. Raises BrokenPhoto or NotAPhoto.
+    """
+    rgb, orientation = _pixels(data)
+    return upright(rgb, orientation)
+
+
+def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
+    """Decode a photo as cheaply as its format allows.
+
+    Returns:
+        Its format, and width and height as `decode` gives them.
+
+    Raises:
+        NotAPhoto, TooManyPixels (from the header, before decoding), BrokenPhoto.
+    """
+    format = sniff(data)
+    with _opened(data, format) as image:
+        width, height = image.size
+        _check_size(width, height, max_pixels)
+        if format == "jpeg":
+            check_jpeg_structure(data)
+            image.draft("L", (1, 1))
+        if format == "jpeg" or _fast(data, image, format) is None:
+            image.load()
+        if format != "jpeg":
+            width, height = image.size
+        if _orientation(image, format) >= 5:
+            width, height = height, width
+    _check_size(width, height, max_pixels)
+    return format, width, height
+
+
+def upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn (H, W, ...) pixels as EXIF orientation 1 to 8 says (CIPA DC-008, tag 0x0112); others change nothing."""
+    if orientation in (5, 6, 7, 8):
+        rgb = cv2.transpose(rgb)
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return rgb if flip is None else cv2.flip(rgb, flip, dst=rgb)
+
+
+def _pixels(data: bytes) -> tuple[np.ndarray, int]:
+    """The pixels as stored and the orientation still to be applied. On return Pillow's own copy is gone."""
+    format = sniff(data)
+    with _opened(data, format) as image:
+        rgb = _fast(data, image, format)
+        if rgb is None:
+            image.load()
+            rgb = to_rgb(image)
+        return rgb, _orientation(image, format)
+
+
+@contextmanager
+def _opened(data: bytes, format: str) -> Iterator[Image.Image]:
+    """Pillow's view of the file, header read only. Its errors, also those of the block, become BrokenPhoto."""
+    try:
+        with Image.open(BytesIO(data), formats=[format.upper()]) as image:
+            if len(getattr(image, "tile", ())) > MAX_TILES:
+                raise BrokenPhoto()
+            yield image
+    except Image.DecompressionBombError as error:
+        raise TooManyPixels() from error
+    except _PARSER_ERRORS as error:
+        raise BrokenPhoto(_advice(format)) from error
+    except MemoryError as error:
+        raise TooManyPixels("This photo needs more memory than there is. Make it smaller and try again.") from error
+
+
+def _advice(format: str) -> str | None:
+    if format in ("tiff", "bmp"):
+        return f"This {format.upper()} file is damaged or of an unusual kind. Save it as JPEG or PNG and send that."
+    return None
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width < 1 or height < 1:
+        raise BrokenPhoto()
+    if width * height > max_pixels:
+        size = f"{width:,} x {height:,}"
+        raise TooManyPixels(f"This photo has {size} pixels; at most {max_pixels / 1e6:g} million are taken.")
+    if max(width, height) > MAX_SIDE:
+        raise TooManyPixels(f"This photo is longer than {MAX_SIDE:,} pixels on one side, the most that is taken.")
+
+
+def _orientation(image: Image.Image, format: str) -> int:
+    """The EXIF orientation that is still to be applied to a loaded image; Pillow turns TIFFs itself while loading."""
+    if format in ("tiff", "gif", "bmp"):
+        return 1
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _PARSER_ERRORS:
+        return 1  # Damaged metadata around an intact photo.
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _fast(data: bytes, image: Image.Image, format: str) -> np.ndarray | None:
+    """Pixels by OpenCV, not yet upright; None where it is not the better decoder or does not agree on the size."""
+    if (format, image.mode) not in (("jpeg", "RGB"), ("jpeg", "L"), ("webp", "RGB")):
+        return None
+    if getattr(image, "is_animated", False) and format == "webp":
+        return None
+    try:
+        rgb = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+    if rgb is None or rgb.shape != (image.height, image.width, 3):
+        return None
+    return rgb

@@ -1,0 +1,61 @@
+"""Which kind of file some bytes are, by their first bytes and never by a name."""
+
+import re
+
+from app.errors import BrokenPhoto, NotAPhoto
+
+# Sizes of the known BMP information headers; "BM" alone begins many a text.
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+
+# A progressive JPEG has about ten scans. Each one costs a pass over all pixels while it may weigh a few bytes, so a
+# small file with thousands of them is an attack on time (libjpeg-turbo's report LJT-01-004).
+MAX_JPEG_SCANS = 100
+
+_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_JPEG_AFTER_SCAN = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
+_SCAN, _END = 0xDA, 0xD9
+
+
+def sniff(data: bytes) -> str:
+    """The format of a photo: `jpeg`, `png`, `webp`, `gif`, `bmp` or `tiff`. Raises NotAPhoto for all else."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+        return "bmp"
+    if data.startswith(_TIFF_MAGIC):
+        return "tiff"
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        raise NotAPhoto("HEIC photos cannot be read here. Save the photo as JPEG and send that.")
+    raise NotAPhoto()
+
+
+def check_jpeg_structure(data: bytes) -> None:
+    """Walk a JPEG's markers up to its end: one frame header, and no more scans than a photo has.
+
+    Raises:
+        BrokenPhoto: a second frame header (two readers could see two sizes), or scans beyond MAX_JPEG_SCANS.
+    """
+    frames = scans = 0
+    position, pattern = 2, _JPEG_MARKER
+    while found := pattern.search(data, position):
+        marker, position = found[1][0], found.end()
+        if marker == _END:
+            return
+        if marker in _ALONE:
+            continue
+        frames += marker in _FRAMES
+        scans += marker == _SCAN
+        if frames > 1 or scans > MAX_JPEG_SCANS:
+            raise BrokenPhoto("This JPEG is built in a way that no camera uses, and is refused. Save it anew.")
+        position += int.from_bytes(data[position : position + 2], "big")
+        pattern = _JPEG_AFTER_SCAN if marker == _SCAN else _JPEG_MARKER

@@ -1,0 +1,45 @@
+"""A checked photo: what an upload becomes before anything else may touch it."""
+
+import hashlib
+from dataclasses import dataclass
+
+from app.errors import NoPhoto, UploadTooLarge
+from app.intake.decode import verify
+
+
+@dataclass(frozen=True)
+class Photo:
+    """Bytes that are known to decode.
+
+    data: the file as it came; sha256, md5: its hashes in hex; format: `jpeg`, `png`, `webp`, `gif`, `bmp` or `tiff`;
+    width, height: of the upright photo, in pixels.
+    """
+
+    data: bytes
+    sha256: str
+    md5: str
+    format: str
+    width: int
+    height: int
+
+
+def read_photo(data: bytes, *, max_bytes: int, max_pixels: int) -> Photo:
+    """Check an upload: known by its content, within the limits, and decodable to its last row.
+
+    Args:
+        data: the file's bytes; its name is of no interest.
+        max_bytes: largest file taken.
+        max_pixels: largest width x height taken, judged from the header before anything is decoded.
+
+    Raises:
+        NoPhoto: no bytes. UploadTooLarge, TooManyPixels: beyond a limit. NotAPhoto: not one of the six formats.
+        BrokenPhoto: one of them, but damaged, cut short or of a kind that cannot be read.
+    """
+    if not data:
+        raise NoPhoto("This file is empty. Choose another photo.")
+    if len(data) > max_bytes:
+        raise UploadTooLarge(f"This file is larger than {max_bytes / 2**20:g} MB, the most that is taken.")
+    format, width, height = verify(data, max_pixels=max_pixels)
+    sha256 = hashlib.sha256(data).hexdigest()
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return Photo(data, sha256, md5, format, width, height)

@@ -1,0 +1,69 @@
+"""Pillow's pixel modes to plain RGB, a band of rows at a time so that no second full-size copy is made."""
+
+import numpy as np
+from PIL import Image, ImageCms
+
+BAND = 256
+_DEEP = ("I", "F")
+
+
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """A loaded image of any mode as (H, W, 3) uint8 RGB: transparency on white, deep samples scaled to 8 bits."""
+    width, height = image.size
+    out = np.empty((height, width, 3), np.uint8)
+    scale = _deep_scale(image) if image.mode.startswith(_DEEP) else 0.0
+    for top in range(0, height, BAND):
+        band = image.crop((0, top, width, min(top + BAND, height)))
+        rows = out[top : top + BAND]
+        if image.mode.startswith(_DEEP):
+            rows[:] = _deep(band, scale)[..., None]
+        else:
+            rows[:] = np.asarray(_flat(band))
+    return out
+
+
+def _flat(band: Image.Image) -> Image.Image:
+    if band.mode == "RGB" and "transparency" not in band.info:
+        return band
+    if band.mode == "LAB":
+        return ImageCms.applyTransform(band, _lab_to_srgb()) or band
+    if not band.has_transparency_data:
+        return band.convert("RGB")
+    layer = band.convert("RGBA")
+    page = Image.new("RGB", band.size, "white")
+    page.paste(layer, mask=layer.getchannel("A"))
+    return page
+
+
+def _lab_to_srgb() -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+
+
+def _deep_scale(image: Image.Image) -> float:
+    """What brings a sample of a deep image (16 or 32 bits, or floating point) to 0..255.
+
+    A TIFF says how many bits it uses; 32-bit and floating-point files say nothing, so their largest sample decides.
+    """
+    bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]
+    if image.mode.startswith("I;16"):
+        return 255.0 / ((1 << bits) - 1) if 8 < bits <= 16 else 255.0 / 65535.0
+    most = float(max((_finite(band).max() for band in _bands(image)), default=0.0))
+    for limit in (1.0,) if image.mode == "F" else ():
+        if most <= limit:
+            return 255.0 / limit
+    return 255.0 / (255.0 if most <= 255.0 else 65535.0 if most <= 65535.0 else most)
+
+
+def _bands(image: Image.Image) -> list[Image.Image]:
+    width, height = image.size
+    tops = range(0, height, BAND)
+    return [image.crop((0, top, width, min(top + BAND, height))) for top in tops]
+
+
+def _finite(band: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(band, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _deep(band: Image.Image, scale: float) -> np.ndarray:
+    samples = _finite(band)
+    return np.clip(samples * np.float32(scale) + np.float32(0.5), 0, 255).astype(np.uint8)
