@@ -18,7 +18,7 @@ from PIL import ExifTags, Image
 
 from app.errors import BrokenPhoto, TooManyPixels
 from app.intake.formats import check_jpeg_structure, sniff
-from app.intake.pixels import to_rgb
+from app.intake.pixels import bgra_on_white, to_rgb
 
 # libjpeg writes sides of up to 65,500 pixels: a longer photo could not be shown as JPEG again.
 MAX_SIDE = 65_500
@@ -146,14 +146,14 @@ def _orientation(image: Image.Image, format: str) -> int:
 
 def _fast(data: bytes, image: Image.Image, format: str) -> np.ndarray | None:
     """Pixels by OpenCV, not yet upright; None where it is not the better decoder or does not agree on the size."""
-    if (format, image.mode) not in (("jpeg", "RGB"), ("jpeg", "L"), ("webp", "RGB")):
+    channels = {("jpeg", "RGB"): 3, ("jpeg", "L"): 3, ("webp", "RGB"): 3, ("webp", "RGBA"): 4}.get((format, image.mode))
+    if channels is None or (format == "webp" and getattr(image, "is_animated", False)):
         return None
-    if getattr(image, "is_animated", False) and format == "webp":
-        return None
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION if channels == 3 else cv2.IMREAD_UNCHANGED
     try:
-        rgb = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
-    if rgb is None or rgb.shape != (image.height, image.width, 3):
+    if pixels is None or pixels.shape != (image.height, image.width, channels):
         return None
-    return rgb
+    return pixels if channels == 3 else bgra_on_white(pixels)

@@ -22,6 +22,16 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     return out
 
 
+def bgra_on_white(bgra: np.ndarray) -> np.ndarray:
+    """(H, W, 4) uint8 blue, green, red, alpha, laid on white: (H, W, 3) uint8 RGB."""
+    out = np.empty((*bgra.shape[:2], 3), np.uint8)
+    for top in range(0, len(bgra), BAND):
+        band = bgra[top : top + BAND].astype(np.uint16)
+        alpha = band[..., 3:]
+        out[top : top + BAND] = (band[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
+    return out
+
+
 def _flat(band: Image.Image) -> Image.Image:
     if band.mode == "RGB" and "transparency" not in band.info:
         return band
