@@ -1,0 +1,150 @@
+"""The database: one engine, transactions for writing and for reading, and the lock that guards a photo.
+
+SQLite runs in WAL mode and every writing transaction takes the write lock at its start, so that the web process and
+several workers wait for each other instead of failing. PostgreSQL runs at READ COMMITTED with an advisory lock a photo.
+"""
+
+import os
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.settings import Settings, SettingsError
+from app.store.errors import StoreUnavailable
+from app.store.models import Base
+
+# Seconds that a SQLite writer waits for another one, and that PostgreSQL has to accept a connection.
+BUSY_TIMEOUT = 20
+CONNECT_TIMEOUT = 5
+POOL = {"pool_size": 5, "max_overflow": 30, "pool_timeout": 20}
+
+
+class Database:
+    """Transactions on the database that the settings name. Opens nothing before the first one."""
+
+    def __init__(self, settings: Settings):
+        self.url = database_url(settings)
+        self.engine = _engine(self.url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._writing = sessionmaker(self.engine, expire_on_commit=False)
+        self._reading = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
+
+    @contextmanager
+    def writing(self, photo_sha256: str | None = None) -> Iterator[Session]:
+        """A transaction that may write; commits at the end, rolls back on an exception.
+
+        photo_sha256: waits until nobody else holds the lock of this photo. Whoever changes a photo's run or analysis,
+        or deletes its blob, holds it; so such steps never interleave, and no two of them can deadlock.
+        """
+        with self._plain_words(), self._writing.begin() as session:
+            if photo_sha256 is not None:
+                self.lock(session, [photo_sha256])
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that only reads; it waits for no writer."""
+        with self._plain_words(), self._reading.begin() as session:
+            yield session
+
+    def lock(self, session: Session, photos: Iterable[str]) -> None:
+        """Take the locks of several photos, in one order everywhere. SQLite's write lock covers them all already."""
+        if not self.sqlite:
+            for number in sorted(int(sha256[:15], 16) for sha256 in set(photos)):
+                session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+    def insert_new(self, session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert the rows that break no unique key; the others are there already and stay as they are."""
+        session.execute(self._insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+
+    def _insert(self, table: type[Base]) -> Any:
+        if self.sqlite:
+            from sqlalchemy.dialects import sqlite
+
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+
+    def check(self) -> None:
+        """Prove that the database answers. Raises StoreUnavailable with one line."""
+        with self.reading() as session:
+            session.execute(text("SELECT 1"))
+
+    @contextmanager
+    def _plain_words(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            where = self.url.database if self.sqlite else f"{self.url.host}:{self.url.port or 5432}"
+            raise StoreUnavailable(f"The database {where} cannot be used right now ({cause}).") from error
+
+
+def database_url(settings: Settings) -> URL:
+    """SQLAlchemy's address of the database. Raises SettingsError where it is neither SQLite nor PostgreSQL."""
+    if not settings.database_url:
+        return URL.create("sqlite", database=str(settings.data_path / "detector.db"))
+    try:
+        url = make_url(settings.database_url)
+    except ArgumentError as error:
+        raise SettingsError(
+            "DATABASE_URL is not a database address, such as postgres://user:pass@host/name."
+        ) from error
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
+        return url
+    raise SettingsError("DATABASE_URL must name a PostgreSQL database or a SQLite file.")
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, **POOL)
+        event.listen(engine, "do_connect", lambda *_: _make_folder(Path(str(url.database)).parent))
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        arguments = {"connect_timeout": CONNECT_TIMEOUT}
+        engine = create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_recycle=1800, **POOL)
+    _forget_connections_after_fork(engine)
+    return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"The folder {folder} cannot be made ({error.strerror}). Set DATA_DIR to one that can."
+        raise StoreUnavailable(message) from error
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: see _begin_sqlite
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _forget_connections_after_fork(engine: Engine) -> None:
+    """A child must not talk on its parent's connections, nor close them."""
+    reference = weakref.ref(engine)
+
+    def forget() -> None:
+        alive = reference()
+        if alive is not None:
+            alive.dispose(close=False)
+
+    os.register_at_fork(after_in_child=forget)

@@ -1,0 +1,161 @@
+"""Runs: one request to analyse one photo, from its first byte to its deletion."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.store.analyses import requeue
+from app.store.base import NAME_LENGTH, Part, clean, enter, follow, photo_key
+from app.store.models import (
+    CANCELLED,
+    FAILED,
+    FINISHED,
+    QUEUED,
+    Analysis,
+    Photo,
+    Run,
+    RunAnalysis,
+    new_id,
+    utcnow,
+)
+
+if TYPE_CHECKING:
+    from app.intake.photo import Photo as CheckedPhoto
+
+ID = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+class Runs(Part):
+    """What the web process does with the store."""
+
+    def add_run(
+        self,
+        photo: "CheckedPhoto",
+        *,
+        name: str,
+        identities: Mapping[str, str],
+        owner: str,
+        batch_id: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        webhook: str | None = None,
+        retention_days: float = 0,
+    ) -> tuple[Run, list[str]]:
+        """Keep a photo and the request to analyse it.
+
+        Args:
+            identities: the model identity of each analyzer asked for, by the analyzer's name; at least one.
+            retention_days: how long the run is kept; 0 for ever.
+
+        Returns:
+            The run, and the ids of the analyses that this call put into the state `queued`: the caller enqueues them.
+            An analysis that exists (queued, running or done, from whomever) is shared and not among them; one that
+            failed or was cancelled is tried again. A run that queues nothing is `deduplicated`.
+        """
+        if not identities:
+            raise ValueError("a run asks for at least one analysis")
+        key = photo_key(photo.sha256)
+        if not self.blobs.exists(key):
+            self.blobs.put(key, photo.data)
+        with self.database.writing(photo.sha256) as session:
+            if not self.blobs.exists(key):  # its last other run was deleted before we had the lock
+                self.blobs.put(key, photo.data)
+            self.database.insert_new(session, Photo, [_photo_row(photo)])
+            analyses, queued = self._analyses(session, photo.sha256, identities)
+            created = utcnow()
+            run = Run(
+                id=new_id(),
+                owner=owner,
+                name=clean(name, NAME_LENGTH),
+                photo_sha256=photo.sha256,
+                batch_id=batch_id,
+                state=QUEUED,
+                deduplicated=not queued,
+                options=dict(options or {}),
+                webhook=webhook,
+                created_at=created,
+                expires_at=created + timedelta(days=retention_days) if retention_days else None,
+            )
+            session.add(run)
+            session.flush()
+            session.add_all(RunAnalysis(run_id=run.id, analysis_id=analysis.id) for analysis in analyses)
+            session.flush()
+            follow(session, [run])
+            session.refresh(run, ["photo", "analyses"])
+        return run, queued
+
+    def _analyses(
+        self, session: Session, sha256: str, identities: Mapping[str, str]
+    ) -> tuple[list[Analysis], list[str]]:
+        """The analyses of a photo, made where they are not there, and the ids of those that are queued by this."""
+        rows = [
+            {"id": new_id(), "photo_sha256": sha256, "analyzer": analyzer, "identity": identity}
+            for analyzer, identity in identities.items()
+        ]
+        self.database.insert_new(session, Analysis, rows)
+        found = session.scalars(select(Analysis).where(Analysis.photo_sha256 == sha256)).all()
+        analyses = [analysis for analysis in found if identities.get(analysis.analyzer) == analysis.identity]
+        queued = {row["id"] for row in rows}
+        for analysis in analyses:
+            if analysis.state in (FAILED, CANCELLED):
+                requeue(analysis)
+                queued.add(analysis.id)
+        session.flush()
+        return analyses, [analysis.id for analysis in analyses if analysis.id in queued]
+
+    def get_run(self, id: str) -> Run:
+        """A run with its photo and analyses. Raises NotFound where there is none, or it has expired."""
+        if not ID.fullmatch(id):
+            raise NotFound
+        with self.database.reading() as session:
+            run = session.get(Run, id)
+        if run is None or (run.expires_at is not None and run.expires_at <= utcnow()):
+            raise NotFound
+        return run
+
+    def photo_bytes(self, sha256: str) -> bytes:
+        """A photo as it was uploaded. Raises BlobMissing."""
+        return self.blobs.get(photo_key(sha256))
+
+    def cancel_run(self, id: str) -> list[str]:
+        """End an unfinished run; the ids of its queued analyses that no other run waits for, now cancelled too.
+
+        An analysis that runs already is left to end: its result serves the next one who asks. Raises NotFound.
+        """
+        sha256 = self.get_run(id).photo_sha256
+        with self.database.writing(sha256) as session:
+            run = session.get(Run, id)
+            if run is None:
+                raise NotFound
+            if run.state in FINISHED:
+                return []
+            enter(session, run, CANCELLED)
+            session.flush()
+            alone = [
+                analysis for analysis in run.analyses if analysis.state == QUEUED and not _wanted(session, analysis)
+            ]
+            for analysis in alone:
+                analysis.state, analysis.finished_at = CANCELLED, utcnow()
+            return [analysis.id for analysis in alone]
+
+
+def _wanted(session: Session, analysis: Analysis) -> bool:
+    """Whether an unfinished run asked for the analysis."""
+    links = select(RunAnalysis).join(Run, Run.id == RunAnalysis.run_id)
+    wanted = links.where(RunAnalysis.analysis_id == analysis.id, Run.state.not_in(FINISHED))
+    return bool(session.scalar(select(wanted.exists())))
+
+
+def _photo_row(photo: "CheckedPhoto") -> dict[str, Any]:
+    return {
+        "sha256": photo.sha256,
+        "md5": photo.md5,
+        "format": photo.format,
+        "width": photo.width,
+        "height": photo.height,
+        "bytes": len(photo.data),
+    }

@@ -1,0 +1,107 @@
+"""Blobs in a bucket of Amazon's S3 or of any store that speaks its API."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.settings import Settings
+from app.store.blobs import checked
+from app.store.errors import BlobMissing, StoreUnavailable
+
+MISSING = ("404", "NoSuchKey", "NotFound")
+# What a start with a wrong setting is answered with, and what to do then.
+REFUSALS = {
+    "NoSuchBucket": "the bucket does not exist",
+    "404": "the bucket does not exist",
+    "403": "access is denied: check S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY",
+    "AccessDenied": "access is denied: check the rights of S3_ACCESS_KEY_ID",
+    "InvalidAccessKeyId": "the key is not known: check S3_ACCESS_KEY_ID",
+    "SignatureDoesNotMatch": "the secret is wrong: check S3_SECRET_ACCESS_KEY",
+}
+
+
+class S3Blobs:
+    """Blobs as objects, `<prefix>photos/<sha256>`. One request each: an object is whole or absent by S3's promise."""
+
+    def __init__(self, settings: Settings):
+        self.bucket = settings.s3_bucket
+        self.prefix = f"{settings.s3_prefix.strip('/')}/" if settings.s3_prefix.strip("/") else ""
+        self.where = f"The S3 bucket {self.bucket} at {settings.s3_endpoint_url or 'Amazon'}"
+        # The newer checksums of boto3 are refused by many S3-compatible stores, and path addresses work at all of them.
+        config = Config(
+            connect_timeout=5,
+            read_timeout=20,
+            max_pool_connections=32,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path"} if settings.s3_endpoint_url else {},
+        )
+        with self._plain_words():
+            self.client: Any = boto3.session.Session().client(
+                "s3",
+                endpoint_url=settings.s3_endpoint_url or None,
+                region_name=settings.s3_region,
+                aws_access_key_id=settings.s3_access_key_id or None,
+                aws_secret_access_key=settings.s3_secret_access_key or None,
+                config=config,
+            )
+
+    def put(self, key: str, data: bytes) -> None:
+        with self._plain_words():
+            self.client.put_object(Bucket=self.bucket, Key=self._name(key), Body=data)
+
+    def get(self, key: str) -> bytes:
+        with self._plain_words():
+            return self.client.get_object(Bucket=self.bucket, Key=self._name(key))["Body"].read()
+
+    def delete(self, key: str) -> None:
+        with self._plain_words():
+            self.client.delete_object(Bucket=self.bucket, Key=self._name(key))
+
+    def exists(self, key: str) -> bool:
+        try:
+            with self._plain_words():
+                self.client.head_object(Bucket=self.bucket, Key=self._name(key))
+        except BlobMissing:
+            return False
+        return True
+
+    def keys(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        pages = self.client.get_paginator("list_objects_v2")
+        with self._plain_words():
+            for page in pages.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}{prefix}"):
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"].removeprefix(self.prefix), entry["LastModified"].astimezone(UTC)
+
+    def discard_partial(self, before: datetime) -> int:
+        return 0  # a put that does not end leaves nothing
+
+    def check(self) -> None:
+        try:
+            self.client.head_bucket(Bucket=self.bucket)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            raise StoreUnavailable(f"{self.where} cannot be used: {REFUSALS.get(code, error)}.") from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(f"{self.where} cannot be used: {error}.") from error
+
+    def _name(self, key: str) -> str:
+        return self.prefix + checked(key)
+
+    @contextmanager
+    def _plain_words(self) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in MISSING:
+                raise BlobMissing from error
+            raise StoreUnavailable(f"{self.where} refused: {REFUSALS.get(code, code)}.") from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(f"{self.where} cannot be reached.") from error

@@ -1,0 +1,41 @@
+"""The store: records in a database, photos and results as blobs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from app.settings import Settings
+from app.store import schema
+from app.store.analyses import Analyses
+from app.store.blobs import blob_store
+from app.store.database import Database
+from app.store.runs import Runs
+
+
+class Store(Runs, Analyses):
+    """Everything that lasts.
+
+    Records that its methods return are detached: they show what was true then, with their photo and analyses loaded.
+    Every method raises StoreUnavailable when the database or the blob store does not work.
+    """
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Store":
+        """The store that the settings name. Opens nothing yet. Raises SettingsError on an unusable address."""
+        return cls(Database(settings), blob_store(settings))
+
+    def migrate(self) -> bool:
+        """Bring the tables up to date, whoever else does the same right now; whether anything was to do."""
+        return schema.migrate(self.database)
+
+    def check(self) -> None:
+        """Prove that database and blob store work. Raises StoreUnavailable with one line that says which does not."""
+        self.database.check()
+        self.blobs.check()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction that may write; for what the methods do not offer."""
+        with self.database.writing() as session:
+            yield session
