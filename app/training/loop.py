@@ -1,0 +1,158 @@
+"""The training loop: AdamW, warm-up and cosine, gradient clipping, moving average of the weights, resumable.
+
+Run under `torchrun --nproc-per-node N` it averages gradients over N processes.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from app.training.dataset import BalancedSampler, TrainingSet, collate
+from app.training.model import train_mode
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says why in one sentence."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train. batch: photos a step and process; lr: greatest learning rate; ema: decay of the moving average."""
+
+    steps: int
+    batch: int = 2
+    lr: float = 3e-4
+    warmup: int = 50
+    weight_decay: float = 1e-4
+    clip: float = 5.0
+    ema: float = 0.998
+    seed: int = 0
+    save_every: int = 250
+    evaluate_every: int = 1000
+
+    def lr_at(self, step: int) -> float:
+        """Linear warm-up, then a cosine down to a hundredth."""
+        if step < self.warmup:
+            return self.lr * (step + 1) / self.warmup
+        progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        return self.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+class Trainer:
+    """Trains `model` on `data` and keeps its state in `folder`: `last.pth` (to resume) and `log.jsonl` (curves)."""
+
+    def __init__(self, model: nn.Module, data: TrainingSet, plan: Plan, folder: Path, device: str):
+        self.model, self.data, self.plan, self.folder = model.to(device), data, plan, folder
+        self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        if self.world > 1 and not dist.is_initialized():
+            dist.init_process_group("nccl" if device == "cuda" else "gloo")
+        trained = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, plan.lr, weight_decay=plan.weight_decay)
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
+        self.device, self.step = device, 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def resume(self) -> bool:
+        """Go on from `last.pth` if there is one; say whether there was."""
+        path = self.folder / "last.pth"
+        if not path.is_file():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        return True
+
+    def run(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None = None) -> None:
+        """Train to the end of the plan; `evaluate(averaged model, step)` is called at intervals and at the end.
+
+        Raises:
+            TrainingError: the loss is not a number; the photos of that step are named.
+        """
+        plan = self.plan
+        sampler = BalancedSampler(self.data.samples, plan.seed + self.rank, start=self.step * plan.batch)
+        loader = DataLoader(self.data, plan.batch, sampler=sampler, collate_fn=collate)
+        batches = iter(loader)
+        train_mode(self.model)
+        bar = tqdm(total=plan.steps, initial=self.step, unit="step", disable=self.rank > 0, smoothing=0.05)
+        while self.step < plan.steps:
+            began = time.perf_counter()
+            losses = self._step(next(batches))
+            self.step += 1
+            bar.update()
+            if self.rank == 0:
+                self._log({"step": self.step, "lr": plan.lr_at(self.step), **losses}, began)
+                bar.set_postfix(loss=f"{losses['loss']:.2f}")
+            last = self.step == plan.steps
+            if last or self.step % plan.save_every == 0:
+                self._save()
+            if evaluate and self.rank == 0 and (last or self.step % plan.evaluate_every == 0):
+                self._log({"step": self.step, "scores": evaluate(self.average.module, self.step)})
+        bar.close()
+
+    def _step(self, batch: dict[str, Any]) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.lr_at(self.step)
+        names = [meta["filename"] for meta in batch["img_metas"]]
+        losses, values = self.model._parse_losses(self.model(return_loss=True, **self._to_device(batch)))
+        if not math.isfinite(float(losses)):
+            raise TrainingError(f"The loss is not a number at step {self.step}, on {', '.join(names)}.")
+        self.optimizer.zero_grad(set_to_none=False)
+        losses.backward()
+        self._share_gradients()
+        trained = self.optimizer.param_groups[0]["params"]
+        nn.utils.clip_grad_norm_(trained, self.plan.clip)
+        self.optimizer.step()
+        self.average.update_parameters(self.model)
+        return {name: round(float(value), 5) for name, value in values.items()}
+
+    def _share_gradients(self) -> None:
+        if self.world == 1:
+            return
+        trained = self.optimizer.param_groups[0]["params"]
+        flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in trained])
+        dist.all_reduce(flat)
+        flat /= self.world
+        for p, gradient in zip(trained, flat.split([p.numel() for p in trained]), strict=True):
+            p.grad = gradient.view_as(p)
+
+    def _to_device(self, batch: dict[str, Any]) -> dict[str, Any]:
+        def move(value: Any) -> Any:
+            if isinstance(value, torch.Tensor):
+                return value.to(self.device)
+            return [move(v) for v in value] if isinstance(value, list) else value
+
+        return {name: move(value) for name, value in batch.items()}
+
+    def _save(self) -> None:
+        if self.rank:
+            return
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "plan": asdict(self.plan),
+        }
+        part = self.folder / "last.pth.part"
+        torch.save(state, part)
+        part.replace(self.folder / "last.pth")
+
+    def _log(self, entry: dict[str, Any], began: float | None = None) -> None:
+        if began is not None:
+            entry["seconds"] = round(time.perf_counter() - began, 3)
+        with open(self.folder / "log.jsonl", "a") as file:
+            file.write(json.dumps(entry) + "\n")

@@ -1,0 +1,136 @@
+"""A detector made ready for training: configuration, frozen parts, classes carried over from its base."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmcv import Config, ConfigDict
+from mmdet.models import build_detector
+from torch import nn
+
+from app.training.dataset import Normalisation
+from app.training.partial_masks import PartialMaskRoIHead
+
+# MMDetection's own training settings of Faster and Mask R-CNN (configs/_base_/models/mask_rcnn_r50_fpn.py), with half
+# the regions a photo, for configs that bring none.
+TRAIN_CFG = ConfigDict(
+    rpn={
+        "assigner": {
+            "type": "MaxIoUAssigner",
+            "pos_iou_thr": 0.7,
+            "neg_iou_thr": 0.3,
+            "min_pos_iou": 0.3,
+            "match_low_quality": True,
+        },
+        "sampler": {"type": "RandomSampler", "num": 256, "pos_fraction": 0.5, "add_gt_as_proposals": False},
+        "allowed_border": -1,
+        "pos_weight": -1,
+        "debug": False,
+    },
+    rpn_proposal={"nms_pre": 500, "max_per_img": 300, "nms": {"type": "nms", "iou_threshold": 0.7}, "min_bbox_size": 0},
+    rcnn={
+        "assigner": {
+            "type": "MaxIoUAssigner",
+            "pos_iou_thr": 0.5,
+            "neg_iou_thr": 0.5,
+            "min_pos_iou": 0.5,
+            "match_low_quality": True,
+        },
+        "sampler": {"type": "RandomSampler", "num": 192, "pos_fraction": 0.25, "add_gt_as_proposals": True},
+        "mask_size": 28,
+        "pos_weight": -1,
+        "debug": False,
+    },
+)
+
+
+def training_config(cfg: Config, classes: Sequence[str]) -> Config:
+    """A copy of a detector's config that trains on these classes, with masks where the data has them."""
+    cfg = copy.deepcopy(cfg)
+    model = cfg.model
+    model.pop("pretrained", None)
+    if model.backbone.get("init_cfg"):
+        model.backbone.init_cfg = None
+    if not model.get("train_cfg") and not cfg.get("train_cfg"):
+        model.train_cfg = TRAIN_CFG
+    roi_head = model.get("roi_head")
+    if roi_head is not None:
+        if roi_head.get("mask_head") and roi_head.type == "StandardRoIHead":
+            roi_head.type = PartialMaskRoIHead.__name__
+        for head in (roi_head.bbox_head, roi_head.get("mask_head")):
+            if head:
+                head.num_classes = len(classes)
+    else:
+        model.bbox_head.num_classes = len(classes)
+    return cfg
+
+
+def normalisation(cfg: Config) -> Normalisation:
+    """The Normalize step of a config's test pipeline, or its `img_norm_cfg`."""
+    values = cfg.get("img_norm_cfg") or _find_step(cfg.data.test.pipeline, "Normalize")
+    return Normalisation(tuple(values["mean"]), tuple(values["std"]), bool(values.get("to_rgb", True)))
+
+
+def _find_step(pipeline: Sequence[dict[str, Any]], kind: str) -> dict[str, Any]:
+    for step in pipeline:
+        if step["type"] == kind:
+            return step
+        if "transforms" in step:
+            return _find_step(step["transforms"], kind)
+    raise KeyError(kind)
+
+
+def build(cfg: Config, state: dict[str, torch.Tensor], base: Sequence[str], classes: Sequence[str]) -> nn.Module:
+    """Build the detector of a training config and load a base checkpoint's weights into it.
+
+    Args:
+        state: the base's weights, any floating type; base, classes: class names of the base and of the data. Rows of
+            the classifying layers go over by name; a class that the base does not know starts at random.
+    """
+    model = build_detector(cfg.model, train_cfg=cfg.get("train_cfg"), test_cfg=cfg.get("test_cfg"))
+    own = model.state_dict()
+    for key, value in state.items():
+        if key not in own:
+            continue
+        if own[key].shape == value.shape and list(base) == list(classes):
+            own[key] = value.float() if value.is_floating_point() else value
+        elif own[key].shape[1:] == value.shape[1:]:
+            own[key] = _carry_over(own[key], value.float(), base, classes)
+    model.load_state_dict(own)
+    return model
+
+
+def _carry_over(own: torch.Tensor, value: torch.Tensor, base: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
+    """Copy the rows of shared classes: (classes * k [+ 1 background], ...) tensors; others as a whole if they fit."""
+    rows, base_rows = own.shape[0] if own.dim() else 0, value.shape[0] if value.dim() else 0
+    group, background = divmod(base_rows, len(base)) if base_rows else (0, 0)
+    if group == 0 or background > 1 or rows != len(classes) * group + background:
+        return value if own.shape == value.shape else own
+    result = own.clone()
+    for index, name in enumerate(classes):
+        if name in base:
+            at = list(base).index(name)
+            result[index * group : (index + 1) * group] = value[at * group : (at + 1) * group]
+    if background:
+        result[-1] = value[-1]
+    return result
+
+
+def freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
+    """Keep parameters under these prefixes, and every batch norm, as they are."""
+    for name, parameter in model.named_parameters():
+        if name.startswith(tuple(prefixes)):
+            parameter.requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            for parameter in module.parameters():
+                parameter.requires_grad_(False)
+
+
+def train_mode(model: nn.Module) -> None:
+    """Training mode with every batch norm in evaluation mode: batches are too small for statistics of their own."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()

@@ -1,0 +1,136 @@
+"""The report of a training: curves, scores by class, photos with predictions beside the truth."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib
+import numpy as np
+from jinja2 import Environment, PackageLoader, select_autoescape
+from pycocotools import mask as coco_mask
+
+from app.intake import decode
+from app.training.data import CocoData, Sample
+from app.vision.render import annotate
+from app.vision.results import RLE, Analysed, Instances, ModelCard
+from app.vision.view import View
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+PHOTO_SIDE = 640
+CURVES = ("loss", "loss_cls", "loss_bbox", "loss_mask", "loss_rpn_cls", "loss_rpn_bbox")
+TRUTH = ModelCard("objects", "truth", "Truth", "1", "")
+
+
+def write_report(
+    folder: Path, title: str, facts: Mapping[str, Any], data: CocoData, predictions: Mapping[int, Instances]
+) -> Path:
+    """Write `report.html` with its pictures into `folder`, from the `log.jsonl` there.
+
+    Args:
+        facts: name and value of each line of the summary table (data, seed, time, licence ...).
+        data: the validation photos; predictions: by image id.
+    """
+    pictures = folder / "report"
+    pictures.mkdir(exist_ok=True)
+    entries = read_log(folder / "log.jsonl")
+    draw_curves(entries, pictures / "curves.svg")
+    scores = [entry for entry in entries if "scores" in entry]
+    pairs = [_pair(sample, data, predictions[sample.image_id], pictures) for sample in data.samples[:24]]
+    page = Environment(loader=PackageLoader("app.training", "."), autoescape=select_autoescape())
+    html = page.get_template("report.html").render(title=title, facts=facts, scores=scores, pairs=pairs)
+    path = folder / "report.html"
+    path.write_text(html)
+    return path
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The entries of a training's log; a last line cut short by a crash is left out."""
+    entries = []
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return entries
+
+
+def draw_curves(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Losses, smoothed, and average precision over the steps, as an SVG."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
+    steps = [entry["step"] for entry in entries if "loss" in entry]
+    for name in CURVES:
+        values = [entry.get(name, np.nan) for entry in entries if "loss" in entry]
+        if values and not np.isnan(values).all():
+            left.plot(steps, smooth(np.array(values)), label=name, linewidth=1.2)
+    left.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    left.legend(fontsize=8)
+    scored = [entry for entry in entries if "scores" in entry]
+    for kind in ("box", "mask"):
+        points = [(entry["step"], entry["scores"][kind]["AP"]) for entry in scored if entry["scores"].get(kind)]
+        if points:
+            right.plot(*zip(*points, strict=True), marker="o", label=f"{kind} AP")
+            right.legend(fontsize=8)
+    right.set(xlabel="step", ylabel="AP, percent", ylim=(0, None))
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def smooth(values: np.ndarray, window: int = 50) -> np.ndarray:
+    """Running mean of (N,) values over the last `window`, NaN counted as absent."""
+    known = np.cumsum(~np.isnan(values))
+    total = np.cumsum(np.nan_to_num(values))
+    before = np.maximum(np.arange(len(values)) - window, -1)
+    count = known - np.where(before >= 0, known[before], 0)
+    return (total - np.where(before >= 0, total[before], 0)) / np.maximum(count, 1)
+
+
+def truth_instances(sample: Sample, classes: Sequence[str]) -> Instances:
+    """A photo's truth as a result; an instance without a polygon gets its box as mask."""
+    size = (sample.height, sample.width)
+    masks = []
+    for box, polygons in zip(sample.boxes, sample.polygons, strict=True):
+        x1, y1, x2, y2 = (float(v) for v in box)
+        outline = polygons or [[x1, y1, x2, y1, x2, y2, x1, y2]]
+        merged = coco_mask.merge(coco_mask.frPyObjects(outline, *size))
+        masks.append(RLE(size, merged["counts"].decode("ascii")))
+    scores = np.ones(len(sample.boxes), np.float32)
+    return Instances(size, tuple(classes), sample.boxes, scores, sample.labels, tuple(masks))
+
+
+def contact_sheet(pictures: Sequence[np.ndarray], columns: int, side: int) -> np.ndarray:
+    """(H, W, 3) uint8 photos of any shape on one sheet of square white cells of `side` pixels."""
+    rows = -(-len(pictures) // columns)
+    sheet = np.full((rows * side, columns * side, 3), 255, np.uint8)
+    for i, picture in enumerate(pictures):
+        small = _fit(picture, side - 6)
+        y = i // columns * side + (side - small.shape[0]) // 2
+        x = i % columns * side + (side - small.shape[1]) // 2
+        sheet[y : y + small.shape[0], x : x + small.shape[1]] = small
+    return sheet
+
+
+def draw(rgb: np.ndarray, instances: Instances, threshold: float) -> np.ndarray:
+    """The photo with its instances at or above the threshold drawn, (H, W, 3) uint8 RGB."""
+    return annotate(rgb, {"objects": Analysed(TRUTH, instances)}, View(threshold=threshold))
+
+
+def _pair(sample: Sample, data: CocoData, found: Instances, folder: Path) -> dict[str, str]:
+    """Write truth and prediction of one photo; the names of both files."""
+    rgb = decode(sample.path.read_bytes())
+    names = {}
+    for kind, instances in (("truth", truth_instances(sample, data.classes)), ("found", found)):
+        name = f"{sample.image_id}-{kind}.jpg"
+        picture = _fit(draw(rgb, instances, 0.4), PHOTO_SIDE)
+        cv2.imwrite(str(folder / name), picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        names[kind] = name
+    return {**names, "name": sample.path.name}
+
+
+def _fit(rgb: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(rgb.shape[:2])
+    size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

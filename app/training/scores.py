@@ -1,0 +1,100 @@
+"""Average precision of predictions, by pycocotools."""
+
+import contextlib
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from app.training.data import CocoData
+from app.vision.results import Instances
+
+
+def score(data: CocoData, predictions: Mapping[int, Instances]) -> dict[str, Any]:
+    """COCO's average precision of predictions on checked data.
+
+    Args:
+        predictions: by image id; class names that the data does not know are left out.
+
+    Returns:
+        {"photos": n, "box": {"AP", "AP50", "classes": {name: {"AP", "AP50"}}}, "mask": the same, or None where the
+        truth or the predictions have no masks}; numbers are percentages, None for a class without truth.
+    """
+    rows = [row for image_id, instances in predictions.items() for row in _rows(data, image_id, instances)]
+    with_masks = all(p.masks is not None for p in predictions.values())
+    with_masks = with_masks and any(a.get("segmentation") for a in data.truth["annotations"])
+    return {
+        "photos": len(predictions),
+        "box": _evaluate(data, rows, "bbox"),
+        "mask": _evaluate(_with_masks_only(data), rows, "segm") if with_masks else None,
+    }
+
+
+def _rows(data: CocoData, image_id: int, instances: Instances) -> list[dict[str, Any]]:
+    ids = dict(zip(data.classes, data.category_ids, strict=True))
+    rows = []
+    for i, name in enumerate(instances.names):
+        if name not in ids:
+            continue
+        x1, y1, x2, y2 = (float(v) for v in instances.boxes[i])
+        row = {"image_id": image_id, "category_id": ids[name], "score": float(instances.scores[i])}
+        row["bbox"] = [x1, y1, x2 - x1, y2 - y1]
+        if instances.masks is not None:
+            row["segmentation"] = instances.masks[i].to_coco()
+        rows.append(row)
+    return rows
+
+
+def _with_masks_only(data: CocoData) -> CocoData:
+    """The photos whose every instance has a mask: elsewhere a found object would count as false."""
+    incomplete = {a["image_id"] for a in data.truth["annotations"] if not a.get("segmentation")}
+    return data.only([sample for sample in data.samples if sample.image_id not in incomplete])
+
+
+def _evaluate(data: CocoData, rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
+    ids = {sample.image_id for sample in data.samples}
+    chosen = [_for_kind(row, kind) for row in rows if row["image_id"] in ids]
+    if not chosen:
+        return {"AP": 0.0, "AP50": 0.0, "classes": {}}
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = {
+            "info": {},
+            "images": data.truth["images"],
+            "categories": data.truth["categories"],
+            "annotations": [_annotation(a) for a in data.truth["annotations"]],
+        }
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes(chosen), kind)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    names = {c["id"]: c["name"] for c in data.truth["categories"]}
+    classes = {
+        names[category]: {"AP": _mean(precision[:, :, k]), "AP50": _mean(precision[0, :, k])}
+        for k, category in enumerate(evaluation.params.catIds)
+    }
+    return {"AP": _percent(evaluation.stats[0]), "AP50": _percent(evaluation.stats[1]), "classes": classes}
+
+
+def _for_kind(row: dict[str, Any], kind: str) -> dict[str, Any]:
+    """pycocotools takes area and box from the box when one is there, so masks are scored without it."""
+    return {k: v for k, v in row.items() if k != ("bbox" if kind == "segm" else "segmentation")}
+
+
+def _annotation(a: dict[str, Any]) -> dict[str, Any]:
+    area = a.get("area", a["bbox"][2] * a["bbox"][3])
+    return {**a, "area": area, "iscrowd": int(a.get("iscrowd", 0))}
+
+
+def _mean(precision: np.ndarray) -> float | None:
+    known = precision[precision > -1]
+    return _percent(known.mean()) if known.size else None
+
+
+def _percent(value: float) -> float:
+    return round(float(value) * 100, 2)

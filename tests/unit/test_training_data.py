@@ -1,0 +1,141 @@
+"""COCO folders are checked file by file before anything is trained."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from app.training.data import DataError, read_coco, split
+
+
+def write_folder(folder: Path, annotations: list[dict[str, Any]], photos: int = 3, **changes: Any) -> Path:
+    """A COCO folder of grey 64 x 48 photos with two classes."""
+    (folder / "images").mkdir(parents=True)
+    images = []
+    for i in range(1, photos + 1):
+        Image.new("RGB", (64, 48), (90, 90, 90)).save(folder / "images" / f"{i}.png")
+        images.append({"id": i, "file_name": f"{i}.png", "width": 64, "height": 48})
+    categories = [{"id": 7, "name": "cup"}, {"id": 3, "name": "dog"}]
+    truth = {"images": images, "categories": categories, "annotations": annotations, **changes}
+    (folder / "instances.json").write_text(json.dumps(truth))
+    return folder
+
+
+def box(
+    id: int = 1, image_id: int = 1, category_id: int = 3, bbox: Any = (4, 4, 20, 20), **more: Any
+) -> dict[str, Any]:
+    return {"id": id, "image_id": image_id, "category_id": category_id, "bbox": list(bbox), **more}
+
+
+def test_classes_follow_the_order_of_category_ids(tmp_path: Path) -> None:
+    data = read_coco(write_folder(tmp_path, [box(), box(2, category_id=7)]))
+    assert data.classes == ("dog", "cup")
+    assert data.samples[0].labels.tolist() == [0, 1]
+    assert data.samples[0].boxes.tolist() == [[4, 4, 24, 24], [4, 4, 24, 24]]
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (box(category_id=99), "1.png: annotation 1 has the unknown category 99"),
+        (box(bbox=(50, 4, 30, 20)), "1.png: annotation 1 has a box outside the 64 x 48 photo"),
+        (box(bbox=(5, 5, 0, 4)), "1.png: annotation 1 has an empty box"),
+        (box(bbox=(5, 5)), "1.png: annotation 1 has no box"),
+        (box(image_id=12), "annotation 1: its photo 12 is not listed"),
+    ],
+)
+def test_a_bad_annotation_is_named(tmp_path: Path, bad: dict[str, Any], said: str) -> None:
+    folder = write_folder(tmp_path, [bad, box(2)])
+    with pytest.raises(DataError) as refused:
+        read_coco(folder)
+    assert refused.value.problems == [said]
+    kept = read_coco(folder, skip_bad=True)
+    assert kept.problems == (said,)
+    assert sum(len(sample.boxes) for sample in kept.samples) == 1
+
+
+def test_missing_broken_and_misdescribed_photos_are_named(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [box(i, image_id=i) for i in (1, 2, 3, 4)], photos=4)
+    (folder / "images" / "1.png").unlink()
+    (folder / "images" / "2.png").write_bytes(b"<html>not a photo</html>")
+    Image.new("RGB", (10, 10)).save(folder / "images" / "3.png")
+    with pytest.raises(DataError) as refused:
+        read_coco(folder)
+    assert refused.value.problems == [
+        "1.png: the photo is missing",
+        "2.png: the file is not a readable photo",
+        "3.png: the photo is 10 x 10, the annotations say otherwise",
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"images": []}, {"categories": []}, {"images": None}])
+def test_an_empty_set_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="empty or not in COCO format"):
+        read_coco(write_folder(tmp_path, [box()], **changes))
+
+
+def test_a_folder_without_annotations_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing to learn from"):
+        read_coco(write_folder(tmp_path / "a", []))
+    with pytest.raises(DataError, match="holds no annotation file"):
+        read_coco(tmp_path)
+
+
+def test_a_photo_outside_the_folder_is_not_read(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "set", [box()])
+    Image.new("RGB", (64, 48)).save(tmp_path / "outside.png")
+    truth = json.loads((folder / "instances.json").read_text())
+    truth["images"][0]["file_name"] = "../../outside.png"
+    (folder / "instances.json").write_text(json.dumps(truth))
+    with pytest.raises(DataError) as refused:
+        read_coco(folder)
+    assert refused.value.problems == ["../../outside.png: the photo is missing"]
+
+
+@pytest.mark.parametrize("layout", ["label studio", "cvat"])
+def test_exports_of_labelling_tools_load_as_they_are(tmp_path: Path, layout: str) -> None:
+    folder = write_folder(tmp_path, [box(segmentation=[[4, 4, 24, 4, 24, 24]], iscrowd=0), box(2, iscrowd=1)])
+    truth = json.loads((folder / "instances.json").read_text())
+    (folder / "instances.json").unlink()
+    if layout == "label studio":
+        for image in truth["images"]:
+            image["file_name"] = f"images/{image['file_name']}"
+        (folder / "result.json").write_text(json.dumps(truth))
+    else:
+        (folder / "annotations").mkdir()
+        (folder / "annotations" / "instances_default.json").write_text(json.dumps(truth))
+    sample = read_coco(folder).samples[0]
+    assert sample.polygons == ([[4, 4, 24, 4, 24, 24]],)
+    assert len(sample.ignored) == 1
+
+
+@given(st.integers(2, 40), st.floats(0, 1), st.integers(0, 5))
+def test_a_split_is_whole_disjoint_and_the_same_for_a_seed(count: int, fraction: float, seed: int) -> None:
+    data = synthetic(count)
+    train, validation = split(data, fraction, seed)
+    ids = [{s.image_id for s in part.samples} for part in (train, validation)]
+    assert ids[0] | ids[1] == set(range(count))
+    assert not ids[0] & ids[1]
+    assert ids[0]
+    assert ids[1]
+    assert {a["image_id"] for a in validation.truth["annotations"]} == ids[1]
+    assert [s.image_id for s in split(data, fraction, seed)[1].samples] == [s.image_id for s in validation.samples]
+
+
+def synthetic(count: int):
+    from app.training.data import CocoData, Sample
+
+    empty = np.zeros((0, 4), np.float32)
+    one = np.array([[0, 0, 4, 4]], np.float32)
+    samples = tuple(Sample(Path(f"{i}.png"), i, 8, 8, one, np.zeros(1, int), (None,), empty) for i in range(count))
+    truth = {
+        "images": [{"id": i} for i in range(count)],
+        "annotations": [{"id": i, "image_id": i} for i in range(count)],
+        "categories": [],
+    }
+    return CocoData(Path(), truth, ("dog",), (3,), samples)
