@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+
+from app.errors import PublicError
+from app.intake.decode import verify
 
 ANNOTATION_FILES = ("instances.json", "result.json", "annotations/instances_default.json", "annotations.json")
 PHOTO_FOLDERS = ("images", "images/default", ".")
 # COCO's own boxes overshoot the photo by up to a rounding step.
 OVERSHOOT = 2.0
+MAX_PIXELS = 200_000_000
 
 
 class DataError(ValueError):
@@ -136,9 +139,8 @@ def _read_sample(
         problems.append(f"{name}: the photo is missing")
         return None
     try:
-        with Image.open(path) as photo:
-            size = photo.size
-    except (OSError, UnidentifiedImageError):
+        size = verify(path.read_bytes(), max_pixels=MAX_PIXELS)[1:]
+    except (OSError, PublicError):
         problems.append(f"{name}: the file is not a readable photo")
         return None
     if size != (image.get("width", size[0]), image.get("height", size[1])):

@@ -11,6 +11,7 @@ import torch
 from mmdet.core import BitmapMasks
 from torch.utils.data import Dataset, Sampler
 
+from app.intake import decode
 from app.training.data import CocoData, Sample
 
 
@@ -56,13 +57,13 @@ class TrainingSet(Dataset[Example]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, key: tuple[int, int]) -> Example:  # type: ignore[override]
+    def __getitem__(self, key: tuple[int, int]) -> Example:
         draw, index = key
         return self._example(self.samples[index], np.random.default_rng((self.seed, draw)))
 
     def _example(self, sample: Sample, rng: np.random.Generator) -> Example:
         a = self.augmentation
-        bgr = cv2.imread(str(sample.path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        bgr = decode(sample.path.read_bytes())[:, :, ::-1]
         height, width = bgr.shape[:2]
         scale = min(rng.integers(a.short[0], a.short[1] + 1) / min(height, width), a.long / max(height, width))
         bgr = cv2.resize(bgr, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_LINEAR)
@@ -113,7 +114,7 @@ def jitter(bgr: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def normalise(bgr: np.ndarray, norm: Normalisation) -> np.ndarray:
     """(H, W, 3) uint8 BGR to (3, H, W) float32 as MMDetection's Normalize step does."""
     pixels = bgr[:, :, ::-1] if norm.to_rgb else bgr
-    values = (pixels.astype(np.float32) - np.float32(norm.mean)) / np.float32(norm.std)
+    values = (pixels.astype(np.float32) - np.array(norm.mean, np.float32)) / np.array(norm.std, np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 

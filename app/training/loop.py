@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
@@ -62,6 +62,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(trained, plan.lr, weight_decay=plan.weight_decay)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
         self.device, self.step = device, 0
+        self.parse_losses = cast(Callable[[Any], tuple[torch.Tensor, dict[str, float]]], model._parse_losses)
         folder.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> bool:
@@ -107,7 +108,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.lr_at(self.step)
         names = [meta["filename"] for meta in batch["img_metas"]]
-        losses, values = self.model._parse_losses(self.model(return_loss=True, **self._to_device(batch)))
+        losses, values = self.parse_losses(self.model(return_loss=True, **self._to_device(batch)))
         if not math.isfinite(float(losses)):
             raise TrainingError(f"The loss is not a number at step {self.step}, on {', '.join(names)}.")
         self.optimizer.zero_grad(set_to_none=False)

@@ -40,7 +40,7 @@ def _rows(data: CocoData, image_id: int, instances: Instances) -> list[dict[str,
         if name not in ids:
             continue
         x1, y1, x2, y2 = (float(v) for v in instances.boxes[i])
-        row = {"image_id": image_id, "category_id": ids[name], "score": float(instances.scores[i])}
+        row: dict[str, Any] = {"image_id": image_id, "category_id": ids[name], "score": float(instances.scores[i])}
         row["bbox"] = [x1, y1, x2 - x1, y2 - y1]
         if instances.masks is not None:
             row["segmentation"] = instances.masks[i].to_coco()
