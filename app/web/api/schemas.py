@@ -1,0 +1,309 @@
+"""What the API takes and gives, as the pydantic models that check requests and make the OpenAPI file."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic.json_schema import SkipJsonSchema
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Nothing = SkipJsonSchema[None]
+LONGEST_WAIT = 60
+
+
+def optional(description: str, **constraints: Any) -> Any:
+    """A field that may be left out; the schema then shows neither null nor a default."""
+    return Field(default=None, description=description, json_schema_extra=_without_default, **constraints)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+class Strict(BaseModel):
+    """Input with a misspelt name is refused rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# What comes in
+
+
+class RunPath(BaseModel):
+    run_id: str = Field(description="The run's id.", examples=["Zk3mW0cJ9QyT5tq2hXn1Lw"])
+
+
+class BatchPath(BaseModel):
+    batch_id: str = Field(description="The batch's id.")
+
+
+class ResultOptions(Strict):
+    """How a result is shown. Nothing here makes the detector work again."""
+
+    threshold: Score | Nothing = optional("Least score of an instance that is listed. Default: what the run asked for.")
+    classes: str | Nothing = optional("Names of the classes to list, separated by commas. Default: all.")
+    exclude: str | Nothing = optional("Names of the classes to leave out, separated by commas.")
+    coordinates: Literal["pixels", "normalized"] = Field(
+        default="pixels", description="Boxes, landmarks and polygons in pixels of the upright photo, or in 0..1 of it."
+    )
+    masks: Literal["rle", "polygon", "none"] = Field(
+        default="rle", description="Masks as COCO RLE (always in pixels), as polygons, or left out."
+    )
+
+
+class RunOptions(Strict):
+    """What is asked of a photo; the same names as form fields, as JSON members or in the query."""
+
+    analyses: str | Nothing = optional("Analyses wanted, separated by commas. Default: objects.")
+    threshold: Score | Nothing = optional("Least score shown where a later request names none.")
+    classes: str | Nothing = optional("Names of the classes shown, separated by commas. Default: all.")
+    webhook: str | Nothing = optional("Address that gets the result when the run ends.", max_length=2000)
+
+
+class CreateQuery(RunOptions):
+    name: str | Nothing = optional("File name of a photo sent as the raw body.", max_length=255)
+    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT, allow_inf_nan=False)] | Nothing = optional(
+        f"Seconds, up to {LONGEST_WAIT}, that the answer may be held until the result is there."
+    )
+    coordinates: Literal["pixels", "normalized"] = "pixels"
+    masks: Literal["rle", "polygon", "none"] = "rle"
+
+
+class CreateHeaders(BaseModel):
+    idempotency_key: str | Nothing = optional(
+        "Makes a repeated request safe: the same key gives the same run for 24 hours.",
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+    )
+    prefer: str | Nothing = optional("`wait=SECONDS`, as the query parameter `wait`.", alias="Prefer")
+
+
+class CreateJson(Strict):
+    """A photo by its address or as base64 (a data URL works too), with the options."""
+
+    url: str | Nothing = optional("Public http or https address of a photo.", max_length=2000)
+    image: str | Nothing = optional("The photo's bytes in base64.")
+    name: str | Nothing = optional("File name of the photo.", max_length=255)
+    analyses: list[str] | str | Nothing = optional("Analyses wanted, as a list or separated by commas.")
+    threshold: Score | Nothing = optional("Least score shown where a later request names none.")
+    classes: list[str] | str | Nothing = optional("Names of the classes shown, as a list or separated by commas.")
+    webhook: str | Nothing = optional("Address that gets the result when the run ends.", max_length=2000)
+
+
+class ImageQuery(Strict):
+    threshold: Score | Nothing = optional("Least score of an instance that is drawn. Default: what the run asked for.")
+    classes: str | Nothing = optional("Names of the classes to draw, separated by commas. Default: all.")
+    exclude: str | Nothing = optional("Names of the classes to leave out, separated by commas.")
+    masks: bool = Field(default=True, description="Draw the masks.")
+    boxes: bool = Field(default=True, description="Draw the boxes.")
+    labels: bool = Field(default=True, description="Write the names and scores.")
+    faces: bool = Field(default=True, description="Draw the faces.")
+    max_size: Annotated[int, Field(ge=16, le=20000)] | Nothing = optional("Longest side of the image, in pixels.")
+    format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the image.")
+
+
+class ExportQuery(Strict):
+    format: str = Field(description="Name of the export format.", examples=["coco"])
+    threshold: Score | Nothing = optional("Least score of an exported instance. Default: what the run asked for.")
+    classes: str | Nothing = optional("Names of the classes to export, separated by commas. Default: all.")
+    exclude: str | Nothing = optional("Names of the classes to leave out, separated by commas.")
+
+
+class HistoryQuery(Strict):
+    cursor: str | Nothing = optional("Where to go on: `next` of the answer before.", max_length=200)
+    limit: Annotated[int, Field(ge=1, le=100)] = Field(default=24, description="Most runs in one answer.")
+    class_name: str | Nothing = optional("Only runs in which this class was found.", alias="class", max_length=80)
+    since: datetime | Nothing = optional("Only runs made at or after this time (ISO 8601).")
+    until: datetime | Nothing = optional("Only runs made before this time (ISO 8601).")
+
+
+# What goes out
+
+
+class PhotoOut(BaseModel):
+    sha256: str = Field(description="SHA-256 of the bytes as uploaded, in hex.")
+    format: str = Field(description="jpeg, png, webp, gif, bmp or tiff.")
+    width: int = Field(description="Pixels, upright.")
+    height: int = Field(description="Pixels, upright.")
+    bytes: int
+
+
+class AnalysisOut(BaseModel):
+    analyzer: str
+    model: str = Field(description="Identity of the model that answers: name, checkpoint hash, version.")
+    state: State
+    seconds: float | None = Field(description="Seconds that the worker took.")
+    error: str | None
+
+
+class TimingsOut(BaseModel):
+    waited: float | None = Field(description="Seconds from the request until the worker began.")
+    worked: float | None = Field(description="Seconds from then until the run ended.")
+    total: float | None = Field(description="Seconds from the request until the run ended.")
+    steps: dict[str, dict[str, float]] = Field(description="Seconds of each step of each finished analysis.")
+
+
+class LinksOut(BaseModel):
+    self: str
+    page: str
+    image: str
+    export: str
+    events: str
+    cancel: str
+
+
+class RunSummary(BaseModel):
+    """One request to analyse one photo."""
+
+    id: str
+    state: State
+    name: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None = Field(description="When the run and its result are deleted; null: never.")
+    photo: PhotoOut
+    analyses: list[AnalysisOut]
+    position: int | None = Field(description="Place in the queue, 1 being next; null when not queued.")
+    eta: float | None = Field(description="Seconds until the result is expected, from measured service time.")
+    deduplicated: bool = Field(description="The result was there already: nothing was computed for this run.")
+    threshold: float = Field(description="Least score shown where a request names none.")
+    classes: list[str] | None = Field(description="Classes shown where a request names none; null: all.")
+    batch: str | None = Field(description="Id of the batch that the run belongs to.")
+    error: str | None = Field(description="Why the run failed, in one sentence.")
+    links: LinksOut
+
+
+class ModelOut(BaseModel):
+    """Who answers."""
+
+    analyzer: str
+    model: str
+    title: str
+    version: str
+    checkpoint: str = Field(description="SHA-256 of the weights, in hex.")
+    note: str = Field(description="What to know where the model is a stand-in, else empty.")
+
+
+class MaskOut(BaseModel):
+    """COCO's compressed run-length encoding, as pycocotools reads it."""
+
+    size: list[int] = Field(description="Height and width of the photo.", min_length=2, max_length=2)
+    counts: str
+
+
+Box = Annotated[list[float], Field(min_length=4, max_length=4, description="x1, y1, x2, y2.")]
+Point = Annotated[list[float], Field(min_length=2, max_length=2, description="x, y.")]
+
+
+class InstanceOut(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
+    class_name: str = Field(alias="class")
+    score: float
+    box: Box
+    mask: MaskOut | list[list[Point]] | None = Field(description="RLE, or polygons (closed rings), or null.")
+
+
+class LandmarksOut(BaseModel):
+    """Left and right as seen in the photo."""
+
+    left_eye: Point
+    right_eye: Point
+    nose: Point
+    mouth_left: Point
+    mouth_right: Point
+
+
+class FaceOut(BaseModel):
+    score: float
+    box: Box
+    landmarks: LandmarksOut
+
+
+class LabelOut(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
+    class_name: str = Field(alias="class")
+    score: float
+
+
+class InstancesOut(BaseModel):
+    kind: Literal["instances"]
+    model: ModelOut
+    instances: list[InstanceOut] = Field(description="Best first, at the asked threshold.")
+
+
+class FacesOut(BaseModel):
+    kind: Literal["faces"]
+    model: ModelOut
+    faces: list[FaceOut] = Field(description="Best first.")
+
+
+class LabelsOut(BaseModel):
+    kind: Literal["labels"]
+    model: ModelOut
+    labels: list[LabelOut] = Field(description="What the whole photo shows, best first.")
+
+
+ResultOut = Annotated[InstancesOut | FacesOut | LabelsOut, Field(discriminator="kind")]
+
+
+class Run(RunSummary):
+    """One request to analyse one photo, with what was found."""
+
+    results: dict[str, ResultOut] = Field(description="The finished analyses, by name.")
+
+
+class RefusedOut(BaseModel):
+    name: str
+    message: str
+
+
+class Batch(BaseModel):
+    """Several photos sent in one go."""
+
+    id: str
+    runs: list[RunSummary]
+    refused: list[RefusedOut] = Field(description="The files that were not taken, and why.")
+
+
+class Submitted(RootModel[Run | Batch]):
+    """A run; or a batch when several files were sent."""
+
+
+class RunPage(BaseModel):
+    runs: list[RunSummary]
+    next: str | None = Field(description="Cursor of the next page; null: this was the last.")
+
+
+class ModelStatus(ModelOut):
+    classes: list[str]
+    identity: str
+    seconds: float | None = Field(description="Measured seconds a photo, lately.")
+
+
+class Models(BaseModel):
+    models: list[ModelStatus]
+    workers: int = Field(description="Workers alive now; 0: new photos wait until one starts.")
+
+
+class FieldError(BaseModel):
+    """One thing wrong with the request."""
+
+    loc: list[str | int] = Field(description="Where: names and positions from the outside in.")
+    msg: str
+
+
+class Problem(BaseModel):
+    """Problem details for HTTP APIs, RFC 9457."""
+
+    type: str = Field(description="Address that explains this kind of problem.")
+    title: str
+    status: int
+    detail: str = Field(description="One plain sentence.")
+    instance: str = Field(description="Path of the request.")
+    code: str = Field(description="Short name of this kind of problem.")
+    errors: list[FieldError] = Field(description="What is wrong, member by member, where that is known.")
