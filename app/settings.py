@@ -66,6 +66,9 @@ class Settings:
     upload_timeout: float = _setting(30, "Seconds that an upload may take.", at_least=1)
     url_timeout: float = _setting(15, "Seconds that fetching a photo by address may take.", at_least=1)
     batch_max: int = _setting(200, "Most photos in one batch.", at_least=1)
+    max_batch_mb: float = _setting(
+        256, "Largest upload of several photos or a ZIP, in the same megabytes.", at_least=0.1
+    )
 
     # Models and worker
     model: str = _setting("auto", "Detector of the objects analysis, by its catalogue name. auto: the best installed.")
@@ -119,6 +122,10 @@ class Settings:
     @property
     def max_upload_bytes(self) -> int:
         return int(self.max_upload_mb * 1024 * 1024)
+
+    @property
+    def max_batch_bytes(self) -> int:
+        return int(self.max_batch_mb * 1024 * 1024)
 
     @property
     def max_pixels(self) -> int:

@@ -1,0 +1,210 @@
+"""Request bodies that are what they promise: a length, a limit, all of their bytes, and in time.
+
+WSGI servers hand over truncated bodies without a word (`get_data()` under gunicorn answers 200), and one slow upload
+can hold a thread for ever. `CheckedBody` wraps the application and makes each of these a `PublicError`, raised where
+the body is read, so that the application's own error pages answer it.
+"""
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from flask import Flask
+
+from app.errors import BadRequest, LengthRequired, PublicError, UploadCutShort, UploadTooLarge, UploadTooSlow
+from app.settings import Settings
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Any], Iterable[bytes]]
+
+# Field names, boundaries and options around a photo.
+OVERHEAD = 1024 * 1024
+# Bytes asked of the server at a time: gunicorn copies what it has buffered once for each request.
+STEP = 1024 * 1024
+# A server throws away this much of an unread body by itself and keeps the connection.
+SMALL_REST = 32 * 1024
+# After an early answer the sender may go on for this long: closing at once would reset the connection under the
+# answer (RFC 9112, section 9.6), and browsers would show a network error instead of it.
+LINGER_SECONDS = 10.0
+LINGER_BYTES = 256 * 1024 * 1024
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Check the body of every request to a Flask application as the settings say."""
+    app.wsgi_app = CheckedBody(  # type: ignore[method-assign]
+        app.wsgi_app,
+        max_bytes=settings.max_upload_bytes,
+        max_batch_bytes=settings.max_batch_bytes,
+        timeout=settings.upload_timeout,
+    )
+
+
+class CheckedBody:
+    """WSGI middleware that replaces `wsgi.input` by a checked stream.
+
+    Args:
+        app: the application behind it.
+        max_bytes: largest photo; bodies get some room around it, JSON the third more that base64 takes.
+        max_batch_bytes: largest form or ZIP, which may hold several photos.
+        timeout: seconds for a body of up to `max_bytes`; longer ones get more in proportion.
+        clock: seconds that only ever grow.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        max_bytes: int,
+        max_batch_bytes: int,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.app = app
+        self.max_bytes = max_bytes
+        self.max_batch_bytes = max(max_bytes, max_batch_bytes)
+        self.timeout = timeout
+        self.clock = clock
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        body = self._checked(environ)
+        environ["wsgi.input"] = io.BufferedReader(body, min(STEP, max(1, body.left)))
+        environ["wsgi.input_terminated"] = True  # Werkzeug reads the stream as it is, also without a length.
+        response = self.app(environ, start_response)
+        body.stop_watching()
+        connection = environ.get("gunicorn.socket")
+        if connection is None or not body.needs_lingering:
+            return response
+        return _Lingering(response, connection)
+
+    def _checked(self, environ: Environ) -> "_Body":
+        source, text = environ["wsgi.input"], environ.get("CONTENT_LENGTH") or ""
+        kind = environ.get("CONTENT_TYPE") or ""
+        watched = environ.get("gunicorn.socket")
+        if environ.get("HTTP_TRANSFER_ENCODING") or (not text and kind):
+            return _Body(source, 0, error=LengthRequired())
+        if text and not (text.isascii() and text.isdigit()):
+            return _Body(source, 0, error=BadRequest("The Content-Length of this request is not a number."))
+        length, (limit, shown) = int(text or 0), self._limit(kind)
+        if length > limit:
+            message = f"This upload is larger than {shown / 2**20:g} MB, the most that is taken."
+            return _Body(source, length, error=UploadTooLarge(message))
+        seconds = self.timeout * max(1.0, length / self.max_bytes)
+        return _Body(source, length, seconds=seconds, clock=self.clock, watched=watched)
+
+    def _limit(self, content_type: str) -> tuple[int, int]:
+        """Most bytes of a body of this type, and the limit that people are told."""
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind.startswith("multipart/") or kind.endswith(("/zip", "/x-zip-compressed")):
+            return self.max_batch_bytes + OVERHEAD, self.max_batch_bytes
+        if kind.endswith("json") or kind == "application/x-www-form-urlencoded":
+            return self.max_bytes * 4 // 3 + OVERHEAD, self.max_bytes
+        return self.max_bytes, self.max_bytes
+
+
+class _Body(io.RawIOBase):
+    """The rest of a request body. Once an error was raised, every further read raises it again."""
+
+    def __init__(
+        self,
+        source: Any,
+        length: int,
+        *,
+        error: PublicError | None = None,
+        seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        watched: socket.socket | None = None,
+    ):
+        self.source, self.left, self.error = source, length, error
+        self.clock, self.deadline, self.watched = clock, clock() + seconds, watched
+        self.watchdog: threading.Timer | None = None
+
+    @property
+    def needs_lingering(self) -> bool:
+        """Whether the sender may still be sending more than the server throws away by itself."""
+        return self.error is not None or self.left > SMALL_REST
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._next(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        pieces = []
+        while piece := self._next(STEP):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def stop_watching(self) -> None:
+        """Let the deadline pass without consequence."""
+        if self.watchdog is not None:
+            self.watchdog.cancel()
+            self.watchdog = None
+
+    def _next(self, size: int) -> bytes:
+        if self.error is not None:
+            raise self.error
+        if self.left == 0:
+            return b""
+        self._watch()
+        try:
+            data = self.source.read(min(size, self.left))
+        except OSError:
+            data = b""
+        if self.clock() >= self.deadline:
+            self._fail(UploadTooSlow())
+        if not data:
+            self._fail(UploadCutShort())
+        self.left -= len(data)
+        if self.left == 0:
+            self.stop_watching()
+        return bytes(data)
+
+    def _fail(self, error: PublicError) -> None:
+        self.stop_watching()
+        self.error = error
+        raise error
+
+    def _watch(self) -> None:
+        """At the deadline, end a read that waits for the sender by closing the connection's incoming half."""
+        if self.watched is None or self.watchdog is not None:
+            return
+        seconds = max(0.0, self.deadline - self.clock())
+        self.watchdog = threading.Timer(seconds, _stop_receiving, (self.watched,))
+        self.watchdog.daemon = True
+        self.watchdog.start()
+
+
+def _stop_receiving(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # The sender has gone already.
+        connection.shutdown(socket.SHUT_RD)
+
+
+class _Lingering:
+    """A response after which the rest of the request is thrown away for a while, so that the sender can see it."""
+
+    def __init__(self, response: Iterable[bytes], connection: socket.socket):
+        self.response, self.connection = response, connection
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.response)
+
+    def close(self) -> None:
+        close = getattr(self.response, "close", None)
+        if close is not None:
+            close()
+        deadline, left = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
+        with contextlib.suppress(OSError):  # The sender has gone, or has had its time.
+            self.connection.shutdown(socket.SHUT_WR)
+            while left > 0 and (seconds := deadline - time.monotonic()) > 0:
+                self.connection.settimeout(seconds)
+                received = len(self.connection.recv(64 * 1024))
+                if received == 0:
+                    break
+                left -= received
