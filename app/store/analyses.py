@@ -2,13 +2,13 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.store.base import ERROR_LENGTH, Part, clean, follow, result_key, waiting
+from app.store.base import ERROR_LENGTH, Part, clean, follow, index_classes, result_key, waiting
 from app.store.models import (
     CANCELLED,
     DONE,
@@ -18,6 +18,7 @@ from app.store.models import (
     Analysis,
     AnalysisClass,
     Run,
+    RunAnalysis,
     utcnow,
 )
 from app.vision.results import Analysed, Instances, Labels
@@ -50,6 +51,7 @@ class Analyses(Part):
                 analysis.seconds = _seconds(analysis)
                 self.database.insert_new(session, AnalysisClass, _classes(id, analysed))
                 session.flush()
+                index_classes(session, _asked(session, id))
                 return follow(session, waiting(session, id))
         self.blobs.delete(result_key(id))  # every run was deleted meanwhile
         return []
@@ -113,6 +115,10 @@ def requeue(analysis: Analysis) -> None:
         analysis.attempts = 0
     analysis.state, analysis.error = QUEUED, None
     analysis.started_at = analysis.finished_at = analysis.seconds = None
+
+
+def _asked(session: Session, id: str) -> Sequence[str]:
+    return session.scalars(select(RunAnalysis.run_id).where(RunAnalysis.analysis_id == id)).all()
 
 
 def _seconds(analysis: Analysis) -> float | None:

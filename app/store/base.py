@@ -2,23 +2,35 @@
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from app.store.blobs import BlobStore
 from app.store.database import Database
-from app.store.models import FAILED, FINISHED, RUNNING, Analysis, Delivery, Run, RunAnalysis, utcnow
+from app.store.models import (
+    FAILED,
+    FINISHED,
+    RUNNING,
+    Analysis,
+    AnalysisClass,
+    Delivery,
+    Run,
+    RunAnalysis,
+    RunClass,
+    utcnow,
+)
 from app.store.states import UNEXPLAINED, run_state
 
 NAME_LENGTH, ERROR_LENGTH = 255, 400
 
 
 class Part:
-    """A part of the store."""
+    """A part of the store. threshold: least score of a class that searches find where they name none."""
 
-    def __init__(self, database: Database, blobs: BlobStore):
+    def __init__(self, database: Database, blobs: BlobStore, threshold: float = 0.5):
         self.database = database
         self.blobs = blobs
+        self.threshold = threshold
 
 
 def photo_key(sha256: str) -> str:
@@ -78,6 +90,26 @@ def waiting(session: Session, analysis_id: str) -> Collection[Run]:
         .where(RunAnalysis.analysis_id == analysis_id, Run.state.not_in(FINISHED))
         .order_by(Run.id)
     ).all()
+
+
+def index_classes(session: Session, runs: Collection[str]) -> None:
+    """Write anew what classes were found in runs, from all their analyses that are done."""
+    found = (
+        select(
+            Run.id,
+            AnalysisClass.name,
+            Run.owner,
+            Run.created_at,
+            func.max(AnalysisClass.best_score).label("best_score"),
+        )
+        .join(RunAnalysis, RunAnalysis.run_id == Run.id)
+        .join(AnalysisClass, AnalysisClass.analysis_id == RunAnalysis.analysis_id)
+        .where(Run.id.in_(runs))
+        .group_by(Run.id, AnalysisClass.name, Run.owner, Run.created_at)
+    )
+    session.execute(delete(RunClass).where(RunClass.run_id.in_(runs)))
+    columns = ["run_id", "name", "owner", "created_at", "best_score"]
+    session.execute(insert(RunClass).from_select(columns, found))
 
 
 def _sentences(errors: Iterable[str | None]) -> list[str]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.store.analyses import requeue
-from app.store.base import NAME_LENGTH, Part, clean, enter, follow, photo_key
+from app.store.base import NAME_LENGTH, Part, clean, enter, follow, index_classes, photo_key
 from app.store.models import (
     CANCELLED,
     FAILED,
@@ -84,6 +84,7 @@ class Runs(Part):
             session.flush()
             session.add_all(RunAnalysis(run_id=run.id, analysis_id=analysis.id) for analysis in analyses)
             session.flush()
+            index_classes(session, [run.id])
             follow(session, [run])
             session.refresh(run, ["photo", "analyses"])
         return run, queued

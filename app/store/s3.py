@@ -1,5 +1,6 @@
 """Blobs in a bucket of Amazon's S3 or of any store that speaks its API."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ class S3Blobs:
         self.prefix = f"{settings.s3_prefix.strip('/')}/" if settings.s3_prefix.strip("/") else ""
         self.where = f"The S3 bucket {self.bucket} at {settings.s3_endpoint_url or 'Amazon'}"
         # The newer checksums of boto3 are refused by many S3-compatible stores, and path addresses work at all of them.
-        config = Config(
+        self.config = Config(
             connect_timeout=5,
             read_timeout=20,
             max_pool_connections=32,
@@ -42,15 +43,24 @@ class S3Blobs:
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"} if settings.s3_endpoint_url else {},
         )
-        with self._plain_words():
-            self.client: Any = boto3.session.Session().client(
+        self.settings = settings
+        self._client: tuple[int, Any] = (0, None)
+
+    @property
+    def client(self) -> Any:
+        """The boto3 client of this process: a forked child must not share its parent's connections."""
+        if self._client[0] != os.getpid():
+            settings = self.settings
+            client = boto3.session.Session().client(
                 "s3",
                 endpoint_url=settings.s3_endpoint_url or None,
                 region_name=settings.s3_region,
                 aws_access_key_id=settings.s3_access_key_id or None,
                 aws_secret_access_key=settings.s3_secret_access_key or None,
-                config=config,
+                config=self.config,
             )
+            self._client = (os.getpid(), client)
+        return self._client[1]
 
     def put(self, key: str, data: bytes) -> None:
         with self._plain_words():
@@ -73,8 +83,8 @@ class S3Blobs:
         return True
 
     def keys(self, prefix: str) -> Iterator[tuple[str, datetime]]:
-        pages = self.client.get_paginator("list_objects_v2")
         with self._plain_words():
+            pages = self.client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}{prefix}"):
                 for entry in page.get("Contents", ()):
                     yield entry["Key"].removeprefix(self.prefix), entry["LastModified"].astimezone(UTC)

@@ -8,12 +8,17 @@ from sqlalchemy.orm import Session
 from app.settings import Settings
 from app.store import schema
 from app.store.analyses import Analyses
+from app.store.batches import Batches
 from app.store.blobs import blob_store
 from app.store.database import Database
+from app.store.deliveries import Deliveries
+from app.store.history import History
+from app.store.keys import ApiKeys
+from app.store.retention import Retention
 from app.store.runs import Runs
 
 
-class Store(Runs, Analyses):
+class Store(Runs, Analyses, Batches, History, Retention):
     """Everything that lasts.
 
     Records that its methods return are detached: they show what was true then, with their photo and analyses loaded.
@@ -23,7 +28,17 @@ class Store(Runs, Analyses):
     @classmethod
     def from_settings(cls, settings: Settings) -> "Store":
         """The store that the settings name. Opens nothing yet. Raises SettingsError on an unusable address."""
-        return cls(Database(settings), blob_store(settings))
+        return cls(Database(settings), blob_store(settings), settings.threshold)
+
+    @property
+    def keys(self) -> ApiKeys:
+        """The API's keys."""
+        return ApiKeys(self.database, self.blobs)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The webhooks to be delivered."""
+        return Deliveries(self.database, self.blobs)
 
     def migrate(self) -> bool:
         """Bring the tables up to date, whoever else does the same right now; whether anything was to do."""

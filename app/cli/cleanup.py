@@ -1,0 +1,41 @@
+"""`flask cleanup` and `flask db-upgrade`: the store's upkeep."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask import Flask, current_app
+
+from app.services import Services
+from app.store import Store, StoreUnavailable
+
+
+def init_app(app: Flask) -> None:
+    """Add the commands."""
+    app.cli.add_command(cleanup)
+    app.cli.add_command(db_upgrade)
+
+
+@click.command()
+def cleanup() -> None:
+    """Delete expired runs, and the photos and results that nothing uses any more."""
+    with _store() as store:
+        click.echo(str(store.cleanup()))
+
+
+@click.command("db-upgrade")
+def db_upgrade() -> None:
+    """Bring the database's tables up to date, and check that photos can be stored."""
+    with _store() as store:
+        changed = store.migrate()
+        store.check()
+    click.echo("The database is up to date now." if changed else "The database was up to date already.")
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    services: Services = current_app.extensions["services"]
+    try:
+        yield services.store
+    except StoreUnavailable as error:
+        raise click.ClickException(error.message) from error

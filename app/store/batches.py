@@ -1,0 +1,49 @@
+"""Batches: several photos sent in one go."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from app.errors import NotFound
+from app.store.base import ERROR_LENGTH, NAME_LENGTH, Part, clean
+from app.store.models import Batch, Run, utcnow
+from app.store.runs import ID
+
+
+class Batches(Part):
+    """What a batch's page shows."""
+
+    def add_batch(self, owner: str, *, retention_days: float = 0) -> Batch:
+        """Begin a batch; its photos follow by `add_run(..., batch_id=batch.id)`. retention_days: 0 keeps it."""
+        created = utcnow()
+        expires = created + timedelta(days=retention_days) if retention_days else None
+        batch = Batch(owner=owner, created_at=created, expires_at=expires, refused=[])
+        with self.database.writing() as session:
+            session.add(batch)
+        return batch
+
+    def get_batch(self, id: str) -> Batch:
+        """A batch. Raises NotFound where there is none, or it has expired."""
+        if not ID.fullmatch(id):
+            raise NotFound
+        with self.database.reading() as session:
+            batch = session.get(Batch, id)
+        if batch is None or (batch.expires_at is not None and batch.expires_at <= utcnow()):
+            raise NotFound
+        return batch
+
+    def batch_runs(self, batch_id: str) -> Sequence[Run]:
+        """The batch's runs in the order they were added."""
+        with self.database.reading() as session:
+            query = select(Run).where(Run.batch_id == batch_id).order_by(Run.created_at, Run.id)
+            return session.scalars(query).all()
+
+    def refuse(self, batch_id: str, name: str, message: str) -> None:
+        """Note a file of the batch that was not taken, and why."""
+        with self.database.writing() as session:
+            batch = session.get(Batch, batch_id, with_for_update=True)
+            if batch is None:
+                raise NotFound
+            entry = {"name": clean(name, NAME_LENGTH), "message": clean(message, ERROR_LENGTH)}
+            batch.refused = [*batch.refused, entry]

@@ -1,0 +1,117 @@
+"""History: an owner's runs, newest first, page by page, by class and by date."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, literal, or_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from app.errors import BadRequest
+from app.store.base import Part
+from app.store.models import Run, RunClass, UTCDateTime, utcnow
+
+MAX_PAGE = 200
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Runs of one page, newest first; next_cursor: where the next page begins, None on the last one."""
+
+    runs: Sequence[Run]
+    next_cursor: str | None
+
+
+class History(Part):
+    """What an owner asked for, found again."""
+
+    def history(
+        self,
+        owner: str,
+        *,
+        cursor: str | None = None,
+        limit: int = 24,
+        class_name: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        min_score: float | None = None,
+    ) -> Page:
+        """The owner's runs that have not expired, newest first.
+
+        Args:
+            cursor: `next_cursor` of the page before. Raises BadRequest when it is anything else.
+            limit: runs a page, at most MAX_PAGE.
+            class_name: only runs in which this class was found with at least `min_score` (the THRESHOLD setting
+                where None).
+            since, until: only runs created at or after, and before, these times.
+        """
+        limit = max(1, min(limit, MAX_PAGE))
+        if class_name:
+            score = self.threshold if min_score is None else min_score
+            ids = select(RunClass.run_id).join(Run, Run.id == RunClass.run_id)
+            ids = ids.where(RunClass.owner == owner, RunClass.name == class_name, RunClass.best_score >= score)
+            created, id = RunClass.created_at, RunClass.run_id
+        else:
+            ids = select(Run.id).where(Run.owner == owner)
+            created, id = Run.created_at, Run.id
+        ids = ids.where(_alive(), *_within(created, id, cursor, since, until))
+        ids = ids.order_by(created.desc(), id.desc()).limit(limit + 1)
+        with self.database.reading() as session:
+            found = session.scalars(ids).all()
+            page = select(Run).where(Run.id.in_(found[:limit])).order_by(Run.created_at.desc(), Run.id.desc())
+            runs = session.scalars(page).all()
+        return Page(runs, _cursor(runs[-1]) if len(found) > limit and runs else None)
+
+    def history_classes(self, owner: str, min_score: float | None = None) -> list[str]:
+        """The classes found in the owner's runs with at least `min_score`, in the alphabet's order.
+
+        It steps from each name to the next one in the index, instead of reading every row of the owner.
+        """
+        score = self.threshold if min_score is None else min_score
+        step, seen = aliased(RunClass), aliased(RunClass)
+        names = select(func.min(RunClass.name).label("name")).where(RunClass.owner == owner).cte(recursive=True)
+        following = select(func.min(step.name)).where(step.owner == owner, step.name > names.c.name).scalar_subquery()
+        names = names.union_all(select(following).where(names.c.name.is_not(None)))
+        good = select(seen).where(seen.owner == owner, seen.name == names.c.name, seen.best_score >= score)
+        with self.database.reading() as session:
+            return list(session.scalars(select(names.c.name).where(names.c.name.is_not(None), good.exists())))
+
+
+def _alive() -> ColumnElement[bool]:
+    return or_(Run.expires_at.is_(None), Run.expires_at > utcnow())
+
+
+def _within(
+    created: InstrumentedAttribute[datetime],
+    id: InstrumentedAttribute[str],
+    cursor: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if since is not None:
+        conditions.append(created >= since)
+    if until is not None:
+        conditions.append(created < until)
+    if cursor:
+        conditions.append(tuple_(created, id) < _position(cursor))
+    return conditions
+
+
+def _cursor(run: Run) -> str:
+    micros = (run.created_at - EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(f"{micros}:{run.id}".encode()).decode().rstrip("=")
+
+
+def _position(cursor: str) -> Any:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        micros, id = base64.b64decode(padded, b"-_", validate=True).decode("ascii").split(":")
+        created = EPOCH + timedelta(microseconds=int(micros))
+    except (ValueError, binascii.Error, OverflowError) as error:
+        raise BadRequest("This page's address is not one of ours. Start again at the newest run.") from error
+    return tuple_(literal(created, UTCDateTime), literal(id.replace("\x00", "")))

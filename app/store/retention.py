@@ -1,0 +1,161 @@
+"""Retention: what is deleted, when, and in an order that a crash at any point leaves consistent.
+
+First the rows of a run, in one transaction; then the blobs of its results, whose names never come back; last the photo,
+row and blob under the photo's lock, because another run may be adding the same photo right now. What a crash leaves
+behind is unused rows and orphaned blobs, never a run without its photo; the next clean-up takes them.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from sqlalchemy import delete, select
+
+from app.errors import NotFound
+from app.store.base import Part, photo_key, result_key
+from app.store.models import Analysis, Batch, Delivery, Photo, Run, RunAnalysis, utcnow
+from app.store.runs import ID
+
+T = TypeVar("T")
+# A blob younger than this may belong to a write in progress.
+GRACE = timedelta(hours=1)
+DELIVERIES_KEPT = timedelta(days=7)
+# Runs deleted, and blobs looked up, in one transaction.
+CHUNK = 100
+PHOTO_BLOB = re.compile(r"photos/([0-9a-f]{64})")
+RESULT_BLOB = re.compile(r"results/([A-Za-z0-9_-]{22})\.json\.gz")
+
+
+@dataclass
+class CleanupReport:
+    """How many of each were deleted. blobs: orphans, besides those that went with their rows."""
+
+    runs: int = 0
+    analyses: int = 0
+    photos: int = 0
+    batches: int = 0
+    deliveries: int = 0
+    blobs: int = 0
+
+    def __str__(self) -> str:
+        counts = [f"{count} {name}" for name, count in vars(self).items() if count]
+        return f"Deleted {', '.join(counts)}." if counts else "Nothing to delete."
+
+
+class Retention(Part):
+    """The end of runs, and of everything that only they used."""
+
+    def delete_run(self, id: str) -> None:
+        """Delete a run at once, with its photo and results where no other run uses them. Raises NotFound."""
+        with self.database.reading() as session:
+            sha256 = session.scalar(select(Run.photo_sha256).where(Run.id == id)) if ID.fullmatch(id) else None
+        if sha256 is None:
+            raise NotFound
+        self._delete([id], {sha256}, CleanupReport())
+
+    def delete_batch(self, id: str) -> None:
+        """Delete a batch with its runs. Raises NotFound."""
+        with self.database.reading() as session:
+            if not ID.fullmatch(id) or session.get(Batch, id) is None:
+                raise NotFound
+            rows = session.execute(select(Run.id, Run.photo_sha256).where(Run.batch_id == id)).all()
+        for chunk in _chunks(rows):
+            self._delete([row.id for row in chunk], {row.photo_sha256 for row in chunk}, CleanupReport())
+        with self.database.writing() as session:
+            session.execute(delete(Batch).where(Batch.id == id))
+
+    def cleanup(self, now: datetime | None = None, *, grace: timedelta = GRACE) -> CleanupReport:
+        """Delete what has expired, and what nothing uses. In small transactions; two may run at once.
+
+        Args:
+            now: the time to judge by.
+            grace: the age from which a blob without a row counts as an orphan.
+        """
+        now = now or utcnow()
+        report = CleanupReport()
+        self._expired_runs(now, report)
+        self._unused_rows(report)
+        with self.database.writing() as session:
+            batches = delete(Batch).where(Batch.expires_at <= now)
+            report.batches += len(session.scalars(batches.returning(Batch.id)).all())
+            old = delete(Delivery).where(Delivery.due_at.is_(None), Delivery.created_at < now - DELIVERIES_KEPT)
+            report.deliveries += len(session.scalars(old.returning(Delivery.id)).all())
+        self._orphaned_blobs(now - grace, report)
+        return report
+
+    def _expired_runs(self, now: datetime, report: CleanupReport) -> None:
+        query = select(Run.id, Run.photo_sha256).where(Run.expires_at <= now).order_by(Run.expires_at).limit(CHUNK)
+        while True:
+            with self.database.reading() as session:
+                rows = session.execute(query).all()
+            if not rows:
+                return
+            self._delete([row.id for row in rows], {row.photo_sha256 for row in rows}, report)
+
+    def _unused_rows(self, report: CleanupReport) -> None:
+        """What a clean-up or a deletion that was killed left behind."""
+        linked = select(RunAnalysis).where(RunAnalysis.analysis_id == Analysis.id)
+        used = select(Run).where(Run.photo_sha256 == Photo.sha256)
+        with self.database.reading() as session:
+            photos = set(session.scalars(select(Analysis.photo_sha256).where(~linked.exists())))
+            photos |= set(session.scalars(select(Photo.sha256).where(~used.exists())))
+        for chunk in _chunks(sorted(photos)):
+            self._delete([], set(chunk), report)
+
+    def _delete(self, runs: Collection[str], photos: Collection[str], report: CleanupReport) -> None:
+        """Delete runs, and the analyses and photos (those of these runs, or of none) that no run uses any more."""
+        linked = select(RunAnalysis).where(RunAnalysis.analysis_id == Analysis.id)
+        unused = delete(Analysis).where(Analysis.photo_sha256.in_(photos), ~linked.exists())
+        with self.database.writing() as session:
+            self.database.lock(session, photos)
+            report.runs += len(session.scalars(delete(Run).where(Run.id.in_(runs)).returning(Run.id)).all())
+            analyses = session.scalars(unused.returning(Analysis.id)).all()
+        report.analyses += len(analyses)
+        for id in analyses:
+            self.blobs.delete(result_key(id))
+        for sha256 in photos:
+            report.photos += self._drop_photo(sha256)
+
+    def _drop_photo(self, sha256: str) -> bool:
+        """Delete a photo that no run uses. Its blob goes before the lock: a run that adds it again puts it anew."""
+        used = select(Run).where(Run.photo_sha256 == sha256).exists()
+        analysed = select(Analysis).where(Analysis.photo_sha256 == sha256).exists()
+        unused = delete(Photo).where(Photo.sha256 == sha256, ~used, ~analysed).returning(Photo.sha256)
+        with self.database.writing(sha256) as session:
+            if session.scalar(unused) is None:
+                return False
+            self.blobs.delete(photo_key(sha256))
+        return True
+
+    def _orphaned_blobs(self, before: datetime, report: CleanupReport) -> None:
+        for chunk in _chunks(self._old(RESULT_BLOB, "results/", before)):
+            with self.database.reading() as session:
+                known = set(session.scalars(select(Analysis.id).where(Analysis.id.in_(chunk))))
+            for id in set(chunk) - known:
+                self.blobs.delete(result_key(id))
+                report.blobs += 1
+        for chunk in _chunks(self._old(PHOTO_BLOB, "photos/", before)):
+            with self.database.reading() as session:
+                known = set(session.scalars(select(Photo.sha256).where(Photo.sha256.in_(chunk))))
+            for sha256 in set(chunk) - known:
+                with self.database.writing(sha256) as session:
+                    if session.get(Photo, sha256) is None:
+                        self.blobs.delete(photo_key(sha256))
+                        report.blobs += 1
+        report.blobs += self.blobs.discard_partial(before)
+
+    def _old(self, pattern: re.Pattern[str], prefix: str, before: datetime) -> Iterator[str]:
+        """The ids in the names of the blobs last put before a time. What is not named like ours is left alone."""
+        for key, put_at in self.blobs.keys(prefix):
+            match = pattern.fullmatch(key)
+            if match and put_at < before:
+                yield match[1]
+
+
+def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
