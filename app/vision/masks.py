@@ -1,0 +1,196 @@
+"""Binary masks as COCO run-length encodings, made from and turned into crops: no bitmap of the whole photo.
+
+COCO counts runs of 0 and 1 down the columns and packs the counts six bits to a character
+(https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c, `rleToString`). A mask of a twelve-megapixel
+photo is a few kilobytes this way, where its bitmap would be twelve megabytes.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco
+
+from app.vision.results import RLE
+
+
+class Part(NamedTuple):
+    """One connected piece of a mask: rings of (K, 2) float64 x y in pixels, along the edges of pixels, not closed."""
+
+    outline: np.ndarray
+    holes: list[np.ndarray]
+
+
+def encode(crop: np.ndarray, x: int, y: int, size: tuple[int, int]) -> RLE:
+    """Encode a mask given by its crop.
+
+    Args:
+        crop: (h, w), true where the object is; may be all false or empty.
+        x, y: column and row of the crop's upper left pixel in the photo.
+        size: (height, width) of the photo, which holds the whole crop.
+    """
+    height, width = size
+    h, w = crop.shape
+    if x < 0 or y < 0 or x + w > width or y + h > height:
+        raise ValueError(f"a crop of {w} x {h} at {x}, {y} does not lie within {width} x {height}")
+    if crop.dtype != bool:
+        crop = crop != 0
+    columns = np.zeros((w, h + 2), np.uint8)
+    if crop.size:
+        columns[:, 1:-1] = cv2.transpose(np.ascontiguousarray(crop).view(np.uint8))
+    # Every column begins and ends with a zero, so its changes are starts and ends in turn.
+    changes = np.flatnonzero((columns[:, 1:] != columns[:, :-1]).ravel())
+    places = (x + changes // (h + 1)) * height + y + changes % (h + 1)
+    starts, ends = places[0::2], places[1::2]
+    whole = np.flatnonzero(ends[:-1] == starts[1:])  # A run goes on in the next column.
+    starts, ends = np.delete(starts, whole + 1), np.delete(ends, whole)
+    edges = np.concatenate([[0], np.stack([starts, ends], 1).ravel(), [height * width]])
+    counts = np.diff(edges)
+    if len(counts) > 1 and counts[-1] == 0:
+        counts = counts[:-1]
+    packed = coco.frPyObjects({"size": [height, width], "counts": counts.tolist()}, height, width)
+    return RLE((height, width), packed["counts"].decode("ascii"))
+
+
+def from_bitmap(mask: np.ndarray) -> RLE:
+    """Encode a mask of the photo's own size, (H, W), true where the object is."""
+    return encode(mask, 0, 0, (mask.shape[0], mask.shape[1]))
+
+
+def decode(rle: RLE) -> np.ndarray:
+    """The whole mask, (H, W) uint8 of 0 and 1. Takes a byte for each pixel of the photo: prefer `decode_crop`."""
+    return np.ascontiguousarray(coco.decode(rle.to_coco()))
+
+
+def decode_crop(rle: RLE) -> tuple[int, int, np.ndarray]:
+    """The mask's column x, row y and (h, w) bool pixels, no larger than the mask reaches; (0, 0, empty) for none."""
+    height = rle.size[0]
+    starts, ends = _runs(rle)
+    x, y, w, h = _bounds(starts, ends, height)
+    if w == 0:
+        return 0, 0, np.zeros((0, 0), bool)
+    # A run over several columns makes the crop as high as the photo: so runs stay runs in the crop.
+    begin = (starts // height - x) * h + starts % height - y
+    lengths = np.empty(2 * len(starts) + 1, np.int64)
+    lengths[1::2] = ends - starts
+    lengths[0] = begin[0]
+    lengths[2:-1:2] = begin[1:] - begin[:-1] - lengths[1:-2:2]
+    lengths[-1] = w * h - lengths[:-1].sum()
+    values = np.zeros(len(lengths), np.uint8)
+    values[1::2] = 1
+    pixels = cv2.transpose(np.repeat(values, lengths).reshape(w, h))
+    return x, y, pixels.view(bool)
+
+
+def area(rle: RLE) -> int:
+    """Number of the mask's pixels."""
+    starts, ends = _runs(rle)
+    return int((ends - starts).sum())
+
+
+def bounds(rle: RLE) -> tuple[int, int, int, int]:
+    """Column, row, width and height of the smallest rectangle around the mask; all 0 for an empty one."""
+    return _bounds(*_runs(rle), rle.size[0])
+
+
+def parts(rle: RLE, tolerance: float = 0.0) -> list[Part]:
+    """The mask's outline, piece by piece, largest first.
+
+    With tolerance 0 the rings follow the pixels' edges exactly: pixel (c, r) covers c..c+1, r..r+1. Otherwise they are
+    simplified to within that many pixels, and a ring that would vanish keeps its exact shape.
+    """
+    x, y, crop = decode_crop(rle)
+    corner = np.array([x, y])
+    return [Part(p.outline + corner, [hole + corner for hole in p.holes]) for p in outline_crop(crop, tolerance)]
+
+
+def outline_crop(crop: np.ndarray, tolerance: float = 0.0) -> list[Part]:
+    """`parts` of a mask given as its (h, w) pixels, in pixels of the crop."""
+    if not crop.any():
+        return []
+    # At twice the size every pixel has its own left, right, upper and lower cell. The contour runs through the cells
+    # along the border, and rounding a cell's index to the nearer edge of its pixel puts it on the edge itself.
+    double = np.repeat(np.repeat(np.ascontiguousarray(crop).view(np.uint8), 2, 0), 2, 1)
+    contours, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    rings = [_ring(contour[:, 0], tolerance) for contour in contours]
+    found = {i: Part(rings[i], []) for i, node in enumerate(tree[0]) if node[3] < 0}
+    for i, node in enumerate(tree[0]):
+        if node[3] >= 0:
+            found[node[3]].holes.append(rings[i])
+    return sorted(found.values(), key=lambda part: -ring_area(part.outline))
+
+
+def polygons(rle: RLE, tolerance: float = 0.0) -> list[np.ndarray]:
+    """The mask as simple polygons, one a piece, largest first: (K, 2) float64 x y in pixels, K >= 3.
+
+    Formats that know no holes get them through a cut of no width from the outline to each hole and back, so that a
+    filled polygon leaves the hole free. `parts` gives outlines and holes apart.
+    """
+    return [join(part.outline, part.holes) for part in parts(rle, tolerance)]
+
+
+def join(ring: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
+    """One polygon out of several rings, led from each to the next and back along a line of no width."""
+    for other in sorted(others, key=lambda o: float(o[:, 0].min())):
+        distance = ((ring[:, None] - other[None]) ** 2).sum(-1) if len(ring) * len(other) < 250_000 else None
+        if distance is None:
+            j = int(other[:, 0].argmin())
+            i = int(((ring - other[j]) ** 2).sum(-1).argmin())
+        else:
+            i, j = divmod(int(distance.argmin()), len(other))
+        loop = np.concatenate([other[j:], other[: j + 1]])
+        ring = np.concatenate([ring[: i + 1], loop, ring[i:]])
+    return ring
+
+
+def ring_area(ring: np.ndarray) -> float:
+    """Area inside a ring of (K, 2) points, whichever way round it goes (the shoelace formula)."""
+    x, y = ring[:, 0], ring[:, 1]
+    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+
+
+def _ring(cells: np.ndarray, tolerance: float) -> np.ndarray:
+    """A contour in cells of half a pixel as a ring along the pixels' edges: corners only, simplified if asked."""
+    ring = (cells + 1) // 2
+    if tolerance > 0:
+        simple = cv2.approxPolyDP(ring, tolerance, True)[:, 0].astype(np.float64)
+        if len(simple) >= 3 and ring_area(simple) > 0:
+            return simple
+    ring = ring[np.any(ring != np.roll(ring, 1, 0), 1)]
+    before, after = ring - np.roll(ring, 1, 0), np.roll(ring, -1, 0) - ring
+    return ring[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]].astype(np.float64)
+
+
+def _runs(rle: RLE) -> tuple[np.ndarray, np.ndarray]:
+    """First and one past the last index, counted down the columns, of every non-empty run of ones."""
+    edges = np.cumsum(_counts(rle.counts))
+    ends = edges[1::2]
+    starts = edges[0::2][: len(ends)]
+    filled = ends > starts
+    return starts[filled], ends[filled]
+
+
+def _counts(packed: str) -> np.ndarray:
+    """Undo `rleToString`: six bits a character, the sixth saying that the number goes on, the fifth of the last one
+    that it is negative; from the fourth number on each is the difference to the one two before."""
+    if not packed:
+        return np.zeros(0, np.int64)
+    code = np.frombuffer(packed.encode("ascii"), np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero(code < 32)
+    first = np.concatenate([[0], last[:-1] + 1])
+    place = np.arange(len(code)) - np.repeat(first, last - first + 1)
+    numbers = np.add.reduceat((code & 31) << (5 * place), first)
+    numbers -= np.where(code[last] & 16, np.int64(1) << (5 * (last - first + 1)), 0)
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers
+
+
+def _bounds(starts: np.ndarray, ends: np.ndarray, height: int) -> tuple[int, int, int, int]:
+    if len(starts) == 0:
+        return 0, 0, 0, 0
+    left, right = int(starts[0]) // height, int(ends[-1] - 1) // height
+    if np.any(starts // height != (ends - 1) // height):
+        return left, 0, right - left + 1, height
+    top, bottom = int((starts % height).min()), int(((ends - 1) % height).max())
+    return left, top, right - left + 1, bottom - top + 1
