@@ -89,3 +89,12 @@ class ServiceUnavailable(PublicError):
 
 class NotReady(PublicError):
     status, code, message = 409, "not-ready", "This run has no result yet."
+
+
+class AddressRefused(PublicError):
+    status, code = 422, "address-refused"
+    message = "This address does not lead to a public web server. Only public http and https addresses can be used."
+
+
+class FetchFailed(PublicError):
+    status, code, message = 422, "fetch-failed", "The photo at this address could not be fetched."

@@ -1,0 +1,80 @@
+"""Photos by address: fetched from the public web only, within a size and a time, then judged like any upload."""
+
+import time
+from urllib.parse import unquote
+
+import httpcore
+import httpx
+
+from app.errors import AddressRefused, FetchFailed, UploadTooLarge
+from app.intake.address import Guard, exchange
+
+MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_HEADERS = (
+    ("Accept", "image/jpeg, image/png, image/webp, image/gif, image/bmp, image/tiff"),
+    ("Accept-Encoding", "identity"),  # A compressed answer could unfold to any size.
+    ("User-Agent", "FlaskDetector/1.0"),
+)
+_PUBLIC = Guard()
+
+
+def fetch_photo(url: str, *, timeout: float, max_bytes: int, guard: Guard = _PUBLIC) -> tuple[str, bytes]:
+    """Fetch what is at a web address. The bytes are not yet known to be a photo: pass them to `read_photo`.
+
+    Args:
+        url: http or https; redirects are followed, each judged anew.
+        timeout: seconds for everything together.
+        max_bytes: largest answer taken; a longer one is not read to its end.
+        guard: what may be connected to.
+
+    Returns:
+        A file name taken from the address, and the bytes.
+
+    Raises:
+        AddressRefused: the address, or one that it redirects to, is not on the public web.
+        FetchFailed: no answer, none in time, or one that is not 200. UploadTooLarge: beyond max_bytes.
+    """
+    deadline = time.monotonic() + timeout
+    target = guard.parse(url)
+    for _ in range(MAX_REDIRECTS + 1):
+        with exchange("GET", target, guard=guard, deadline=deadline, headers=_HEADERS) as answer:
+            if answer.status not in _REDIRECTS:
+                return _name(target), _body(answer, max_bytes)
+            target = _next(target, _header(answer, b"location"), guard)
+    raise FetchFailed(f"This address redirects more than {MAX_REDIRECTS} times.")
+
+
+def _next(base: httpx.URL, location: str, guard: Guard) -> httpx.URL:
+    if not location:
+        raise FetchFailed("The server at this address redirects to nowhere.")
+    try:
+        return guard.parse(str(base.join(location)))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise AddressRefused() from error
+
+
+def _body(answer: httpcore.Response, max_bytes: int) -> bytes:
+    if answer.status != 200:
+        raise FetchFailed(f"The server at this address answered with status {answer.status} instead of a photo.")
+    too_large = UploadTooLarge(f"The file at this address is larger than {max_bytes / 2**20:g} MB.")
+    promised = _header(answer, b"content-length")
+    if promised.isdigit() and int(promised) > max_bytes:
+        raise too_large
+    pieces, size = [], 0
+    for piece in answer.iter_stream():
+        size += len(piece)
+        if size > max_bytes:
+            raise too_large
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _header(answer: httpcore.Response, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name), "")
+
+
+def _name(url: httpx.URL) -> str:
+    """The last part of an address's path, as a file name without control characters; `photo` if it has none."""
+    last = unquote(url.path).replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(c for c in last if c.isprintable())[:200].strip(". ") or "photo"
