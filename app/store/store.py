@@ -49,6 +49,10 @@ class Store(Runs, Analyses, Batches, History, Retention):
         self.database.check()
         self.blobs.check()
 
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self.database.engine.dispose()
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A transaction that may write; for what the methods do not offer."""
