@@ -1,0 +1,182 @@
+"""What to show of a stored result, and how: a value made from a request's arguments, with no new inference."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from app.errors import BadRequest
+from app.vision.results import Instances
+
+MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+FORMATS: Final = tuple(MEDIA_TYPES)
+MIN_SIZE, MAX_SIZE = 16, 16_384
+_FLAGS = ("masks", "boxes", "labels", "faces")
+_NAMES = ("threshold", "classes", "exclude", *_FLAGS, "max_size", "format")
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+
+
+def shown_scores(scores: np.ndarray) -> np.ndarray:
+    """Scores as shown and compared everywhere: (N,) float64 at four decimals, so that server and browser agree."""
+    return np.round(np.asarray(scores, np.float64), 4)
+
+
+@dataclass(frozen=True)
+class View:
+    """One way of showing a result. Equal ways are equal values with equal keys.
+
+    threshold: least score shown, at four decimals; classes: names shown, None or none for all; exclude: names hidden;
+    masks, boxes, labels, faces: what is drawn (labels: tags, and the caption of what the whole photo shows);
+    max_size: longest side in pixels, None for the photo's own; format: jpeg, png or webp.
+    Names are compared without regard to case.
+    """
+
+    threshold: float = 0.5
+    classes: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    masks: bool = True
+    boxes: bool = True
+    labels: bool = True
+    max_size: int | None = None
+    format: str = "jpeg"
+    faces: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "threshold", round(float(self.threshold), 4) + 0.0)
+        object.__setattr__(self, "exclude", _distinct(self.exclude))
+        object.__setattr__(self, "classes", _distinct(self.classes or ()) or None)
+
+    @classmethod
+    def from_args(cls, args: Mapping[str, Any], default_threshold: float = 0.5) -> "View":
+        """Read a query, form or JSON mapping.
+
+        A list of names is separated by commas (`\\,` for a comma in a name) or given by repeating the argument, which
+        needs a mapping with `getlist`, as Werkzeug's, or a list as the value. Of a repeated flag the last counts: a
+        form sends `masks=0` from a hidden field before the box that sends `masks=1`. Empty values count as not given,
+        other arguments are left alone. For an export, whose `format` means another thing, leave that one out.
+
+        Raises:
+            BadRequest: a value that cannot be understood, or a name that is one letter off.
+        """
+        given = {name: _values(args, name) for name in _NAMES}
+        for name in args:
+            close = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.8) if name not in given else []
+            if close:
+                raise BadRequest(f"There is no argument {_quoted(name)}; did you mean {close[0]}?")
+        flags = {name: _flag(name, given[name][-1]) for name in _FLAGS if given[name]}
+        return cls(
+            threshold=_threshold(given["threshold"][-1]) if given["threshold"] else default_threshold,
+            classes=_split(given["classes"]),
+            exclude=_split(given["exclude"]),
+            max_size=_max_size(given["max_size"][-1]) if given["max_size"] else None,
+            format=_format(given["format"][-1]) if given["format"] else "jpeg",
+            **flags,
+        )
+
+    @classmethod
+    def plain(cls, max_size: int | None = None, format: str = "jpeg") -> "View":
+        """The upright photo alone."""
+        return cls(masks=False, boxes=False, labels=False, faces=False, max_size=max_size, format=format)
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything of a result is drawn; if not, a photo can be shown before its result is there."""
+        return self.masks or self.boxes or self.labels or self.faces
+
+    @property
+    def media_type(self) -> str:
+        return MEDIA_TYPES[self.format]
+
+    def shows(self, name: str) -> bool:
+        """Whether instances of this class are among those chosen."""
+        key = name.casefold()
+        if key in {n.casefold() for n in self.exclude}:
+            return False
+        return self.classes is None or key in {n.casefold() for n in self.classes}
+
+    def select(self, instances: Instances) -> Instances:
+        """The instances that this view shows, in their order."""
+        chosen = [label for label, name in enumerate(instances.classes) if self.shows(name)]
+        return instances[self.above(instances.scores) & np.isin(instances.labels, chosen)]
+
+    def above(self, scores: np.ndarray) -> np.ndarray:
+        """(N,) bool: which scores reach the threshold."""
+        return shown_scores(scores) >= self.threshold
+
+    def key(self) -> str:
+        """The view as one line of text, the same for equal views and different for others: a cache's key."""
+        return "&".join(f"{name}={value}" for name, value in sorted(self._texts().items()))
+
+    def to_args(self) -> dict[str, str]:
+        """Arguments that `from_args` reads back as this view: the threshold, and what is not as usual."""
+        texts, usual = self._texts(), View()._texts()
+        return {name: value for name, value in texts.items() if name == "threshold" or value != usual[name]}
+
+    def _texts(self) -> dict[str, str]:
+        texts = {
+            "threshold": f"{self.threshold:g}",
+            "classes": _joined(self.classes or ()),
+            "exclude": _joined(self.exclude),
+            "max_size": str(self.max_size or ""),
+            "format": self.format,
+        }
+        return texts | {name: "1" if getattr(self, name) else "0" for name in _FLAGS}
+
+
+def _values(args: Mapping[str, Any], name: str) -> list[str]:
+    """All values given for a name as stripped texts, without the empty ones."""
+    getlist = getattr(args, "getlist", None)
+    value = getlist(name) if getlist else args.get(name)
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return [text for v in values if v is not None and (text := str(v).strip())]
+
+
+def _threshold(text: str) -> float:
+    number = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(\s*%)?", text, re.ASCII)
+    value = float(number[1]) / (100 if number[2] else 1) if number else -1.0
+    if not 0 <= value <= 1:
+        raise BadRequest(f"threshold must be a number from 0 to 1, or from 0 % to 100 %, not {_quoted(text)}.")
+    return value
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.lower() not in _TRUE + _FALSE:
+        raise BadRequest(f"{name} must be 1 or 0, not {_quoted(text)}.")
+    return text.lower() in _TRUE
+
+
+def _max_size(text: str) -> int:
+    number = re.fullmatch(r"(\d{1,9})(\s*px)?", text, re.ASCII)
+    if not number or not MIN_SIZE <= int(number[1]) <= MAX_SIZE:
+        raise BadRequest(f"max_size must be a whole number of pixels from {MIN_SIZE} to {MAX_SIZE}.")
+    return int(number[1])
+
+
+def _format(text: str) -> str:
+    format = {"jpg": "jpeg"}.get(text.lower(), text.lower())
+    if format not in FORMATS:
+        raise BadRequest(f"format must be one of {', '.join(FORMATS)}, not {_quoted(text)}.")
+    return format
+
+
+def _split(values: Iterable[str]) -> tuple[str, ...]:
+    parts = [part for value in values for part in re.findall(r"(?:\\.|[^,\\]|\\$)+", value, re.DOTALL)]
+    return tuple(name for part in parts if (name := re.sub(r"\\([,\\])", r"\1", part).strip()))
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ",".join(name.replace("\\", "\\\\").replace(",", "\\,") for name in names)
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """Names in order, each once whatever its case, without white space around."""
+    found = {name.strip().casefold(): name.strip() for name in sorted(names)}
+    return tuple(found[key] for key in sorted(found) if key)
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
