@@ -98,3 +98,13 @@ class AddressRefused(PublicError):
 
 class FetchFailed(PublicError):
     status, code, message = 422, "fetch-failed", "The photo at this address could not be fetched."
+
+
+class BrokenArchive(PublicError):
+    status, code, message = 422, "broken-archive", "This ZIP is damaged or not a ZIP, and cannot be opened."
+
+
+class EntryRefused(PublicError):
+    """A file inside a ZIP, or one of several sent together, that is not taken; the others are."""
+
+    status, code, message = 422, "entry-refused", "This file was not taken."

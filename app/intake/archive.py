@@ -1,0 +1,192 @@
+"""Photos out of a ZIP, one at a time, each file judged for itself: a refused one does not stop the others.
+
+Nothing is ever unpacked to disk, names are only shown, and sizes that the ZIP claims are not believed.
+"""
+
+import contextlib
+import io
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from app.errors import BrokenArchive, EntryRefused, NoPhoto, PublicError, UploadTooLarge
+from app.intake.formats import sniff
+
+# The table of contents is read into memory as a whole: its bytes, and the files that it may list.
+MAX_DIRECTORY = 4 * 1024 * 1024
+MAX_ENTRIES = 10_000
+# Deflate reaches 1032 to 1 on zeros; photos, also uncompressed ones, stay far below this.
+MAX_RATIO = 200
+_SMALL = 1024 * 1024
+_STEP = 64 * 1024
+_TAKEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 0x1 | 0x40
+# Files that systems put beside people's own.
+_CLUTTER = re.compile(r"(^|/)(__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+_TRICK = re.compile(r"^[/~]|^[a-z]:|\\|(^|/)\.\.(/|$)|[\0-\x1f\x7f]", re.IGNORECASE)
+_ARCHIVES = (b"PK\3\4", b"PK\5\6", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh", b"MSCF")
+# What `zipfile` and the libraries under it raise on damaged files.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a ZIP: its name for people, and either its bytes, which begin like a photo's, or why it was refused."""
+
+    name: str
+    data: bytes | None = None
+    error: PublicError | None = None
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is a ZIP."""
+    return head.startswith((b"PK\3\4", b"PK\5\6"))
+
+
+def read_archive(source: bytes | IO[bytes], *, max_photos: int, max_bytes: int, max_total: int) -> Iterator[Entry]:
+    """The files of a ZIP in its order. Folders, and what macOS and Windows add for themselves, are passed over.
+
+    Args:
+        source: the ZIP, as bytes or as a seekable file.
+        max_photos: photos taken; further files are refused.
+        max_bytes: largest single photo, unpacked.
+        max_total: most bytes of all photos together, unpacked.
+
+    Raises:
+        BrokenArchive: its table of contents cannot be read, or lists more than MAX_ENTRIES files.
+    """
+    archive = _open(source)
+    photos = total = 0
+    for info in archive.infolist():
+        path = _path(info)
+        if path.endswith("/") or _CLUTTER.search(path):
+            continue
+        name = _shown(path)
+        try:
+            if photos >= max_photos:
+                raise EntryRefused(f"At most {max_photos} photos are taken at a time.")
+            _judge(info, path, max_bytes)
+            data = _read(archive, info, min(max_bytes, max_total - total), max_bytes)
+        except PublicError as error:
+            yield Entry(name, error=error)
+        else:
+            photos, total = photos + 1, total + len(data)
+            yield Entry(name, data)
+            del data
+
+
+class _Contents(io.BufferedIOBase):
+    """A file of which no more than MAX_DIRECTORY bytes can be asked at a time, as a ZIP's table of contents would."""
+
+    def __init__(self, file: IO[bytes]):
+        self.file = file
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            size = MAX_DIRECTORY
+        if size > MAX_DIRECTORY:
+            raise zipfile.BadZipFile("too large a table of contents")
+        return self.file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+
+def _open(source: bytes | IO[bytes]) -> zipfile.ZipFile:
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        archive = zipfile.ZipFile(_Contents(file))
+    except _DAMAGE as error:
+        raise BrokenArchive() from error
+    if len(archive.infolist()) > MAX_ENTRIES:
+        raise BrokenArchive(f"This ZIP holds more than {MAX_ENTRIES:,} files. Send the photos in smaller parts.")
+    return archive
+
+
+def _path(info: zipfile.ZipInfo) -> str:
+    """The name as stored. macOS writes UTF-8 without the flag that says so."""
+    name = info.orig_filename
+    if not info.flag_bits & 0x800:
+        with contextlib.suppress(UnicodeError):
+            return name.encode("cp437").decode("utf-8")
+    return name
+
+
+def _shown(path: str) -> str:
+    """The last part of a path, safe to show and to use as a file name."""
+    last = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    return "".join(c for c in last if c.isprintable())[-200:].strip(". ") or "unnamed"
+
+
+def _judge(info: zipfile.ZipInfo, path: str, max_bytes: int) -> None:
+    """Refuse what can be refused without unpacking."""
+    if _TRICK.search(path):
+        raise EntryRefused("This file's name points outside of the ZIP, so it was not opened.")
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+        raise EntryRefused("This is a link or a device and not a file, so it was not opened.")
+    if info.flag_bits & _ENCRYPTED:
+        raise EntryRefused("This file is protected by a password. Send it without one.")
+    if info.compress_type not in _TAKEN:
+        raise EntryRefused("This file is packed in an unusual way. Make the ZIP with the usual settings.")
+    if info.file_size == 0:
+        raise NoPhoto("This file is empty.")
+    if info.file_size > max_bytes:
+        raise _too_large(max_bytes)
+    if info.file_size > max(_SMALL, MAX_RATIO * info.compress_size):
+        raise EntryRefused("This file unfolds to far more than a photo would, so it was not opened.")
+
+
+def _too_large(max_bytes: int) -> UploadTooLarge:
+    return UploadTooLarge(f"This file is larger than {max_bytes / 2**20:g} MB, the most that is taken.")
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, max_bytes: int) -> bytes:
+    """The bytes of a file whose beginning is a photo's; no more of it is unpacked than needed to know that."""
+    try:
+        with archive.open(info) as file:
+            head = file.read(_STEP)
+            _recognise(head)
+            pieces, size = [head], len(head)
+            while piece := file.read(_STEP):
+                pieces.append(piece)
+                size += len(piece)
+                if size > most:
+                    break
+    except _DAMAGE as error:
+        raise EntryRefused("This file is damaged inside the ZIP and cannot be opened.") from error
+    if size > max_bytes:
+        raise _too_large(max_bytes)
+    if size > most:
+        raise EntryRefused("The photos of this ZIP are too large together. Send the rest in another one.")
+    return b"".join(pieces)
+
+
+def _recognise(head: bytes) -> None:
+    if head.startswith(_ARCHIVES) or head[257:262] == b"ustar":
+        raise EntryRefused("This is an archive inside the ZIP, and is not opened. Send its photos directly.")
+    sniff(head)
