@@ -106,6 +106,7 @@ class Guard:
 
     def addresses(self, host: str, port: int, timeout: float) -> list[str]:
         """The judged IP addresses of a host. Raises AddressRefused if it has none or a single one is not allowed."""
+        host = host if host.isascii() else httpx.URL(scheme="http", host=host).raw_host.decode("ascii")
         literal = _literal(host)
         found = [literal] if literal is not None else _within(timeout, self.resolve, host, port)
         if not found or not all(self.allows(address) for address in found):

@@ -150,7 +150,12 @@ def test_ports_of_the_web_are_allowed(port: str) -> None:
 
 
 def test_names_in_other_scripts_become_their_ascii_form() -> None:
-    assert Guard().parse("https://bücher.example/ä.jpg").raw_host == b"xn--bcher-kva.example"
+    asked = []
+    guard = Guard(resolve=lambda host, port: asked.append(host) or ["8.8.8.8"])  # type: ignore[func-returns-value]
+    url = guard.parse("https://bücher.example/ä.jpg")
+    assert url.raw_host == b"xn--bcher-kva.example"
+    assert guard.addresses(url.host, 443, 5) == ["8.8.8.8"]
+    assert asked == ["xn--bcher-kva.example"]
 
 
 def test_one_private_address_among_public_ones_refuses_all() -> None:
