@@ -1,1 +1,33 @@
-"""`/api/v1`: the documented REST API."""
+"""`/api/v1`: the documented REST API, one view over the stored results."""
+
+from flask import Flask
+from flask_cors import CORS
+
+from app.settings import split
+from app.web import errors, limits
+from app.web.api import create, runs, spec, waiting
+from app.web.api.blueprint import PREFIX, api
+from app.web.api.problems import problem
+from app.web.keys import require
+from app.web.security import csrf
+
+__all__ = ["api", "create", "init_app", "runs"]
+
+# Headers of ours that a browser shows to scripts of other origins.
+EXPOSED = ["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Preference-Applied"]
+
+api.before_request(require)
+
+
+def init_app(app: Flask) -> None:
+    """Attach the API, its documentation and, where the settings name origins, CORS."""
+    errors.shape(app, f"{PREFIX}/", problem)
+    csrf.exempt(api)  # callers send no form of ours; the cookie that names a visitor is SameSite
+    waiting.init_app(app)
+    spec.init_app(app)
+    app.register_blueprint(api)
+    limits.limit(app, api)
+    origins = split(app.extensions["services"].settings.cors_origins)
+    if origins:
+        allowed = "*" if "*" in origins else list(origins)
+        CORS(app, resources={rf"{PREFIX}/.*": {"origins": allowed}}, expose_headers=EXPOSED, max_age=600)

@@ -9,6 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Nothing = SkipJsonSchema[None]
+Names = list[str] | Nothing
 LONGEST_WAIT = 60
 
 
@@ -42,8 +43,8 @@ class ResultOptions(Strict):
     """How a result is shown. Nothing here makes the detector work again."""
 
     threshold: Score | Nothing = optional("Least score of an instance that is listed. Default: what the run asked for.")
-    classes: str | Nothing = optional("Names of the classes to list, separated by commas. Default: all.")
-    exclude: str | Nothing = optional("Names of the classes to leave out, separated by commas.")
+    classes: Names = optional("Names of the classes to list, repeated or separated by commas. Default: all.")
+    exclude: Names = optional("Names of the classes to leave out.")
     coordinates: Literal["pixels", "normalized"] = Field(
         default="pixels", description="Boxes, landmarks and polygons in pixels of the upright photo, or in 0..1 of it."
     )
@@ -55,9 +56,9 @@ class ResultOptions(Strict):
 class RunOptions(Strict):
     """What is asked of a photo; the same names as form fields, as JSON members or in the query."""
 
-    analyses: str | Nothing = optional("Analyses wanted, separated by commas. Default: objects.")
+    analyses: Names = optional("Analyses wanted, repeated or separated by commas. Default: objects.")
     threshold: Score | Nothing = optional("Least score shown where a later request names none.")
-    classes: str | Nothing = optional("Names of the classes shown, separated by commas. Default: all.")
+    classes: Names = optional("Names of the classes shown, repeated or separated by commas. Default: all.")
     webhook: str | Nothing = optional("Address that gets the result when the run ends.", max_length=2000)
 
 
@@ -94,21 +95,21 @@ class CreateJson(Strict):
 
 class ImageQuery(Strict):
     threshold: Score | Nothing = optional("Least score of an instance that is drawn. Default: what the run asked for.")
-    classes: str | Nothing = optional("Names of the classes to draw, separated by commas. Default: all.")
-    exclude: str | Nothing = optional("Names of the classes to leave out, separated by commas.")
+    classes: Names = optional("Names of the classes to draw, repeated or separated by commas. Default: all.")
+    exclude: Names = optional("Names of the classes to leave out.")
     masks: bool = Field(default=True, description="Draw the masks.")
     boxes: bool = Field(default=True, description="Draw the boxes.")
     labels: bool = Field(default=True, description="Write the names and scores.")
     faces: bool = Field(default=True, description="Draw the faces.")
-    max_size: Annotated[int, Field(ge=16, le=20000)] | Nothing = optional("Longest side of the image, in pixels.")
+    max_size: Annotated[int, Field(ge=16, le=16384)] | Nothing = optional("Longest side of the image, in pixels.")
     format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the image.")
 
 
 class ExportQuery(Strict):
     format: str = Field(description="Name of the export format.", examples=["coco"])
     threshold: Score | Nothing = optional("Least score of an exported instance. Default: what the run asked for.")
-    classes: str | Nothing = optional("Names of the classes to export, separated by commas. Default: all.")
-    exclude: str | Nothing = optional("Names of the classes to leave out, separated by commas.")
+    classes: Names = optional("Names of the classes to export, repeated or separated by commas. Default: all.")
+    exclude: Names = optional("Names of the classes to leave out.")
 
 
 class HistoryQuery(Strict):
@@ -204,7 +205,7 @@ class InstanceOut(BaseModel):
     class_name: str = Field(alias="class")
     score: float
     box: Box
-    mask: MaskOut | list[list[Point]] | None = Field(description="RLE, or polygons (closed rings), or null.")
+    mask: MaskOut | list[list[Point]] | None = Field(description="RLE, or polygons (lists of points), or null.")
 
 
 class LandmarksOut(BaseModel):
@@ -254,6 +255,7 @@ ResultOut = Annotated[InstancesOut | FacesOut | LabelsOut, Field(discriminator="
 class Run(RunSummary):
     """One request to analyse one photo, with what was found."""
 
+    timings: TimingsOut
     results: dict[str, ResultOut] = Field(description="The finished analyses, by name.")
 
 

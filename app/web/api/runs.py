@@ -1,0 +1,156 @@
+"""What became of photos: runs, their images, exports and events."""
+
+from typing import Any
+
+from flask import Response, json, jsonify, request
+
+from app.errors import NotReady
+from app.store.models import FINISHED, Run
+from app.vision.view import MEDIA_TYPES
+from app.web import services
+from app.web.api import events, schemas
+from app.web.api.blueprint import answers, api, media
+from app.web.api.create import batch_body
+from app.web.api.serialise import full, summary, view_of
+from app.web.keys import may_change, owner
+
+SHOWN = ("threshold", "classes", "exclude")
+
+
+@api.get("/runs", operation_id="listRuns", summary="List your runs", responses=answers(s200=schemas.RunPage))
+def list_runs(query: schemas.HistoryQuery) -> Response:
+    """The runs of the API key, or of the visitor's cookie; newest first."""
+    page = services().store.history(
+        owner(),
+        cursor=query.cursor,
+        limit=query.limit,
+        class_name=query.class_name,
+        since=query.since and query.since.astimezone(),
+        until=query.until and query.until.astimezone(),
+    )
+    return jsonify({"runs": [summary(run) for run in page.runs], "next": page.next_cursor})
+
+
+@api.get("/runs/<run_id>", operation_id="getRun", summary="Get a run", responses=answers(404, s200=schemas.Run))
+def get_run(path: schemas.RunPath, query: schemas.ResultOptions) -> Response:
+    """Its state, place in the queue and times; and of its result what the query asks for."""
+    run = services().store.get_run(path.run_id)
+    return jsonify(full(run, _shown(query), coordinates=query.coordinates, mask_form=query.masks))
+
+
+@api.delete(
+    "/runs/<run_id>",
+    operation_id="deleteRun",
+    summary="Delete a run",
+    responses=answers(403, 404, s204={"description": "The run is gone."}),
+)
+def delete_run(path: schemas.RunPath) -> Response:
+    """Delete a run at once, with its photo and result where no other run uses them. For its owner only."""
+    run = _own(path.run_id)
+    _cancel(run)
+    services().store.delete_run(run.id)
+    return Response(status=204)
+
+
+@api.post(
+    "/runs/<run_id>/cancel",
+    operation_id="cancelRun",
+    summary="Cancel a run",
+    responses=answers(403, 404, s200=schemas.RunSummary),
+)
+def cancel_run(path: schemas.RunPath) -> Response:
+    """End a run that has not ended. For its owner only. A run that has ended stays as it is."""
+    run = _own(path.run_id)
+    _cancel(run)
+    return jsonify(summary(services().store.get_run(run.id)))
+
+
+@api.get(
+    "/runs/<run_id>/image",
+    operation_id="getImage",
+    summary="Get the annotated photo",
+    responses=answers(404, 409, s200=media("The photo.", *MEDIA_TYPES.values()), s304={"description": "Not changed."}),
+)
+def get_image(path: schemas.RunPath, query: schemas.ImageQuery) -> Response:
+    """The photo with what was found drawn on it, as the query asks for. 409 until the run is done."""
+    from app.web.rendered import rendered
+
+    run = services().store.get_run(path.run_id)
+    args = query.model_dump(exclude_none=True)
+    view = view_of(run, {name: int(value) if isinstance(value, bool) else value for name, value in args.items()})
+    _done(run)
+    data, media_type, etag = rendered(run, view)
+    response = Response(data, mimetype=media_type)
+    response.set_etag(etag.strip('"'))
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response.make_conditional(request)
+
+
+@api.get(
+    "/runs/<run_id>/export",
+    operation_id="getExport",
+    summary="Export the result",
+    responses=answers(404, 409, s200=media("The file.", "application/json", "application/zip", "text/csv")),
+)
+def get_export(path: schemas.RunPath, query: schemas.ExportQuery) -> Response:
+    """The result as a file of another tool's format. 409 until the run is done."""
+    from app.web.exports import export_response
+
+    run = services().store.get_run(path.run_id)
+    view = view_of(run, _shown(query))
+    _done(run)
+    return export_response([run], query.format, view)
+
+
+@api.get(
+    "/runs/<run_id>/events",
+    operation_id="getEvents",
+    summary="Follow a run",
+    responses=answers(404, s200=media("Server-sent events.", "text/event-stream")),
+)
+def get_events(path: schemas.RunPath) -> Response:
+    """Server-sent events: `position` while it is queued, `running`, and at last `done`, `failed` or `cancelled`."""
+    return events.stream(services(), services().store.get_run(path.run_id), summary)
+
+
+@api.get(
+    "/batches/<batch_id>", operation_id="getBatch", summary="Get a batch", responses=answers(404, s200=schemas.Batch)
+)
+def get_batch(path: schemas.BatchPath) -> Response:
+    """The runs of several photos that were sent in one go."""
+    return jsonify(batch_body(services(), path.batch_id))
+
+
+@api.get("/models", operation_id="listModels", summary="List the models", responses=answers(s200=schemas.Models))
+def list_models() -> Response:
+    """The analyses that can be asked for, and who answers them."""
+    jobs = services().jobs
+    models = [
+        {**card.to_dict(), "identity": card.identity, "seconds": jobs.service_time(name)}
+        for name, card in sorted(jobs.cards().items())
+    ]
+    return Response(json.dumps({"models": models, "workers": jobs.workers()}), mimetype="application/json")
+
+
+def _shown(query: schemas.ResultOptions | schemas.ExportQuery) -> dict[str, Any]:
+    return query.model_dump(include=set(SHOWN), exclude_none=True)
+
+
+def _own(run_id: str) -> Run:
+    run = services().store.get_run(run_id)
+    may_change(run.owner)
+    return run
+
+
+def _cancel(run: Run) -> None:
+    if run.state in FINISHED:
+        return
+    held = services()
+    for analysis_id in held.store.cancel_run(run.id):
+        held.jobs.cancel(analysis_id)
+    held.jobs.publish([run.id])
+
+
+def _done(run: Run) -> None:
+    if run.state != "done":
+        raise NotReady(f"This run is {run.state}. {run.error or ''}".strip())

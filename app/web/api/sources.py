@@ -1,0 +1,143 @@
+"""The photos of a request, however they were sent: multipart files, a raw body, or JSON with an address or base64."""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from flask import Request, current_app
+from pydantic import BaseModel, ValidationError
+
+from app.errors import BadRequest, FetchFailed, NoPhoto
+from app.intake import fetch
+from app.intake.address import Guard, port_of
+from app.settings import Settings
+from app.web.api.problems import InvalidRequest
+from app.web.api.schemas import CreateJson, RunOptions
+
+M = TypeVar("M", bound=BaseModel)
+DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
+LOOKUP_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """One photo as it was sent: its bytes, or the address to fetch it from."""
+
+    name: str
+    data: bytes = field(default=b"", repr=False)
+    url: str | None = None
+
+    @property
+    def print(self) -> str:
+        """What makes two of them the same."""
+        return f"url {self.url}" if self.url is not None else hashlib.sha256(self.data).hexdigest()
+
+    def read(self, settings: Settings) -> tuple[str, bytes]:
+        """Name and bytes; fetches where there is an address. Raises AddressRefused, FetchFailed, UploadTooLarge."""
+        if self.url is None:
+            return self.name, self.data
+        limits: dict[str, Any] = {"timeout": settings.url_timeout, "max_bytes": settings.max_upload_bytes}
+        name, data = fetch.fetch_photo(self.url, **limits, guard=guard())
+        return self.name or name, data
+
+
+def guard() -> Guard:
+    """What addresses from outside may be connected to. Tests put their own into the application."""
+    found: Guard = current_app.extensions.get("address_guard") or Guard()
+    return found
+
+
+def check_webhook(url: str | None) -> str | None:
+    """A webhook's address if it leads to a public server now (every delivery is judged again).
+
+    Raises:
+        AddressRefused: it does not; FetchFailed: its name is unknown.
+    """
+    if url is None:
+        return None
+    parsed = guard().parse(url)
+    try:
+        guard().addresses(parsed.host, port_of(parsed), LOOKUP_SECONDS)
+    except OSError as error:
+        raise FetchFailed("The server of this webhook cannot be found.") from error
+    return str(parsed)
+
+
+def read_request(request: Request, default_name: str | None) -> tuple[list[Source], dict[str, Any]]:
+    """The photos of a request, and the options in its body.
+
+    Args:
+        default_name: file name of a raw body.
+
+    Raises:
+        NoPhoto: there is none. BadRequest, InvalidRequest: the JSON or the options are not usable.
+        Every error of the body itself (`app/intake/body.py`).
+    """
+    kind = request.mimetype
+    if kind == "application/json" or kind.endswith("+json"):
+        return _from_json(request)
+    if kind == "multipart/form-data":
+        return _from_form(request)
+    data = request.get_data(cache=False)
+    if not data:
+        raise NoPhoto
+    return [Source(default_name or "photo", data)], {}
+
+
+def decode_base64(text: str) -> bytes:
+    """Bytes of base64 text in either alphabet; a data URL's head, line breaks and missing padding are fine.
+
+    Raises:
+        BadRequest: it is not base64.
+    """
+    text = re.sub(r"\s+", "", DATA_URL.sub("", text, count=1) if text[:5].lower() == "data:" else text)
+    text = text.translate(str.maketrans("-_", "+/")).rstrip("=")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadRequest("The image is not base64.") from error
+
+
+def checked(model: type[M], values: Any) -> M:
+    """The values as a model. Raises InvalidRequest."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InvalidRequest.from_validation(error) from error
+
+
+def _from_json(request: Request) -> tuple[list[Source], dict[str, Any]]:
+    values = request.get_json()
+    if not isinstance(values, dict):
+        raise BadRequest("The JSON body must be an object.")
+    body = checked(CreateJson, values)
+    options = body.model_dump(include={"analyses", "threshold", "classes", "webhook"}, exclude_none=True)
+    options = {name: _joined(value) for name, value in options.items()}
+    if (body.url is None) == (body.image is None):
+        raise NoPhoto("Send either `url` or `image`.")
+    if body.url is not None:
+        return [Source(body.name or "", url=body.url)], options
+    data = decode_base64(body.image or "")
+    if not data:
+        raise NoPhoto
+    return [Source(body.name or "photo", data)], options
+
+
+def _from_form(request: Request) -> tuple[list[Source], dict[str, Any]]:
+    files = [file for _, file in request.files.items(multi=True) if file.filename]
+    sources = [Source(file.filename or "photo", file.read()) for file in files]
+    values: dict[str, Any] = {
+        name: _joined(found) if len(found) > 1 else found[0] for name, found in request.form.lists()
+    }
+    options = checked(RunOptions, values).model_dump(exclude_none=True)
+    if not sources:
+        raise NoPhoto
+    return sources, options
+
+
+def _joined(value: Any) -> Any:
+    return ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

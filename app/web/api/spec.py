@@ -1,0 +1,94 @@
+"""The OpenAPI 3.1 file, generated from the code, and the page that shows it without any network.
+
+flask-openapi3 collects operations and models from the blueprint; what it cannot say (one operation that takes a photo
+in three forms) is added here from the same models.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, render_template
+from flask_openapi3 import Info, OpenAPI
+from flask_openapi3_swagger import plugins as swagger
+
+from app.web import services
+from app.web.api import schemas
+from app.web.api.blueprint import PREFIX, api
+from app.web.api.problems import InvalidRequest, kinds
+
+VERSION = "1.0.0"
+PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff")
+ABOUT = """Finds objects in photos. A photo makes a *run*; its result is stored once, and everything shown of it
+(threshold, classes, image, exports) is a view that costs no new inference.
+
+Every error is a problem detail (RFC 9457, `application/problem+json`) of one shape."""
+BEARER = {"type": "http", "scheme": "bearer", "description": "An API key, made with `flask keys create`."}
+
+docs = Blueprint(
+    "api_docs",
+    __name__,
+    static_folder=f"{swagger.__file__.rpartition('/')[0]}/templates/swagger",
+    static_url_path="/docs/assets",
+)
+
+
+def init_app(app: Flask) -> None:
+    """Build the file once and serve it with its page."""
+    # flask-openapi3 asks the running application what to do with values that do not validate.
+    app.validation_error_callback = InvalidRequest.refuse  # type: ignore[attr-defined]
+    app.extensions["openapi"] = document(bool(app.extensions["services"].settings.api_keys_required))
+    app.register_blueprint(docs)
+
+
+@docs.get("/docs")
+def page() -> str:
+    """The API's documentation."""
+    return render_template("api/docs.html", problems=kinds(), settings=services().settings)
+
+
+@docs.get(f"{PREFIX}/openapi.json")
+def openapi() -> Response:
+    """The OpenAPI file."""
+    return jsonify(current_app.extensions["openapi"])
+
+
+def document(keys_required: bool) -> dict[str, Any]:
+    """The OpenAPI file. keys_required: whether requests without a key are refused."""
+    collector = OpenAPI(
+        "openapi",
+        info=Info(title="Flask Detector", version=VERSION, description=ABOUT),
+        security_schemes={"key": BEARER},
+        validation_error_model=schemas.Problem,
+        doc_ui=False,
+    )
+    collector.register_api(api)
+    spec: dict[str, Any] = collector.api_doc
+    spec["security"] = [{"key": []}] if keys_required else [{}, {"key": []}]
+    _describe_photos(spec)
+    for path in spec["paths"].values():
+        for operation in path.values():
+            operation.pop("tags", None)
+    spec.pop("tags", None)
+    return spec
+
+
+def _describe_photos(spec: dict[str, Any]) -> None:
+    """The three forms in which `POST /runs` takes photos."""
+    models = spec["components"]["schemas"]
+    models["CreateJson"] = _schema(schemas.CreateJson, models)
+    form = _schema(schemas.RunOptions, models)
+    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    form["title"] = "CreateForm"
+    form["properties"] = {"file": {"type": "array", "items": binary, "minItems": 1}, **form["properties"]}
+    form["required"] = ["file"]
+    models["CreateForm"] = form
+    content: dict[str, Any] = {"multipart/form-data": {"schema": {"$ref": "#/components/schemas/CreateForm"}}}
+    content["application/json"] = {"schema": {"$ref": "#/components/schemas/CreateJson"}}
+    for kind in (*PHOTO_TYPES, "application/octet-stream"):
+        content[kind] = {"schema": {"type": "string", "format": "binary"}}
+    spec["paths"][f"{PREFIX}/runs"]["post"]["requestBody"] = {"required": True, "content": content}
+
+
+def _schema(model: type[Any], models: dict[str, Any]) -> dict[str, Any]:
+    schema: dict[str, Any] = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    models.update(schema.pop("$defs", {}))
+    return schema

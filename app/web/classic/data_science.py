@@ -1,0 +1,142 @@
+"""The third classic API: `POST /do_data_science` and `/do_data_science_url`, three looks at one photo.
+
+Its answers name stored pictures by the photo's MD5, signed, so that the same photo always has the same addresses and
+nobody finds one by trying.
+"""
+
+import hashlib
+import hmac
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, json, request, url_for
+
+from app.errors import NoPhoto, NotFound
+from app.vision.results import Instances, Labels
+from app.vision.view import View
+from app.web import limits, services
+from app.web.api.serialise import absolute
+from app.web.api.sources import Source
+from app.web.classic import requests_log
+from app.web.classic.answer import analysed, answer_errors
+from app.web.classic.pictures import draw
+from app.web.classic.records import API, latest
+from app.web.keys import require
+from app.web.security import csrf
+
+THRESHOLD = 0.5
+ANALYSES = ("objects", "faces", "labels")
+TOP = 3
+KEYS = ("error", "hash", "original", "resnet", "yolov3", "yolov3_source", "faces_source")
+# What each stored picture shows: the analyses drawn on it.
+PICTURES: dict[str, tuple[str, ...]] = {"original": (), "yolov3": ("objects",), "faces": ("faces",)}
+
+blueprint = Blueprint("data_science", __name__)
+pictures = Blueprint("data_science_pictures", __name__)
+blueprint.before_request(require)
+
+
+def init_app(app: Flask) -> None:
+    """Attach the API and its pictures."""
+    csrf.exempt(blueprint)
+    answer_errors(app, "/do_data_science", refusal)
+    app.register_blueprint(blueprint)
+    app.register_blueprint(pictures)
+    requests_log.watch(app, blueprint)
+    limits.limit(app, blueprint)
+
+
+def refusal(sentence: str) -> dict[str, str]:
+    """The answer's shape with nothing in it but the error."""
+    return dict.fromkeys(KEYS, "") | {"error": sentence}
+
+
+@blueprint.post("/do_data_science")
+def by_file() -> Response:
+    """A photo as the form's file."""
+    return _json(answer(*uploaded()))
+
+
+@blueprint.post("/do_data_science_url")
+def by_url() -> Response:
+    """A photo by the form's `url`."""
+    return _json(answer(*linked()))
+
+
+def uploaded() -> tuple[str, bytes]:
+    """Name and bytes of the request's file. Raises NoPhoto."""
+    file = next((file for file in request.files.values() if file.filename), None)
+    if file is None:
+        raise NoPhoto
+    return file.filename or "photo", file.read()
+
+
+def linked() -> tuple[str, bytes]:
+    """Name and bytes of what is at the request's `url`. Raises NoPhoto, AddressRefused, FetchFailed."""
+    url = request.form.get("url", "").strip()
+    if not url:
+        raise NoPhoto("No address was sent: the field `url` is missing or empty.")
+    return Source("", url=url).read(services().settings)
+
+
+def answer(name: str, data: bytes) -> dict[str, str]:
+    """What the three models say of a photo, in the API's shape."""
+    run = analysed(data, name=name, analyses=ANALYSES, api=API, threshold=THRESHOLD)
+    requests_log.note(run.photo.md5)
+    results = {name: analysed.result for name, analysed in services().store.results(run).items()}
+    return {
+        "error": "",
+        "hash": run.photo.md5,
+        "original": address(run.photo.md5, "original"),
+        "resnet": json.dumps(top_labels(results["labels"])),
+        "yolov3": json.dumps(best_scores(results["objects"])),
+        "yolov3_source": address(run.photo.md5, "yolov3"),
+        "faces_source": address(run.photo.md5, "faces"),
+    }
+
+
+def top_labels(found: Any) -> dict[str, str]:
+    """The three likeliest ImageNet names of the photo, each with its probability as a fraction."""
+    if not isinstance(found, Labels):
+        return {}
+    return {name: str(score) for name, score in list(zip(found.names, found.scores, strict=True))[:TOP]}
+
+
+def best_scores(found: Any) -> dict[str, str]:
+    """Each class of object in the photo with its best score as a percentage, best first."""
+    if not isinstance(found, Instances):
+        return {}
+    shown = View(threshold=THRESHOLD).select(found)
+    best: dict[str, float] = {}
+    for name, score in zip(shown.names, shown.scores, strict=True):
+        best[name] = max(best.get(name, 0.0), 100 * float(score))
+    return {name: str(score) for name, score in sorted(best.items(), key=lambda item: -item[1])}
+
+
+def address(md5: str, picture: str) -> str:
+    """The absolute address of a stored picture."""
+    return absolute(url_for("data_science_pictures.picture", md5=md5, seal=_seal(md5), picture=picture))
+
+
+@pictures.get("/pictures/<md5>-<seal>/<picture>.jpg")
+def picture(md5: str, seal: str, picture: str) -> Response:
+    """A stored picture: the photo, with what one of the models found drawn on it."""
+    if picture not in PICTURES or not hmac.compare_digest(seal.encode("utf-8", "replace"), _seal(md5).encode()):
+        raise NotFound
+    run = latest(md5)
+    models = " ".join(analysis.identity for analysis in run.analyses)
+    response = Response(mimetype="image/jpeg")
+    response.set_etag(hashlib.sha256(f"{md5} {picture} {models}".encode()).hexdigest()[:32])
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    response.make_conditional(request)
+    if response.status_code == 200:
+        response.set_data(draw(run, PICTURES[picture], THRESHOLD))
+    return response
+
+
+def _seal(md5: str) -> str:
+    key = str(current_app.config["SECRET_KEY"]).encode()
+    return hmac.new(key, f"picture:{md5}".encode("utf-8", "replace"), "sha256").hexdigest()[:32]
+
+
+def _json(body: dict[str, str]) -> Response:
+    return Response(json.dumps(body), mimetype="application/json")

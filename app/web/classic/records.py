@@ -1,0 +1,37 @@
+"""The third classic API's stored results: runs that carry its name."""
+
+from sqlalchemy import Select, select
+
+from app.errors import NotFound
+from app.store.models import DONE, Photo, Run, utcnow
+from app.web import services
+
+API = "data_science"
+
+
+def latest(md5: str) -> Run:
+    """The newest finished run of the API for a photo with this MD5. Raises NotFound."""
+    held = services()
+    query = _ids().join(Photo, Photo.sha256 == Run.photo_sha256)
+    query = query.where(Photo.md5 == md5, Run.state == DONE).order_by(Run.created_at.desc(), Run.id.desc())
+    with held.store.session() as session:
+        found = session.scalars(query).all()
+    for id in found:
+        run = held.store.get_run(id)
+        if run.expires_at is None or run.expires_at > utcnow():
+            return run
+    raise NotFound
+
+
+def reset() -> int:
+    """Delete every stored result of the API; how many there were. Analyses that other runs share stay."""
+    held = services()
+    with held.store.session() as session:
+        ids = session.scalars(_ids()).all()
+    for id in ids:
+        held.store.delete_run(id)
+    return len(ids)
+
+
+def _ids() -> Select[tuple[str]]:
+    return select(Run.id).where(Run.options["api"].as_string() == API)
