@@ -1,0 +1,137 @@
+"""Two-stage detectors on OpenVINO: three graphs with NumPy between them.
+
+The dense graph (backbone, pyramid, proposal network) and the two heads run in OpenVINO; choosing proposals, pooling
+regions, suppression and pasting are a few vectorised lines here, which is faster than the same inside a dynamic graph
+and keeps one photo's memory at one pyramid.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from app.vision import masks
+from app.vision.engine import boxes as box_math
+from app.vision.engine.preprocess import prepare
+from app.vision.engine.roi_align import pool_levels
+from app.vision.engine.runtime import Graph, Runtime
+from app.vision.engine.spec import EngineSpec, PoolSpec
+from app.vision.paste import paste
+from app.vision.results import RLE, Analysed, Instances, ModelCard
+
+# Regions a call of a head: bounds the memory of pooled features at 256 * 7 * 7 * 256 * 4 bytes = 13 MB.
+CHUNK = 256
+
+
+class OpenVINODetector:
+    """The objects analyzer on an engine folder written by `app.vision.engine.export`."""
+
+    def __init__(self, folder: Path, card: ModelCard, runtime: Runtime, score_floor: float | None = None):
+        self.card, self.folder, self.runtime = card, folder, runtime
+        self.spec = EngineSpec.read(folder)
+        self.score_floor = self.spec.boxes.score if score_floor is None else score_floor
+
+    def load(self, device: str) -> None:
+        """Compile the graphs. device: always the CPU here."""
+        suffix = "-int8" if self.runtime.precision == "int8" else ""
+        self._dense = self._compile(f"dense{suffix}.xml")
+        self._boxes = self._compile(f"boxes{suffix}.xml")
+        self._masks = self._compile(f"masks{suffix}.xml") if self.spec.masks else None
+        self.threads = ThreadPoolExecutor(self.runtime.threads)
+
+    def _compile(self, name: str) -> Graph:
+        return self.runtime.graph(self.folder / name)
+
+    def analyse(self, rgb: np.ndarray) -> Analysed:
+        """Find objects in an upright photo, (H, W, 3) uint8 RGB."""
+        began = time.perf_counter()
+        size = (int(rgb.shape[0]), int(rgb.shape[1]))
+        image, shape, scale = prepare(rgb, self.spec.preprocessing)
+        del rgb
+        prepared = time.perf_counter()
+        pyramid, proposals = self.propose(image, shape)
+        found, scores, labels = self._classify(pyramid, proposals, shape, scale)
+        squares = self._segment(pyramid, found * scale, labels)
+        ran = time.perf_counter()
+        encoded = None if squares is None else self._paste(squares, found, size)
+        instances = Instances(size, self.spec.classes, found, scores, labels, encoded)
+        timings = {"preprocess": prepared - began, "network": ran - prepared}
+        return Analysed(self.card, instances, {**timings, "postprocess": time.perf_counter() - ran})
+
+    def propose(self, image: np.ndarray, shape: tuple[int, int]) -> tuple[list[np.ndarray], np.ndarray]:
+        """The pyramid, (H, W, C) maps, and (N, 4) proposals in pixels of the network's input, best first."""
+        spec = self.spec.proposals
+        outputs = self._dense(image)
+        self._dense.release()
+        levels = len(spec.strides)
+        pyramid = [output[0] for output in outputs[: len(outputs) - 2 * levels]]
+        candidates, scores, groups = [], [], []
+        for level in range(levels):
+            objectness = outputs[len(pyramid) + level][0]
+            deltas = outputs[len(pyramid) + levels + level][0]
+            base = np.array(spec.anchors[level], np.float32)
+            flat = objectness.reshape(-1)
+            chosen = box_math.best(flat, spec.before)
+            anchors = box_math.grid_anchors(base, spec.strides[level], objectness.shape[1], chosen)
+            picked = deltas.reshape(-1, 4)[chosen]
+            candidates.append(box_math.decode_deltas(anchors, picked, spec.means, spec.stds, shape)[:, 0])
+            scores.append(flat[chosen])
+            groups.append(np.full(len(chosen), level))
+        all_boxes, all_scores, all_groups = np.concatenate(candidates), np.concatenate(scores), np.concatenate(groups)
+        sides = all_boxes[:, 2:] - all_boxes[:, :2]
+        valid = np.flatnonzero((sides > spec.min_size).all(axis=1))
+        kept = box_math.suppress(all_boxes[valid], all_scores[valid], all_groups[valid], spec.iou, spec.limit)
+        return pyramid, all_boxes[valid][kept]
+
+    def _classify(
+        self, pyramid: list[np.ndarray], proposals: np.ndarray, shape: tuple[int, int], scale: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(N, 4) boxes in pixels of the photo, (N,) scores and labels, best first."""
+        spec = self.spec.boxes
+        outputs = self._head(self._boxes, pyramid, proposals, spec.pool)
+        if outputs is None:
+            return np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+        scores, deltas = outputs
+        moved = box_math.decode_deltas(proposals, deltas, spec.means, spec.stds, shape) / scale
+        region, label = np.nonzero(scores[:, :-1] > self.score_floor)
+        candidates = moved[region, label if moved.shape[1] > 1 else 0]
+        kept = box_math.suppress(candidates, scores[region, label], label, spec.iou, spec.limit)
+        return candidates[kept], scores[region, label][kept], label[kept].astype(np.int64)
+
+    def _segment(self, pyramid: list[np.ndarray], found: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+        """(N, S, S) float32 mask probabilities of each box's own class."""
+        spec = self.spec.masks
+        if spec is None or self._masks is None:
+            return None
+        outputs = self._head(self._masks, pyramid, found, spec.pool, None if spec.agnostic else labels)
+        return np.zeros((0, 1, 1), np.float32) if outputs is None else outputs[0]
+
+    def _head(
+        self,
+        graph: Graph,
+        pyramid: list[np.ndarray],
+        regions: np.ndarray,
+        pool: PoolSpec,
+        labels: np.ndarray | None = None,
+    ) -> list[np.ndarray] | None:
+        """A head's outputs for all regions, in chunks; of a mask head only each region's own class (or the one)."""
+        results: list[list[np.ndarray]] = []
+        for first in range(0, len(regions), CHUNK):
+            chosen = regions[first : first + CHUNK]
+            levels = pyramid[: len(pool.strides)]
+            pooled = pool_levels(levels, chosen, pool, self.threads, 4 * self.runtime.threads)
+            outputs = graph(pooled)
+            if len(outputs) == 1:
+                own = labels[first : first + CHUNK] if labels is not None else 0
+                results.append([outputs[0][np.arange(len(chosen)), own]])
+            else:
+                results.append([output.copy() for output in outputs])
+        graph.release()
+        return [np.concatenate(parts) for parts in zip(*results, strict=True)] if results else None
+
+    def _paste(self, squares: np.ndarray, found: np.ndarray, size: tuple[int, int]) -> tuple[RLE, ...]:
+        assert self.spec.masks is not None
+        threshold = self.spec.masks.threshold
+        pasted = (paste(square, box, size, threshold) for square, box in zip(squares, found, strict=True))
+        return tuple(masks.encode(window, x, y, size) for window, x, y in pasted)

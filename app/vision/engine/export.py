@@ -1,0 +1,182 @@
+"""From an MMDetection detector to an engine folder: three OpenVINO graphs and `engine.json`.
+
+Works for any two-stage detector with a feature pyramid, a proposal network with delta coding, a shared box head and,
+if it has one, a mask head. Needs torch and mmdet; serving does not.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+import torch
+from torch import nn
+
+from app.vision.engine.spec import (
+    BoxSpec,
+    EngineError,
+    EngineSpec,
+    MaskSpec,
+    PoolSpec,
+    Preprocessing,
+    ProposalSpec,
+)
+
+
+class DenseGraph(nn.Module):
+    """Backbone, pyramid and proposal network; all outputs channels-last.
+
+    (1, 3, H, W) -> the levels that the heads pool from (1, h, w, C), then objectness in 0..1 (1, h, w, A) and deltas
+    (1, h, w, A * 4) of every level.
+    """
+
+    def __init__(self, detector: Any, pooled: int):
+        super().__init__()
+        self.backbone: Any = detector.backbone
+        self.neck: Any = detector.neck
+        self.rpn: Any = detector.rpn_head
+        self.sigmoid, self.pooled = bool(self.rpn.use_sigmoid_cls), pooled
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        pyramid = self.neck(self.backbone(image))
+        scores, deltas = self.rpn(pyramid)
+        if self.sigmoid:
+            scores = [score.sigmoid() for score in scores]
+        else:
+            scores = [_foreground(score) for score in scores]
+        maps = (*pyramid[: self.pooled], *scores, *deltas)
+        return tuple(m.permute(0, 2, 3, 1) for m in maps)
+
+
+class BoxGraph(nn.Module):
+    """The box head: pooled regions (N, s, s, C) -> class probabilities (N, classes + 1) and deltas (N, 4 * K)."""
+
+    def __init__(self, head: nn.Module):
+        super().__init__()
+        self.head = head
+
+    def forward(self, regions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scores, deltas = self.head(regions.permute(0, 3, 1, 2))
+        return scores.softmax(dim=-1), deltas
+
+
+class MaskGraph(nn.Module):
+    """The mask head: pooled regions (N, s, s, C) -> mask probabilities (N, classes or 1, S, S)."""
+
+    def __init__(self, head: nn.Module):
+        super().__init__()
+        self.head = head
+
+    def forward(self, regions: torch.Tensor) -> torch.Tensor:
+        return self.head(regions.permute(0, 3, 1, 2)).sigmoid()
+
+
+def _foreground(score: torch.Tensor) -> torch.Tensor:
+    """Softmax objectness, (1, A * 2, h, w) -> (1, A, h, w); the object's channel comes first in MMDetection 2."""
+    pairs = score.unflatten(1, (-1, 2))
+    return pairs.softmax(dim=2)[:, :, 0]
+
+
+def export_detector(
+    detector: Any, config: Any, classes: tuple[str, ...], folder: Path, source: dict[str, str]
+) -> EngineSpec:
+    """Write the engine of a built detector with its weights loaded.
+
+    Args:
+        config: its MMDetection config (for the test pipeline and test settings).
+        source: what the engine records of its origin; see `EngineSpec`.
+
+    Raises:
+        EngineError: the detector is of a kind that cannot be exported.
+    """
+    spec = describe(detector, config, classes, source)
+    folder.mkdir(parents=True, exist_ok=True)
+    detector.eval()
+    channels = detector.neck.out_channels
+    with torch.no_grad():
+        dense = DenseGraph(detector, len(spec.boxes.pool.strides))
+        _save(dense, torch.zeros(1, 3, 224, 320), [1, 3, -1, -1], folder / "dense.xml")
+        size = spec.boxes.pool.size
+        regions = torch.zeros(2, size, size, channels)
+        _save(BoxGraph(detector.roi_head.bbox_head), regions, [-1, *regions.shape[1:]], folder / "boxes.xml")
+        if spec.masks:
+            size = spec.masks.pool.size
+            regions = torch.zeros(2, size, size, channels)
+            _save(MaskGraph(detector.roi_head.mask_head), regions, [-1, *regions.shape[1:]], folder / "masks.xml")
+    spec.write(folder)
+    return spec
+
+
+def _save(graph: nn.Module, example: torch.Tensor, shape: list[int], path: Path) -> None:
+    model = ov.convert_model(graph.eval(), example_input=example, input=[ov.PartialShape(shape)])
+    ov.save_model(model, str(path), compress_to_fp16=True)
+
+
+def describe(detector: Any, config: Any, classes: tuple[str, ...], source: dict[str, str]) -> EngineSpec:
+    """Everything but the graphs. Raises EngineError, naming what cannot be exported."""
+    roi_head: Any = getattr(detector, "roi_head", None)
+    kind = type(roi_head).__name__
+    if kind not in ("StandardRoIHead", "PartialMaskRoIHead") or not hasattr(detector, "rpn_head"):
+        raise EngineError(f"{type(detector).__name__} is not a two-stage detector with a standard head.")
+    test = config.model.get("test_cfg") or config.test_cfg
+    masks = roi_head.mask_head if roi_head.with_mask else None
+    return EngineSpec(
+        classes,
+        preprocessing(config),
+        _proposals(detector.rpn_head, test.rpn),
+        BoxSpec(
+            _pool(roi_head.bbox_roi_extractor),
+            *_coder(roi_head.bbox_head.bbox_coder),
+            float(test.rcnn.score_thr),
+            _iou(test.rcnn.nms),
+            int(test.rcnn.max_per_img),
+        ),
+        masks
+        and MaskSpec(_pool(roi_head.mask_roi_extractor), bool(masks.class_agnostic), float(test.rcnn.mask_thr_binary)),
+        source,
+    )
+
+
+def _proposals(rpn: Any, test: Any) -> ProposalSpec:
+    generator = rpn.prior_generator
+    anchors = tuple(tuple(tuple(box) for box in level.tolist()) for level in generator.base_anchors)
+    return ProposalSpec(
+        tuple(int(stride[0]) for stride in generator.strides),
+        anchors,
+        *_coder(rpn.bbox_coder),
+        int(test.nms_pre),
+        int(test.max_per_img),
+        _iou(test.nms),
+        float(test.min_bbox_size),
+    )
+
+
+def _coder(coder: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if type(coder).__name__ != "DeltaXYWHBBoxCoder" or coder.add_ctr_clamp or not coder.clip_border:
+        raise EngineError(f"Boxes coded by {type(coder).__name__} cannot be exported.")
+    return tuple(coder.means), tuple(coder.stds)
+
+
+def _iou(nms: Any) -> float:
+    if nms.type != "nms":
+        raise EngineError(f"Suppression by {nms.type} cannot be exported.")
+    return float(nms.iou_threshold)
+
+
+def _pool(extractor: Any) -> PoolSpec:
+    layer = extractor.roi_layers[0]
+    if type(layer).__name__ != "RoIAlign" or not layer.aligned or layer.pool_mode != "avg":
+        raise EngineError(f"Regions pooled by {type(layer).__name__} cannot be exported.")
+    strides = tuple(int(stride) for stride in extractor.featmap_strides)
+    return PoolSpec(int(layer.output_size[0]), int(layer.sampling_ratio), strides, float(extractor.finest_scale))
+
+
+def preprocessing(config: Any) -> Preprocessing:
+    """Of a config's test pipeline, or of its `img_norm_cfg` and `img_scale` where it has no pipeline."""
+    if config.get("data"):
+        outer = next(step for step in config.data.test.pipeline if step.type == "MultiScaleFlipAug")
+        steps = {step.type: step for step in outer.transforms}
+        scale, norm, divisor = outer.img_scale, steps["Normalize"], steps["Pad"].size_divisor
+    else:
+        scale, norm, divisor = config.img_scale, config.img_norm_cfg, 32
+    mean, std = (tuple(float(v) for v in values) for values in (norm["mean"], norm["std"]))
+    return Preprocessing(tuple(scale), mean, std, bool(norm.get("to_rgb", True)), int(divisor))

@@ -1,0 +1,112 @@
+"""What an engine folder says about itself: everything that serving needs besides the graphs."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+SPEC_FILE = "engine.json"
+# Raised when graphs of an older export would be read wrongly or answer differently.
+FORMAT = 1
+
+
+class EngineError(RuntimeError):
+    """An engine folder that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """scale: greatest (long, short) side; mean, std: in the network's channel order; divisor: sides are padded to a
+    multiple of it."""
+
+    scale: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    to_rgb: bool
+    divisor: int
+
+
+@dataclass(frozen=True)
+class ProposalSpec:
+    """The region proposal network. anchors: (A, 4) of each level's origin cell."""
+
+    strides: tuple[int, ...]
+    anchors: tuple[tuple[tuple[float, float, float, float], ...], ...]
+    means: tuple[float, ...]
+    stds: tuple[float, ...]
+    before: int
+    limit: int
+    iou: float
+    min_size: float
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """A RoIAlign extractor: cells a side, samples a cell (0: adaptive), strides of its levels, finest scale."""
+
+    size: int
+    sampling: int
+    strides: tuple[int, ...]
+    finest: float
+
+
+@dataclass(frozen=True)
+class BoxSpec:
+    """The box head and its suppression."""
+
+    pool: PoolSpec
+    means: tuple[float, ...]
+    stds: tuple[float, ...]
+    score: float
+    iou: float
+    limit: int
+
+
+@dataclass(frozen=True)
+class MaskSpec:
+    """The mask head. agnostic: one mask for all classes."""
+
+    pool: PoolSpec
+    agnostic: bool
+    threshold: float
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """A whole two-stage detector. source: what it was made from (checkpoint and config hashes, tool versions)."""
+
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    proposals: ProposalSpec
+    boxes: BoxSpec
+    masks: MaskSpec | None
+    source: dict[str, str]
+
+    def write(self, folder: Path) -> None:
+        (folder / SPEC_FILE).write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1))
+
+    @classmethod
+    def read(cls, folder: Path) -> "EngineSpec":
+        """Raises EngineError when the folder holds no engine of this format."""
+        try:
+            data = json.loads((folder / SPEC_FILE).read_text())
+        except (OSError, json.JSONDecodeError) as error:
+            raise EngineError(f"{folder} holds no engine; run `make engine`.") from error
+        if data.pop("format", None) != FORMAT:
+            raise EngineError(f"The engine in {folder} was made by another version; run `make engine`.")
+        masks = data["masks"]
+        return cls(
+            tuple(data["classes"]),
+            Preprocessing(**_tuples(data["preprocessing"])),
+            ProposalSpec(**_tuples(data["proposals"])),
+            BoxSpec(**_tuples({**data["boxes"], "pool": PoolSpec(**_tuples(data["boxes"]["pool"]))})),
+            MaskSpec(**{**masks, "pool": PoolSpec(**_tuples(masks["pool"]))}) if masks else None,
+            data["source"],
+        )
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    def freeze(value: Any) -> Any:
+        return tuple(freeze(v) for v in value) if isinstance(value, list) else value
+
+    return {name: freeze(value) for name, value in values.items()}
