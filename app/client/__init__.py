@@ -1,0 +1,27 @@
+"""The Python client: `Client` speaks to a server's `/api/v1`; `python -m app.client` is the same as a command.
+
+from app.client import Client
+
+with Client("http://127.0.0.1:5000") as client:
+    run = client.detect("photo.jpg", threshold=0.6)
+    for found in run.objects:
+        print(found.name, found.score, found.box)
+    Path("out.jpg").write_bytes(client.image(run.id))
+"""
+
+from app.client.client import ApiError, Client, ConnectionFailed, RunFailed
+from app.client.results import Detection, Face, Label, Run
+from app.client.webhooks import InvalidSignature, verify
+
+__all__ = [
+    "ApiError",
+    "Client",
+    "ConnectionFailed",
+    "Detection",
+    "Face",
+    "InvalidSignature",
+    "Label",
+    "Run",
+    "RunFailed",
+    "verify",
+]

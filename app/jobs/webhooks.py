@@ -1,7 +1,8 @@
 """Webhooks: when a run ends, its result is posted to the address that the run named.
 
 The request is what Standard Webhooks describes (https://www.standardwebhooks.com): a JSON body
-`{"type": "run.done", "timestamp": ..., "data": {the run, as GET /api/v1/runs/<id> shows it}}` with the headers
+`{"type": "run.done", "timestamp": ..., "data": {...}}`, whose data is the run as GET /api/v1/runs/<id> shows it,
+without links and place in the queue, with the headers
 
     webhook-id         the same for every try of one delivery: drop what you have seen
     webhook-timestamp  seconds since 1970 of this try
@@ -34,14 +35,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from app.errors import NotFound, PublicError
 from app.intake.address import Guard, exchange
+from app.jobs import shapes
 from app.settings import Settings
 from app.store import BlobMissing
 from app.store.models import Delivery, Run, utcnow
-from app.vision.view import View
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -150,27 +149,8 @@ def _post(url: str, headers: Mapping[str, str], body: bytes, guard: Guard) -> in
 
 def _payload(services: "Services", run: Run) -> dict[str, Any]:
     """The body: the run as the API shows it, at the threshold and with the classes that it asked for."""
-    from app.web.api import serialise  # The shapes are the API's; nothing else here needs the web.
-
-    asked = {name: run.options[name] for name in ("threshold", "classes") if run.options.get(name) is not None}
-    view = View.from_args(asked, services.settings.threshold)
-    results = services.store.results(run)
-    data = {
-        "id": run.id,
-        "state": run.state,
-        "name": run.name,
-        "created_at": run.created_at.isoformat(),
-        "started_at": run.started_at and run.started_at.isoformat(),
-        "finished_at": run.finished_at and run.finished_at.isoformat(),
-        "expires_at": run.expires_at and run.expires_at.isoformat(),
-        "photo": {name: getattr(run.photo, name) for name in ("sha256", "format", "width", "height", "bytes")},
-        "deduplicated": run.deduplicated,
-        "threshold": view.threshold,
-        "classes": None if view.classes is None else list(view.classes),
-        "batch": run.batch_id,
-        "error": run.error,
-        "results": {name: serialise.result(analysed, view, np.ones(2), "rle") for name, analysed in results.items()},
-    }
+    view = shapes.view_of(run, {}, services.settings.threshold)
+    data = shapes.described(run, view) | shapes.found(run, services.store.results(run), view)
     return {"type": f"run.{run.state}", "timestamp": (run.finished_at or utcnow()).isoformat(), "data": data}
 
 

@@ -1,0 +1,152 @@
+"""`python -m app.client`: photos to a server, annotated photos and results back."""
+
+import argparse
+import glob
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from app.client import ApiError, Client, ConnectionFailed, Run, RunFailed
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
+_TROUBLE = (ApiError, ConnectionFailed, RunFailed, TimeoutError, OSError)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A photo to send: a file or an address, and the path of its annotated version inside the output folder."""
+
+    source: str
+    output: Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    options = argparse.ArgumentParser(prog="python -m app.client", description="Find objects in photos.")
+    options.add_argument("photos", nargs="+", help="files, folders, patterns such as 'trip/**/*.jpg', or addresses")
+    options.add_argument("--out", type=Path, help="where annotated photos go: a file for one photo, else a folder")
+    options.add_argument("--json", action="store_true", help="print results as JSON, one line a photo")
+    options.add_argument("--threshold", type=_score, help="least score shown, 0 to 1")
+    options.add_argument("--classes", default="", help="only these classes, separated by commas")
+    options.add_argument("--analyses", default="", help="analyses wanted, separated by commas (default: objects)")
+    options.add_argument("--server", default=os.environ.get("DETECTOR_SERVER", "http://127.0.0.1:5000"))
+    options.add_argument("--key", default=os.environ.get("DETECTOR_API_KEY"), help="API key (or DETECTOR_API_KEY)")
+    options.add_argument("--jobs", type=int, default=4, help="photos under way at a time (default: 4)")
+    options.add_argument("--timeout", type=float, help="most seconds to wait for one photo's result")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None, client: Client | None = None) -> int:
+    """Run the command. Returns its exit status: 0, 1 when a photo failed, 2 when there is nothing to do."""
+    options = parser().parse_args(arguments)
+    items = list(find(options.photos))
+    if not items:
+        print("No photos found.", file=sys.stderr)
+        return 2
+    single = options.out is not None and len(items) == 1 and options.out.suffix.lower() in FORMATS
+    if options.out is not None and len(items) > 1 and options.out.suffix.lower() in FORMATS:
+        print("For several photos --out must name a folder.", file=sys.stderr)
+        return 2
+    failed = 0
+    with (
+        client or Client(options.server, options.key) as api,
+        ThreadPoolExecutor(max(1, options.jobs)) as threads,
+        tqdm(total=len(items), unit="photo", disable=None, file=sys.stderr) as bar,
+    ):
+        outcomes = threads.map(lambda item: _process(api, item, options, single), items)
+        for item, outcome in zip(items, outcomes, strict=True):
+            bar.update()
+            if isinstance(outcome, Run):
+                bar.write(_line(item, outcome, options.json), file=sys.stdout)
+            else:
+                failed += 1
+                bar.write(f"{item.source}: {outcome}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def find(arguments: Sequence[str]) -> Iterator[Item]:
+    """The photos that the arguments name, each once, with distinct outputs: folders by suffix, files as they are."""
+    seen: set[str] = set()
+    outputs: Counter[Path] = Counter()
+    for source, relative in _named(arguments):
+        if source in seen:
+            continue
+        seen.add(source)
+        output = _writable(relative.with_name(f"detected_{relative.name}"))
+        outputs[output] += 1
+        number = f"_{outputs[output]}" if outputs[output] > 1 else ""
+        yield Item(source, output.with_name(f"{output.stem}{number}{output.suffix}"))
+
+
+def _writable(path: Path) -> Path:
+    """The same path with a suffix that the server can write: PNG, WebP, else JPEG."""
+    return path if path.suffix.lower() in FORMATS else path.with_suffix(".jpg")
+
+
+def _named(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    for argument in arguments:
+        path = Path(argument)
+        if argument.startswith(("http://", "https://")):
+            yield argument, Path(Path(argument.split("?")[0]).name or "photo")
+        elif path.is_dir():
+            for file in sorted(path.rglob("*")):
+                if file.suffix.lower() in SUFFIXES and file.is_file():
+                    yield str(file), file.relative_to(path)
+        elif path.exists() or not glob.has_magic(argument):
+            yield argument, Path(path.name)
+        else:
+            for name in sorted(glob.glob(argument, recursive=True)):
+                if Path(name).is_file():
+                    yield name, Path(Path(name).name)
+
+
+def _process(client: Client, item: Item, options: argparse.Namespace, single: bool) -> Run | Exception:
+    """Send one photo, wait, write its annotated version; the run, or what went wrong."""
+    try:
+        run = client.detect(
+            item.source,
+            timeout=options.timeout,
+            threshold=options.threshold,
+            classes=_split(options.classes),
+            analyses=_split(options.analyses),
+        )
+        if options.out is not None:
+            target = options.out if single else options.out / item.output
+            image = client.image(run.id, format=FORMATS[target.suffix.lower()])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(image)
+        return run
+    except _TROUBLE as error:
+        return error
+
+
+def _line(item: Item, run: Run, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"photo": item.source, **run.data})
+    parts = [f"{count} {name}" for name, count in Counter(found.name for found in run.objects).items()]
+    parts += [f"{len(run.faces)} face{'s' if len(run.faces) > 1 else ''}"] if run.faces else []
+    parts += [f"{label.name} {label.score:.0%}" for label in run.labels]
+    return f"{item.source}: {', '.join(parts) or 'nothing found'}"
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _score(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("must be from 0 to 1")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""A thin client of the REST API, patient with a server that is busy or restarting."""
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.client.results import Run
+
+# Statuses that ask for another try; 409 only where the answer says when.
+_BUSY = (429, 503)
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+# Longest time that the server is asked to hold an answer.
+_HOLD = 30.0
+_POLL_FIRST, _POLL_LONGEST = 0.1, 2.0
+
+
+class ApiError(Exception):
+    """The server refused a request: its status, the problem's short code, and one plain sentence."""
+
+    def __init__(self, status: int, code: str, message: str):
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+class ConnectionFailed(Exception):
+    """The server could not be reached, also not after several tries."""
+
+
+class RunFailed(Exception):
+    """A run ended without a result; `run` is how it ended."""
+
+    def __init__(self, run: Run):
+        super().__init__(run.error or f"The run was {run.state}.")
+        self.run = run
+
+
+class Client:
+    """Speaks to one server. May be used by several threads; close it, or use it as a context manager.
+
+    Args:
+        server: the server's address, without `/api/v1`.
+        key: API key, where the server wants one.
+        timeout: seconds without any sign of the server before a request counts as failed.
+        tries: how often a request is made that meets a busy server (429, 503) or none.
+        transport, sleep, clock: what tests put in place of the network and of time.
+    """
+
+    def __init__(
+        self,
+        server: str = "http://127.0.0.1:5000",
+        key: str | None = None,
+        *,
+        timeout: float = 30.0,
+        tries: int = 6,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        headers = {"User-Agent": "flask-detector-client/1.0"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        self._http = httpx.Client(
+            base_url=server.rstrip("/") + "/api/v1/",
+            headers=headers,
+            timeout=httpx.Timeout(timeout, read=timeout + _HOLD),
+            transport=transport,
+        )
+        self._tries, self._sleep, self._clock = max(1, tries), sleep, clock
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def detect(self, photo: str | Path | bytes, *, timeout: float | None = None, **options: Any) -> Run:
+        """Send a photo and wait for its result. options: as `submit` takes them.
+
+        Raises:
+            ApiError, ConnectionFailed; RunFailed: it ended without a result; TimeoutError: not within `timeout`.
+        """
+        begin = self._clock()
+        hold = _HOLD if timeout is None else min(_HOLD, timeout)
+        run = self.submit(photo, hold=hold, **options)
+        return self.wait(run, None if timeout is None else max(0.0, timeout - (self._clock() - begin)))
+
+    def submit(
+        self,
+        photo: str | Path | bytes,
+        *,
+        name: str | None = None,
+        analyses: Sequence[str] = (),
+        threshold: float | None = None,
+        classes: Sequence[str] = (),
+        webhook: str | None = None,
+        hold: float = 0.0,
+    ) -> Run:
+        """Send a photo: a file, bytes, or an http(s) address that the server fetches.
+
+        Args:
+            name: the photo's name; a file's own by default.
+            analyses: those wanted; objects by default.
+            threshold, classes: what is shown of the result where a later request names nothing.
+            webhook: address that gets the result when the run ends.
+            hold: seconds that the server may hold its answer if the result comes within them.
+
+        Raises:
+            OSError: the file cannot be read. ApiError: the server refuses it. ConnectionFailed.
+        """
+        options = {"analyses": ",".join(analyses), "classes": ",".join(classes), "webhook": webhook}
+        given = {key: value for key, value in options.items() if value}
+        if threshold is not None:
+            given["threshold"] = str(threshold)
+        request: dict[str, Any] = {"params": {"wait": f"{hold:g}"} if hold > 0 else {}}
+        if isinstance(photo, str) and photo.startswith(("http://", "https://")):
+            named = {"name": name} if name else {}
+            request["json"] = {
+                "url": photo,
+                **named,
+                **given,
+                **({"threshold": threshold} if threshold is not None else {}),
+            }
+        else:
+            data = photo if isinstance(photo, bytes) else Path(photo).read_bytes()
+            file_name = name or ("photo" if isinstance(photo, bytes) else Path(photo).name)
+            request |= {"files": {"file": (file_name, data)}, "data": given}
+        request["headers"] = {"Idempotency-Key": str(uuid.uuid4())}
+        return Run.from_json(self._request("POST", "runs", **request).json())
+
+    def run(self, id: str, **options: Any) -> Run:
+        """A run as it is now. options: threshold, classes, exclude, coordinates, masks, as the API takes them."""
+        return Run.from_json(self._request("GET", f"runs/{id}", params=_params(options)).json())
+
+    def wait(self, run: Run, timeout: float | None = None) -> Run:
+        """The run when it has its result. Raises RunFailed, TimeoutError, ApiError, ConnectionFailed."""
+        deadline, delay = None if timeout is None else self._clock() + timeout, _POLL_FIRST
+        while not run.finished:
+            left = None if deadline is None else deadline - self._clock()
+            if left is not None and left <= 0:
+                raise TimeoutError(f"The run {run.id} has no result yet.")
+            self._sleep(delay if left is None else min(delay, left))
+            delay = min(delay * 1.5, _POLL_LONGEST)
+            run = self.run(run.id)
+        if run.state != "done":
+            raise RunFailed(run)
+        return run
+
+    def image(self, id: str, **view: Any) -> bytes:
+        """The annotated photo. view: threshold, classes, exclude, masks, boxes, labels, faces, max_size, format."""
+        return self._request("GET", f"runs/{id}/image", params=_params(view)).content
+
+    def export(self, id: str, format: str, **view: Any) -> bytes:
+        """The result in another tool's format, such as `coco`. view: threshold, classes, exclude."""
+        return self._request("GET", f"runs/{id}/export", params=_params({"format": format, **view})).content
+
+    def cancel(self, id: str) -> Run:
+        """End a run that has not ended."""
+        return Run.from_json(self._request("POST", f"runs/{id}/cancel").json())
+
+    def delete(self, id: str) -> None:
+        """Delete a run and what belongs to it."""
+        self._request("DELETE", f"runs/{id}")
+
+    def runs(self, **search: Any) -> Iterator[Run]:
+        """The caller's runs, newest first. search: since, until, `**{"class": name}`, and limit, the size of a page."""
+        cursor = None
+        while True:
+            page = self._request("GET", "runs", params=_params({**search, "cursor": cursor})).json()
+            yield from map(Run.from_json, page["runs"])
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def models(self) -> list[dict[str, Any]]:
+        """The analyses that can be asked for, and who answers them."""
+        found: list[dict[str, Any]] = self._request("GET", "models").json()["models"]
+        return found
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One request, made again while the server is busy or away. Raises ApiError, ConnectionFailed."""
+        for attempt in range(1, self._tries + 1):
+            last = attempt == self._tries
+            try:
+                response = self._http.request(method, path, **options)
+            except httpx.TransportError as error:
+                if last:
+                    raise ConnectionFailed(f"{self._http.base_url.host} cannot be reached: {error}") from error
+                self._sleep(_delay(attempt))
+                continue
+            if response.is_success:
+                return response
+            if last or not _asks_for_another_try(response):
+                break
+            self._sleep(_delay(attempt, response))
+        raise _error(response)
+
+
+def _params(options: dict[str, Any]) -> dict[str, str]:
+    """Query parameters: lists joined by commas, flags as 1 and 0, None left out."""
+    texts = {}
+    for name, value in options.items():
+        if isinstance(value, bool):
+            texts[name] = "1" if value else "0"
+        elif isinstance(value, (list, tuple)):
+            texts[name] = ",".join(map(str, value))
+        elif value is not None:
+            texts[name] = str(value)
+    return texts
+
+
+def _asks_for_another_try(response: httpx.Response) -> bool:
+    return response.status_code in _BUSY or (response.status_code == 409 and "retry-after" in response.headers)
+
+
+def _delay(attempt: int, response: httpx.Response | None = None) -> float:
+    """Seconds before the next try: what the server asks for, else doubling, with a part left to chance."""
+    asked = response.headers.get("retry-after", "") if response is not None else ""
+    if asked.isdigit():
+        return min(float(asked), _LONGEST_DELAY)
+    return min(_FIRST_DELAY * 2 ** (attempt - 1), _LONGEST_DELAY) * random.uniform(0.75, 1.25)
+
+
+def _error(response: httpx.Response) -> ApiError:
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {}
+    message = problem.get("detail") or f"The server answered with status {response.status_code}."
+    return ApiError(response.status_code, problem.get("code") or "", message)

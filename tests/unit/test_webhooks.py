@@ -1,0 +1,260 @@
+"""Webhooks: signed, delivered, retried for a day by the test's own clock, never to private addresses."""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.client import InvalidSignature, verify
+from app.intake.address import Guard
+from app.jobs.webhooks import DELAYS, deliver_due, shown_secret, sign, signing_secret
+from app.settings import Settings
+from app.store import Store
+from app.store.models import Delivery, Run
+from tests import made
+from tests.unit.servers import Seen, Server, reply, serving
+
+HERE = Guard(allows=lambda address: address == "127.0.0.1", ports=None)
+
+
+class Receiver:
+    """A receiver on loopback that answers with the statuses it is given, the last one for ever."""
+
+    def __init__(self) -> None:
+        self.statuses = [200]
+        self.headers: dict[str, str] = {}
+
+    def __call__(self, seen: Seen, handler: BaseHTTPRequestHandler) -> None:
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        reply(handler, status, b"thanks", **self.headers)
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+def server(receiver: Receiver) -> Iterator[Server]:
+    with serving(receiver) as server:
+        yield server
+
+
+@pytest.fixture
+def services(settings: Settings) -> Iterator[Any]:
+    """Settings and a store with its tables; what deliveries need of the services."""
+    store = Store.from_settings(settings)
+    store.migrate()
+    yield SimpleNamespace(settings=settings, store=store)
+    store.close()
+
+
+def add_run(services: Any, url: str, **options: Any) -> Run:
+    """A run with a webhook, not yet finished."""
+    run, _ = services.store.add_run(
+        made.photo(), name="a.jpg", identities=made.IDENTITIES, owner="v:me", webhook=url, options=options
+    )
+    return run
+
+
+def finish(services: Any, run: Run) -> None:
+    services.store.start_analysis(run.analyses[0].id)
+    services.store.finish_analysis(run.analyses[0].id, made.objects(cat=0.9, dog=0.4))
+
+
+def finished_run(services: Any, server: Server, **options: Any) -> Run:
+    run = add_run(services, f"http://127.0.0.1:{server.port}/hook?a=1", **options)
+    finish(services, run)
+    return run
+
+
+def outcome(services: Any, run: Run) -> Delivery:
+    (delivery,) = services.store.deliveries.of_run(run.id)
+    return delivery
+
+
+def later(services: Any, seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def test_a_result_is_posted_once_when_the_run_ends(services: Any, server: Server) -> None:
+    run = add_run(services, f"http://127.0.0.1:{server.port}/hook?a=1")
+    assert deliver_due(services, guard=HERE) == 0
+    finish(services, run)
+    assert deliver_due(services, guard=HERE) == 1
+    assert deliver_due(services, later(services, 90_000), guard=HERE) == 0
+    (seen,) = server.seen
+    assert (seen.method, seen.path) == ("POST", "/hook?a=1")
+    assert seen.headers["content-type"] == "application/json"
+    body = json.loads(seen.body)
+    assert body["type"] == "run.done"
+    assert body["data"]["id"] == run.id
+    assert body["data"]["state"] == "done"
+    assert [found["class"] for found in body["data"]["results"]["objects"]["instances"]] == ["cat"]
+    delivery = outcome(services, run)
+    assert delivery.delivered_at is not None
+    assert (delivery.attempts, delivery.due_at, delivery.error) == (1, None, None)
+
+
+def test_the_result_is_shown_as_the_run_asked_for_it(services: Any, server: Server) -> None:
+    finished_run(services, server, threshold=0.3, classes="dog")
+    deliver_due(services, guard=HERE)
+    data = json.loads(server.seen[0].body)["data"]
+    assert (data["threshold"], data["classes"]) == (0.3, ["dog"])
+    assert [found["class"] for found in data["results"]["objects"]["instances"]] == ["dog"]
+
+
+def test_a_failed_run_is_told_too(services: Any, server: Server) -> None:
+    run = add_run(services, f"http://127.0.0.1:{server.port}/")
+    services.store.start_analysis(run.analyses[0].id)
+    services.store.fail_analysis(run.analyses[0].id, "The photo was too much.")
+    deliver_due(services, guard=HERE)
+    body = json.loads(server.seen[0].body)
+    assert body["type"] == "run.failed"
+    assert body["data"]["error"] == "The photo was too much."
+
+
+def test_the_signature_verifies_with_the_secret_that_the_server_shows(services: Any, server: Server) -> None:
+    run = finished_run(services, server)
+    deliver_due(services, guard=HERE)
+    seen = server.seen[0]
+    secret = shown_secret(services.settings)
+    verify(secret, seen.headers, seen.body)
+    assert seen.headers["webhook-id"] == outcome(services, run).id
+    for changed in (
+        {"body": seen.body + b" "},
+        {"headers": {**seen.headers, "webhook-id": "other"}},
+        {"headers": {**seen.headers, "webhook-timestamp": str(int(seen.headers["webhook-timestamp"]) + 1)}},
+        {"secret": shown_secret(Settings(secret_key="another"))},
+        {"now": float(seen.headers["webhook-timestamp"]) + 301},
+        {"now": float(seen.headers["webhook-timestamp"]) - 301},
+    ):
+        with pytest.raises(InvalidSignature):
+            verify(**{"secret": secret, "headers": seen.headers, "body": seen.body, **changed})
+
+
+def test_failures_are_tried_again_with_growing_delays_until_one_succeeds(
+    services: Any, server: Server, receiver: Receiver
+) -> None:
+    receiver.statuses = [500, 302, 404, 204]
+    receiver.headers = {"Location": "/elsewhere"}
+    run = finished_run(services, server)
+    now = later(services, 1)
+    for attempt, delay in enumerate(DELAYS[:3], start=1):
+        assert deliver_due(services, now, guard=HERE) == 1
+        delivery = outcome(services, run)
+        assert delivery.attempts == attempt
+        assert delivery.due_at == now + timedelta(seconds=delay)
+        assert delivery.error is not None
+        assert deliver_due(services, now + timedelta(seconds=delay - 1), guard=HERE) == 0
+        now += timedelta(seconds=delay)
+    assert deliver_due(services, now, guard=HERE) == 1
+    delivery = outcome(services, run)
+    assert delivery.delivered_at is not None
+    assert (delivery.attempts, delivery.error) == (4, None)
+    assert [seen.path for seen in server.seen] == ["/hook?a=1"] * 4
+    assert len({seen.headers["webhook-id"] for seen in server.seen}) == 1
+    stamps = [int(seen.headers["webhook-timestamp"]) for seen in server.seen]
+    assert [b - a for a, b in pairwise(stamps)] == list(DELAYS[:3])
+
+
+def test_it_is_given_up_after_about_a_day(services: Any, server: Server, receiver: Receiver) -> None:
+    receiver.statuses = [503]
+    run = finished_run(services, server)
+    begin = now = later(services, 1)
+    while deliver_due(services, now, guard=HERE):
+        now = outcome(services, run).due_at or now
+    delivery = outcome(services, run)
+    assert timedelta(hours=23) < now - begin <= timedelta(hours=24)
+    assert delivery.attempts == len(DELAYS) + 1
+    assert (delivery.due_at, delivery.delivered_at) == (None, None)
+    assert delivery.error == "The receiver answered with status 503."
+
+
+def test_410_ends_it_at_once(services: Any, server: Server, receiver: Receiver) -> None:
+    receiver.statuses = [410]
+    run = finished_run(services, server)
+    deliver_due(services, guard=HERE)
+    assert outcome(services, run).due_at is None
+    assert outcome(services, run).delivered_at is None
+
+
+def test_a_receiver_that_is_away_is_tried_again(services: Any, server: Server) -> None:
+    run = add_run(services, "http://127.0.0.1:9/")
+    finish(services, run)
+    deliver_due(services, guard=HERE)
+    delivery = outcome(services, run)
+    assert delivery.due_at is not None
+    assert delivery.error == "The server at this address cannot be reached."
+
+
+def test_private_addresses_are_never_connected_to(services: Any, server: Server) -> None:
+    for host in ("127.0.0.1", "localhost", "[::1]", "2130706433", "[::ffff:127.0.0.1]"):
+        finish(services, add_run(services, f"http://{host}:{server.port}/"))
+    assert deliver_due(services, guard=Guard(ports=None)) == 5
+    assert server.seen == []
+
+
+def test_a_name_that_leads_to_a_private_address_by_now_is_not_connected_to(services: Any, server: Server) -> None:
+    run = add_run(services, f"http://hooks.example:{server.port}/")
+    finish(services, run)
+    deliver_due(services, guard=Guard(ports=None, resolve=lambda host, port: ["127.0.0.1"]))
+    assert server.seen == []
+    assert "public" in str(outcome(services, run).error)
+
+
+def test_a_deleted_runs_webhook_is_dropped(services: Any, server: Server) -> None:
+    run = finished_run(services, server)
+    services.store.delete_run(run.id)
+    assert deliver_due(services, guard=HERE) == 0
+    assert server.seen == []
+
+
+def test_many_deliveries_are_all_made_in_one_call(services: Any, server: Server) -> None:
+    runs = {finished_run(services, server).id for _ in range(20)}
+    assert deliver_due(services, guard=HERE) == 20
+    assert {json.loads(seen.body)["data"]["id"] for seen in server.seen} == runs
+
+
+def test_signatures_are_those_of_standard_webhooks() -> None:
+    """The example of https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md."""
+    settings = Settings(webhook_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    body = b'{"test": 2432232314}'
+    signature = sign(signing_secret(settings), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    headers = {
+        "Webhook-Id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "Webhook-Timestamp": "1614265330",
+        "Webhook-Signature": f"v1,AAAA v1a,xyz {signature}",
+    }
+    verify(settings.webhook_secret, headers, body, now=1614265330)
+
+
+def test_the_secret_is_a_setting_or_derived_and_always_shown_in_one_form(settings: Settings) -> None:
+    assert signing_secret(Settings(webhook_secret="plain text")) == b"plain text"
+    assert signing_secret(Settings(webhook_secret="whsec_not base64!")) == b"whsec_not base64!"
+    derived = signing_secret(settings)
+    assert len(derived) == 32
+    assert derived != settings.secret_key.encode()
+    assert shown_secret(settings) == "whsec_" + base64.b64encode(derived).decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "secret", "reason"),
+    [
+        ({}, "whsec_AAAA", "webhook-id is missing"),
+        ({"webhook-id": "a", "webhook-timestamp": "x", "webhook-signature": ""}, "whsec_AAAA", "not a number"),
+        ({"webhook-id": "a", "webhook-timestamp": "0", "webhook-signature": ""}, "whsec_A!", "base64"),
+        ({"webhook-id": "a", "webhook-timestamp": "0", "webhook-signature": ""}, "whsec_AAAA", "no signature"),
+        ({"webhook-id": "a", "webhook-timestamp": "0", "webhook-signature": "v1,é"}, "whsec_AAAA", "no signature"),
+    ],
+)
+def test_what_cannot_be_verified_says_why(headers: dict[str, str], secret: str, reason: str) -> None:
+    with pytest.raises(InvalidSignature, match=reason):
+        verify(secret, headers, b"{}", now=0)
