@@ -94,11 +94,13 @@ def _pixels(data: bytes) -> tuple[np.ndarray, int]:
     """The pixels as stored and the orientation still to be applied. On return Pillow's own copy is gone."""
     format = sniff(data)
     with _opened(data, format) as image:
-        rgb = _fast(data, image, format)
-        if rgb is None:
+        pixels = _fast(data, image, format)
+        if pixels is None:
             image.load()
-            rgb = to_rgb(image)
-        return rgb, _orientation(image, format)
+            pixels = to_rgb(image)
+        elif pixels.shape[2] == 4:
+            pixels = bgra_on_white(pixels)
+        return pixels, _orientation(image, format)
 
 
 @contextmanager
@@ -145,7 +147,10 @@ def _orientation(image: Image.Image, format: str) -> int:
 
 
 def _fast(data: bytes, image: Image.Image, format: str) -> np.ndarray | None:
-    """Pixels by OpenCV, not yet upright; None where it is not the better decoder or does not agree on the size."""
+    """(H, W, 3) RGB or (H, W, 4) BGRA by OpenCV, not yet upright.
+
+    None where it is not the better decoder, cannot decode the file, or does not agree on its size.
+    """
     channels = {("jpeg", "RGB"): 3, ("jpeg", "L"): 3, ("webp", "RGB"): 3, ("webp", "RGBA"): 4}.get((format, image.mode))
     if channels is None or (format == "webp" and getattr(image, "is_animated", False)):
         return None
@@ -156,4 +161,4 @@ def _fast(data: bytes, image: Image.Image, format: str) -> np.ndarray | None:
         return None
     if pixels is None or pixels.shape != (image.height, image.width, channels):
         return None
-    return pixels if channels == 3 else bgra_on_white(pixels)
+    return pixels
