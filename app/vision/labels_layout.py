@@ -1,0 +1,112 @@
+"""Where the tags of a picture go: inside its edges, apart from each other, near what they name.
+
+Each tag in turn, the most certain first, takes the cheapest of some sixty places around its box: over it, inside it,
+below it, and then in rings further out. Places that cover other tags cost far more than all others.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# What makes a place worse, in tag heights of distance.
+_COVERS_TAG = 100.0
+_TOUCHES_TAG = 8.0
+_COVERS_OBJECT = 4.0
+_COVERS_ITSELF = 6.0
+_PER_RANK = 0.12
+_RINGS = (0.0, 0.5, 1.2, 2.0, 3.0, 4.5, 6.5, 9.0)
+_DIRECTIONS = 16
+# A tag that must cover more of the others than this is left out: it could not be read, and would hide them.
+_TOO_MUCH = 0.15
+
+
+@dataclass(frozen=True)
+class Place:
+    """A tag's upper left corner, and the point of its object that a leader line goes to when it is far (or None)."""
+
+    x: int
+    y: int
+    leader: tuple[int, int] | None = None
+
+
+def place(
+    boxes: np.ndarray,
+    tags: np.ndarray,
+    size: tuple[int, int],
+    taken: np.ndarray | None = None,
+) -> list[Place | None]:
+    """Find places for tags.
+
+    Args:
+        boxes: (N, 4) x1 y1 x2 y2 of the objects, the most important first.
+        tags: (N, 2) int widths and heights.
+        size: (height, width) of the picture, in the same pixels.
+        taken: (M, 4) rectangles that tags should stay off.
+
+    Returns:
+        N places; None for a tag that does not fit, or that could not be read where it would have to go.
+    """
+    height, width = size
+    boxes = np.clip(np.asarray(boxes, np.float64).reshape(-1, 4), 0, [width, height, width, height])
+    placed = np.zeros((0, 4)) if taken is None else np.asarray(taken, np.float64).reshape(-1, 4)
+    places: list[Place | None] = []
+    for i, (box, (w, h)) in enumerate(zip(boxes, tags, strict=True)):
+        if w > width or h > height:
+            places.append(None)
+            continue
+        corners = _candidates(box, w, h, width, height)
+        rectangles = np.concatenate([corners, corners + np.array([w, h])], 1)
+        covered = overlap(rectangles, placed).sum(1) / (w * h)
+        gaps = _gap(rectangles, box) / h
+        others = np.delete(boxes, i, 0)
+        cost = _COVERS_TAG * covered + _TOUCHES_TAG * (covered > 0) + gaps + _PER_RANK * np.arange(len(corners))
+        cost += _COVERS_OBJECT * _share(rectangles, others).max(1, initial=0)
+        cost += _COVERS_ITSELF * _share(rectangles, box[None]).max(1, initial=0)
+        best = int(cost.argmin())
+        if covered[best] > _TOO_MUCH:
+            places.append(None)
+            continue
+        placed = np.concatenate([placed, rectangles[best : best + 1]])
+        places.append(_place(rectangles[best], box, far=gaps[best] > 0.4))
+    return places
+
+
+def overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Areas shared by each of (N, 4) with each of (M, 4) rectangles x1 y1 x2 y2: (N, M)."""
+    least = np.maximum(one[:, None, :2], other[None, :, :2])
+    most = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    return np.clip(most - least, 0, None).prod(2)
+
+
+def _candidates(box: np.ndarray, w: int, h: int, width: int, height: int) -> np.ndarray:
+    """Upper left corners, (K, 2) whole numbers, the ones that look best first, all inside the picture."""
+    x1, y1, x2, y2 = box
+    middle = (x1 + x2 - w) / 2
+    near = [(x1, y1 - h), (x1, y1), (x2 - w, y1 - h), (middle, y1 - h), (x1, y2)]
+    near += [(x2 - w, y1), (x2 - w, y2), (middle, y2), (x1, y2 - h), (x2 - w, y2 - h), (x1 - w, y1), (x2, y1)]
+    angles = 2 * np.pi * (np.arange(_DIRECTIONS) + 0.5) / _DIRECTIONS
+    ways = np.stack([np.cos(angles), np.sin(angles)], 1)
+    ways /= np.abs(ways).max(1, keepdims=True)
+    reach = np.array([(x2 - x1 + w) / 2, (y2 - y1 + h) / 2])
+    centre = np.array([x1 + x2 - w, y1 + y2 - h]) / 2
+    rings = [centre + ways * (reach + ring * h) for ring in _RINGS]
+    corners = np.concatenate([np.array(near), *rings])
+    return np.clip(np.round(corners), 0, [width - w, height - h])
+
+
+def _gap(rectangles: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Distance of each of (N, 4) rectangles from a box: (N,)."""
+    apart = np.maximum(rectangles[:, :2] - box[2:], box[:2] - rectangles[:, 2:])
+    return np.hypot(*np.clip(apart, 0, None).T)
+
+
+def _share(rectangles: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """What share of each of (M, 4) boxes each of (N, 4) rectangles covers: (N, M)."""
+    areas = np.clip(boxes[:, 2:] - boxes[:, :2], 1, None).prod(1)
+    return overlap(rectangles, boxes) / areas
+
+
+def _place(rectangle: np.ndarray, box: np.ndarray, far: bool) -> Place:
+    centre = (rectangle[:2] + rectangle[2:]) / 2
+    end = np.round(np.clip(centre, box[:2], box[2:])).astype(int)
+    return Place(int(rectangle[0]), int(rectangle[1]), (int(end[0]), int(end[1])) if far else None)
