@@ -46,7 +46,7 @@ def create_run(query: schemas.CreateQuery, header: schemas.CreateHeaders) -> Res
     """
     held = services()
     sources, options = read_request(request, query.name)
-    asked = query.model_dump(include=set(schemas.RunOptions.model_fields), exclude_none=True) | options
+    asked = query.model_dump(include=set(schemas.CreateForm.model_fields), exclude_none=True) | options
     wanted = _options(asked)
     prefer = _prefer(header.prefer)
     sender, made_for = caller_or_visitor(), owner()

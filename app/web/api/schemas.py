@@ -3,18 +3,25 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Nothing = SkipJsonSchema[None]
-Names = list[str] | Nothing
+Names = list[str]
+# In a body, names may also come as one text.
+BodyNames = Annotated[
+    list[str],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
+]
 LONGEST_WAIT = 60
 
 
 def optional(description: str, **constraints: Any) -> Any:
-    """A field that may be left out; the schema then shows neither null nor a default."""
+    """A field that may be left out, and is then None; null is not a value that it takes.
+
+    That is why its type says nothing of None: the schema, and the sentence about a wrong value, name the type alone.
+    """
     return Field(default=None, description=description, json_schema_extra=_without_default, **constraints)
 
 
@@ -32,7 +39,7 @@ class Strict(BaseModel):
 
 
 class RunPath(BaseModel):
-    run_id: str = Field(description="The run's id.", examples=["Zk3mW0cJ9QyT5tq2hXn1Lw"])
+    run_id: str = Field(description="The run's id.", json_schema_extra={"example": "Zk3mW0cJ9QyT5tq2hXn1Lw"})
 
 
 class BatchPath(BaseModel):
@@ -42,7 +49,7 @@ class BatchPath(BaseModel):
 class ResultOptions(Strict):
     """How a result is shown. Nothing here makes the detector work again."""
 
-    threshold: Score | Nothing = optional("Least score of an instance that is listed. Default: what the run asked for.")
+    threshold: Score = optional("Least score of an instance that is listed. Default: what the run asked for.")
     classes: Names = optional("Names of the classes to list, repeated or separated by commas. Default: all.")
     exclude: Names = optional("Names of the classes to leave out.")
     coordinates: Literal["pixels", "normalized"] = Field(
@@ -53,18 +60,15 @@ class ResultOptions(Strict):
     )
 
 
-class RunOptions(Strict):
-    """What is asked of a photo; the same names as form fields, as JSON members or in the query."""
+class CreateQuery(Strict):
+    """What is asked of a photo, and how long the answer may take."""
 
     analyses: Names = optional("Analyses wanted, repeated or separated by commas. Default: objects.")
-    threshold: Score | Nothing = optional("Least score shown where a later request names none.")
+    threshold: Score = optional("Least score shown where a later request names none.")
     classes: Names = optional("Names of the classes shown, repeated or separated by commas. Default: all.")
-    webhook: str | Nothing = optional("Address that gets the result when the run ends.", max_length=2000)
-
-
-class CreateQuery(RunOptions):
-    name: str | Nothing = optional("File name of a photo sent as the raw body.", max_length=255)
-    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT, allow_inf_nan=False)] | Nothing = optional(
+    webhook: str = optional("Address that gets the result when the run ends.", max_length=2000)
+    name: str = optional("File name of a photo sent as the raw body.", max_length=255)
+    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT, allow_inf_nan=False)] = optional(
         f"Seconds, up to {LONGEST_WAIT}, that the answer may be held until the result is there."
     )
     coordinates: Literal["pixels", "normalized"] = "pixels"
@@ -72,52 +76,57 @@ class CreateQuery(RunOptions):
 
 
 class CreateHeaders(BaseModel):
-    idempotency_key: str | Nothing = optional(
+    idempotency_key: str = optional(
         "Makes a repeated request safe: the same key gives the same run for 24 hours.",
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
     )
-    prefer: str | Nothing = optional("`wait=SECONDS`, as the query parameter `wait`.", alias="Prefer")
+    prefer: str = optional("`wait=SECONDS`, as the query parameter `wait`.", alias="Prefer")
 
 
-class CreateJson(Strict):
+class CreateForm(Strict):
+    """The options beside the files of a form."""
+
+    analyses: BodyNames = optional("Analyses wanted, repeated or separated by commas. Default: objects.")
+    threshold: Score = optional("Least score shown where a later request names none.")
+    classes: BodyNames = optional("Names of the classes shown, repeated or separated by commas. Default: all.")
+    webhook: str = optional("Address that gets the result when the run ends.", max_length=2000)
+
+
+class CreateJson(CreateForm):
     """A photo by its address or as base64 (a data URL works too), with the options."""
 
-    url: str | Nothing = optional("Public http or https address of a photo.", max_length=2000)
-    image: str | Nothing = optional("The photo's bytes in base64.")
-    name: str | Nothing = optional("File name of the photo.", max_length=255)
-    analyses: list[str] | str | Nothing = optional("Analyses wanted, as a list or separated by commas.")
-    threshold: Score | Nothing = optional("Least score shown where a later request names none.")
-    classes: list[str] | str | Nothing = optional("Names of the classes shown, as a list or separated by commas.")
-    webhook: str | Nothing = optional("Address that gets the result when the run ends.", max_length=2000)
+    url: str = optional("Public http or https address of a photo.", max_length=2000)
+    image: str = optional("The photo's bytes in base64.")
+    name: str = optional("File name of the photo.", max_length=255)
 
 
 class ImageQuery(Strict):
-    threshold: Score | Nothing = optional("Least score of an instance that is drawn. Default: what the run asked for.")
+    threshold: Score = optional("Least score of an instance that is drawn. Default: what the run asked for.")
     classes: Names = optional("Names of the classes to draw, repeated or separated by commas. Default: all.")
     exclude: Names = optional("Names of the classes to leave out.")
     masks: bool = Field(default=True, description="Draw the masks.")
     boxes: bool = Field(default=True, description="Draw the boxes.")
     labels: bool = Field(default=True, description="Write the names and scores.")
     faces: bool = Field(default=True, description="Draw the faces.")
-    max_size: Annotated[int, Field(ge=16, le=16384)] | Nothing = optional("Longest side of the image, in pixels.")
+    max_size: Annotated[int, Field(ge=16, le=16384)] = optional("Longest side of the image, in pixels.")
     format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the image.")
 
 
 class ExportQuery(Strict):
-    format: str = Field(description="Name of the export format.", examples=["coco"])
-    threshold: Score | Nothing = optional("Least score of an exported instance. Default: what the run asked for.")
+    format: str = Field(description="Name of the export format.", json_schema_extra={"example": "coco"})
+    threshold: Score = optional("Least score of an exported instance. Default: what the run asked for.")
     classes: Names = optional("Names of the classes to export, repeated or separated by commas. Default: all.")
     exclude: Names = optional("Names of the classes to leave out.")
 
 
 class HistoryQuery(Strict):
-    cursor: str | Nothing = optional("Where to go on: `next` of the answer before.", max_length=200)
+    cursor: str = optional("Where to go on: `next` of the answer before.", max_length=200)
     limit: Annotated[int, Field(ge=1, le=100)] = Field(default=24, description="Most runs in one answer.")
-    class_name: str | Nothing = optional("Only runs in which this class was found.", alias="class", max_length=80)
-    since: datetime | Nothing = optional("Only runs made at or after this time (ISO 8601).")
-    until: datetime | Nothing = optional("Only runs made before this time (ISO 8601).")
+    class_name: str = optional("Only runs in which this class was found.", alias="class", max_length=80)
+    since: datetime = optional("Only runs made at or after this time (ISO 8601).")
+    until: datetime = optional("Only runs made before this time (ISO 8601).")
 
 
 # What goes out

@@ -4,7 +4,6 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,7 +15,7 @@ from app.intake import fetch
 from app.intake.address import Guard, port_of
 from app.settings import Settings
 from app.web.api.problems import InvalidRequest
-from app.web.api.schemas import CreateJson, RunOptions
+from app.web.api.schemas import CreateForm, CreateJson
 
 M = TypeVar("M", bound=BaseModel)
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
@@ -115,8 +114,7 @@ def _from_json(request: Request) -> tuple[list[Source], dict[str, Any]]:
     if not isinstance(values, dict):
         raise BadRequest("The JSON body must be an object.")
     body = checked(CreateJson, values)
-    options = body.model_dump(include={"analyses", "threshold", "classes", "webhook"}, exclude_none=True)
-    options = {name: _joined(value) for name, value in options.items()}
+    options = body.model_dump(include=set(CreateForm.model_fields), exclude_none=True)
     if (body.url is None) == (body.image is None):
         raise NoPhoto("Send either `url` or `image`.")
     if body.url is not None:
@@ -130,14 +128,8 @@ def _from_json(request: Request) -> tuple[list[Source], dict[str, Any]]:
 def _from_form(request: Request) -> tuple[list[Source], dict[str, Any]]:
     files = [file for _, file in request.files.items(multi=True) if file.filename]
     sources = [Source(file.filename or "photo", file.read()) for file in files]
-    values: dict[str, Any] = {
-        name: _joined(found) if len(found) > 1 else found[0] for name, found in request.form.lists()
-    }
-    options = checked(RunOptions, values).model_dump(exclude_none=True)
+    values = {name: found if len(found) > 1 else found[0] for name, found in request.form.lists()}
+    options = checked(CreateForm, values).model_dump(exclude_none=True)
     if not sources:
         raise NoPhoto
     return sources, options
-
-
-def _joined(value: Any) -> Any:
-    return ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

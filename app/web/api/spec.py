@@ -75,9 +75,8 @@ def _describe_photos(spec: dict[str, Any]) -> None:
     """The three forms in which `POST /runs` takes photos."""
     models = spec["components"]["schemas"]
     models["CreateJson"] = _schema(schemas.CreateJson, models)
-    form = _schema(schemas.RunOptions, models)
+    form = _schema(schemas.CreateForm, models)
     binary = {"type": "string", "contentMediaType": "application/octet-stream"}
-    form["title"] = "CreateForm"
     form["properties"] = {"file": {"type": "array", "items": binary, "minItems": 1}, **form["properties"]}
     form["required"] = ["file"]
     models["CreateForm"] = form

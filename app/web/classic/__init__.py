@@ -1,4 +1,4 @@
-"""Four older projects' own APIs, each a small view over the same stored result."""
+"""Older projects' own APIs, each a small view over the same stored result."""
 
 from flask import Flask
 

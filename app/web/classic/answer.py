@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from app.jobs.submit import submit
 from flask import Flask, Response, json
 
 from app.errors import NoPhoto, PublicError, ServiceUnavailable
 from app.intake.photo import read_photo
+from app.jobs.submit import submit
 from app.store.models import DONE, FINISHED, Run
 from app.web import errors, services
 from app.web.api.problems import Busy

@@ -4,7 +4,6 @@ import base64
 from pathlib import PurePath
 from typing import Any
 
-from app.web.rendered import rendered
 from flask import Blueprint, Flask, Response, json, request
 
 from app.errors import BadRequest, NoPhoto
@@ -15,6 +14,7 @@ from app.web import limits, services
 from app.web.api.sources import decode_base64
 from app.web.classic.answer import analysed, answer_errors
 from app.web.keys import require
+from app.web.rendered import rendered
 from app.web.security import csrf
 
 THRESHOLD = 0.7
