@@ -33,8 +33,9 @@ class Style:
 
     @classmethod
     def of(cls, height: int, width: int) -> "Style":
+        """For a picture of that size."""
         extent = math.sqrt(height * width)
-        return cls(round(1 + extent / 500), round(1 + extent / 800), max(9, round(5 + extent / 69)))
+        return cls(round(1 + extent / 500), max(1, round(0.6 + extent / 800)), max(9, round(5 + extent / 69)))
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,8 @@ def _headed(item: Item, outline: list[np.ndarray]) -> Item:
 
 def _draw_box(picture: np.ndarray, item: Item, style: Style) -> None:
     x1, y1, x2, y2 = _inside(item.box, picture, style.line)
-    cv2.rectangle(picture, (x1, y1), (x2, y2), item.colour, style.line)
+    line = max(1, min(style.line, min(x2 - x1, y2 - y1) // 12))
+    cv2.rectangle(picture, (x1, y1), (x2, y2), item.colour, line)
 
 
 def _inside(box: tuple[float, ...], picture: np.ndarray, line: int) -> tuple[int, int, int, int]:

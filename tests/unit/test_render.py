@@ -46,8 +46,8 @@ def test_a_mask_tints_exactly_its_own_pixels_by_a_third() -> None:
 
 
 def test_the_contour_is_in_the_full_colour_of_the_class() -> None:
-    picture = annotate(grey(400, 500), objects((400, 500), ("dog", 0.9, (100, 100, 400, 300))), only("masks"))
-    assert (picture[195:205, 98:104] == rgb(colour("dog"))).all(2).any()
+    picture = annotate(grey(800, 1000), objects((800, 1000), ("dog", 0.9, (200, 200, 800, 600))), only("masks"))
+    assert (picture[395:405, 198:204] == rgb(colour("dog"))).all(2).any()
 
 
 def test_a_box_is_drawn_whole_even_along_the_edges() -> None:
