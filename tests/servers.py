@@ -40,7 +40,7 @@ def postgres() -> Iterator[str]:
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **user)  # type: ignore[call-overload]
         options = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"]
         command = [binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, *options]
-        with _serving(command, "ready to accept connections", stop=signal.SIGINT, cwd=folder, **user):
+        with _serving(command, "ready to accept connections", stop=signal.SIGQUIT, cwd=folder, **user):
             yield f"postgres://postgres@127.0.0.1:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -38,4 +38,4 @@ def _store() -> Iterator[Store]:
     try:
         yield services.store
     except StoreUnavailable as error:
-        raise click.ClickException(error.message) from error
+        raise click.ClickException(str(error)) from error

@@ -41,6 +41,9 @@ class Analyses(Part):
 
     def finish_analysis(self, id: str, analysed: Analysed) -> list[str]:
         """Keep a result; the ids of the runs whose state changed. The blob is whole before any row speaks of it."""
+        with self.database.reading() as session:
+            if session.scalar(select(Analysis.state).where(Analysis.id == id)) in (DONE, None):
+                return []
         document = json.dumps(analysed.to_dict(), separators=(",", ":")).encode()
         self.blobs.put(result_key(id), gzip.compress(document, 6, mtime=0))
         with self._locked(id) as (session, analysis):

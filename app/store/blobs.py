@@ -150,5 +150,5 @@ class FolderBlobs:
             yield
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            message = "The disk is full." if full else "Photos cannot be stored or read right now."
-            raise StoreUnavailable(message) from error
+            why = "the disk is full" if full else error.strerror
+            raise StoreUnavailable(f"The folder {self.root} cannot be used: {why}.") from error

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Pool, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -24,7 +24,11 @@ from app.store.models import Base
 # Seconds that a SQLite writer waits for another one, and that PostgreSQL has to accept a connection.
 BUSY_TIMEOUT = 20
 CONNECT_TIMEOUT = 5
+# What our own statements are to blame for, not the database's health.
+MISTAKES = (DataError, IntegrityError, ProgrammingError)
 POOL = {"pool_size": 5, "max_overflow": 30, "pool_timeout": 20}
+
+_INHERITED: list[Pool] = []
 
 
 class Database:
@@ -45,6 +49,7 @@ class Database:
         or deletes its blob, holds it; so such steps never interleave, and no two of them can deadlock.
         """
         with self._plain_words(), self._writing.begin() as session:
+            session.connection()  # begins now, not at the first statement: SQLite's write lock is held from here on
             if photo_sha256 is not None:
                 self.lock(session, [photo_sha256])
             yield session
@@ -63,7 +68,8 @@ class Database:
 
     def insert_new(self, session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert the rows that break no unique key; the others are there already and stay as they are."""
-        session.execute(self._insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+        if rows:
+            session.execute(self._insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
     def _insert(self, table: type[Base]) -> Any:
         if self.sqlite:
@@ -83,7 +89,9 @@ class Database:
     def _plain_words(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
+        except (DatabaseError, InterfaceError, PoolTimeout) as error:
+            if isinstance(error, MISTAKES):
+                raise
             cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             where = self.url.database if self.sqlite else f"{self.url.host}:{self.url.port or 5432}"
             raise StoreUnavailable(f"The database {where} cannot be used right now ({cause}).") from error
@@ -139,12 +147,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _forget_connections_after_fork(engine: Engine) -> None:
-    """A child must not talk on its parent's connections, nor close them."""
+    """A child must not talk on its parent's connections, nor close them, which garbage collection would do."""
     reference = weakref.ref(engine)
 
     def forget() -> None:
         alive = reference()
         if alive is not None:
+            _INHERITED.append(alive.pool)
             alive.dispose(close=False)
 
     os.register_at_fork(after_in_child=forget)

@@ -4,7 +4,18 @@ from app.errors import NotFound, ServiceUnavailable
 
 
 class StoreUnavailable(ServiceUnavailable):
-    """The database or the blob store does not answer, or refuses. The message names which, in one line."""
+    """The database or the blob store does not answer, or refuses.
+
+    `str()` of it is one line for whoever runs the service: which one, and what to do. `message`, which visitors see,
+    names no folder, host or bucket.
+    """
+
+    def __init__(self, line: str):
+        super().__init__()
+        self.line = line
+
+    def __str__(self) -> str:
+        return self.line
 
 
 class BlobMissing(NotFound):

@@ -34,7 +34,7 @@ class S3Blobs:
         self.prefix = f"{settings.s3_prefix.strip('/')}/" if settings.s3_prefix.strip("/") else ""
         self.where = f"The S3 bucket {self.bucket} at {settings.s3_endpoint_url or 'Amazon'}"
         # The newer checksums of boto3 are refused by many S3-compatible stores, and path addresses work at all of them.
-        self.config = Config(
+        self._config = Config(
             connect_timeout=5,
             read_timeout=20,
             max_pool_connections=32,
@@ -43,24 +43,22 @@ class S3Blobs:
             response_checksum_validation="when_required",
             s3={"addressing_style": "path"} if settings.s3_endpoint_url else {},
         )
-        self.settings = settings
-        self._client: tuple[int, Any] = (0, None)
+        self._session = boto3.session.Session(
+            settings.s3_access_key_id or None, settings.s3_secret_access_key or None, region_name=settings.s3_region
+        )
+        self._endpoint = settings.s3_endpoint_url or None
+        self._client = self._connect()
 
     @property
     def client(self) -> Any:
         """The boto3 client of this process: a forked child must not share its parent's connections."""
         if self._client[0] != os.getpid():
-            settings = self.settings
-            client = boto3.session.Session().client(
-                "s3",
-                endpoint_url=settings.s3_endpoint_url or None,
-                region_name=settings.s3_region,
-                aws_access_key_id=settings.s3_access_key_id or None,
-                aws_secret_access_key=settings.s3_secret_access_key or None,
-                config=self.config,
-            )
-            self._client = (os.getpid(), client)
+            self._client = self._connect()
         return self._client[1]
+
+    def _connect(self) -> tuple[int, Any]:
+        with self._plain_words():
+            return os.getpid(), self._session.client("s3", endpoint_url=self._endpoint, config=self._config)
 
     def put(self, key: str, data: bytes) -> None:
         with self._plain_words():

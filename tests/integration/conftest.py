@@ -1,13 +1,20 @@
 """Real servers, and a store over each pair of database and blob store."""
 
+import copy
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from app.settings import Settings
 from app.store import Store
+from app.store.database import Database
+from app.store.models import Base
+from app.store.s3 import S3Blobs
 from tests import servers
 
 DATABASES = ("sqlite", "postgres")
@@ -26,8 +33,6 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture
 def empty_postgres_url(postgres_url: str) -> str:
     """An empty database in the real PostgreSQL."""
-    import psycopg
-
     name = f"test_{uuid4().hex}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -41,53 +46,86 @@ def s3_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def s3_settings(s3_url: str, settings: Settings) -> Settings:
-    """Settings that name an empty bucket of that S3."""
-    import boto3
+@pytest.fixture(scope="session")
+def s3_blobs(s3_url: str) -> S3Blobs:
+    """A bucket of that S3."""
+    settings = Settings(s3_bucket="test", s3_endpoint_url=s3_url, s3_access_key_id="test", s3_secret_access_key="test")
+    blobs = S3Blobs(settings)
+    blobs.client.create_bucket(Bucket="test")
+    return blobs
 
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    bucket = f"test-{uuid4().hex}"
-    boto3.client("s3", endpoint_url=s3_url, **keys).create_bucket(Bucket=bucket)
+
+@pytest.fixture
+def s3_settings(s3_url: str, s3_blobs: S3Blobs, settings: Settings) -> Settings:
+    """Settings that name an empty part of that bucket."""
     return replace(
         settings,
-        s3_bucket=bucket,
+        s3_bucket=s3_blobs.bucket,
         s3_endpoint_url=s3_url,
-        s3_prefix="detector/",
+        s3_prefix=uuid4().hex,
         s3_access_key_id="test",
         s3_secret_access_key="test",
     )
 
 
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with empty tables, to be copied."""
+    settings = Settings(data_dir=str(tmp_path_factory.mktemp("sqlite")))
+    store = Store.from_settings(settings)
+    store.migrate()
+    store.close()
+    return settings.data_path / "detector.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres_url(postgres_url: str) -> str:
+    """The real PostgreSQL's own database with its tables."""
+    store = Store.from_settings(Settings(database_url=postgres_url))
+    store.migrate()
+    store.close()
+    return postgres_url
+
+
 @pytest.fixture
 def store_settings(request: pytest.FixtureRequest, settings: Settings) -> Callable[[str], Settings]:
-    """Settings of an empty store by its kind, such as `postgres+s3`."""
+    """Settings of an empty store, tables made, by its kind, such as `postgres+s3`."""
 
     def build(kind: str) -> Settings:
         database, blobs = kind.split("+")
         built = request.getfixturevalue("s3_settings") if blobs == "s3" else settings
         if database == "postgres":
-            built = replace(built, database_url=request.getfixturevalue("empty_postgres_url"))
+            url = request.getfixturevalue("migrated_postgres_url")
+            with psycopg.connect(url) as connection:
+                tables = ", ".join(Base.metadata.tables)
+                connection.execute(f"TRUNCATE {tables}")
+            return replace(built, database_url=url)
+        built.data_path.mkdir()
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), built.data_path)
         return built
 
     return build
 
 
+def opened(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Store]:
+    """The store of these settings, with the session's S3 client, which is slow to make; closed at the end."""
+    if settings.s3_bucket:
+        blobs = copy.copy(request.getfixturevalue("s3_blobs"))
+        blobs.prefix = f"{settings.s3_prefix}/"
+        store = Store(Database(settings), blobs)
+    else:
+        store = Store.from_settings(settings)
+    yield store
+    store.close()
+
+
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, store_settings: Callable[[str], Settings]) -> Iterator[Store]:
     """An empty store, over every pair of database and blob store in turn."""
-    yield from migrated(store_settings(request.param))
+    yield from opened(request, store_settings(request.param))
 
 
 @pytest.fixture(params=["sqlite+folder", "postgres+s3"])
 def either_store(request: pytest.FixtureRequest, store_settings: Callable[[str], Settings]) -> Iterator[Store]:
     """An empty store over the two pairs that cover every part once: for the slower tests."""
-    yield from migrated(store_settings(request.param))
-
-
-def migrated(settings: Settings) -> Iterator[Store]:
-    """A store with its tables; its connections are closed at the end."""
-    store = Store.from_settings(settings)
-    store.migrate()
-    yield store
-    store.close()
+    yield from opened(request, store_settings(request.param))
