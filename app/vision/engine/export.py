@@ -39,10 +39,7 @@ class DenseGraph(nn.Module):
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         pyramid = self.neck(self.backbone(image))
         scores, deltas = self.rpn(pyramid)
-        if self.sigmoid:
-            scores = [score.sigmoid() for score in scores]
-        else:
-            scores = [_foreground(score) for score in scores]
+        scores = [score.sigmoid() for score in scores] if self.sigmoid else [_foreground(score) for score in scores]
         maps = (*pyramid[: self.pooled], *scores, *deltas)
         return tuple(m.permute(0, 2, 3, 1) for m in maps)
 

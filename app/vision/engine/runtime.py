@@ -1,12 +1,13 @@
 """OpenVINO on the CPU: precision, threads, compiled graphs."""
 
 import ctypes
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
+
+from app.cpus import cpu_count
 
 PRECISIONS = ("f32", "bf16", "int8")
 
@@ -14,25 +15,6 @@ PRECISIONS = ("f32", "bf16", "int8")
 # freed; left alone, glibc raises it and one photo's 200 MB of feature maps stay in the heap, in pieces.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGE_BUFFER = 1 << 20
-
-
-def cpu_count() -> int:
-    """CPUs that this process may really use: its affinity, cut by the cgroup's quota (v2, then v1)."""
-    count = len(os.sched_getaffinity(0))
-    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
-    return max(1, min(count, int(quota))) if quota else count
-
-
-def _cgroup_quota(root: Path) -> float | None:
-    try:
-        quota, period = (root / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota = (root / "cpu/cpu.cfs_quota_us").read_text().strip()
-            period = (root / "cpu/cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return None
-    return float(quota) / float(period) if quota not in ("max", "-1") else None
 
 
 def return_freed_memory() -> None:

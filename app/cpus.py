@@ -1,0 +1,25 @@
+"""How many CPUs this process may really use."""
+
+import os
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def cpu_count(cgroup: Path = CGROUP) -> int:
+    """The CPUs of this process's affinity, cut by the cgroup's quota (v2, then v1); at least one."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(cgroup)
+    return max(1, min(count, int(quota))) if quota else count
+
+
+def _quota(cgroup: Path) -> float | None:
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    return float(quota) / float(period) if quota not in ("max", "-1") else None

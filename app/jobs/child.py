@@ -1,0 +1,81 @@
+"""The process that holds the models and works the queue, one analysis at a time.
+
+It runs native code that may hang, crash or eat all memory, so it keeps no watch of its own: it tells its supervisor
+through a pipe what it does, and the supervisor ends it and starts another when it must.
+"""
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+from rq import SimpleWorker
+from rq.timeouts import BaseDeathPenalty
+
+from app.jobs.tasks import Context, prepare
+from app.services import Services
+from app.settings import Settings
+from app.vision.analyzer import Analyzer
+
+log = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+LOADER = "app.vision.registry:available_analyzers"
+
+# (settings) -> analyzers by name, and the step that adds each missing one.
+Loader = Callable[[Settings], tuple[Mapping[str, Analyzer], Mapping[str, str]]]
+
+
+class NoDeathPenalty(BaseDeathPenalty):
+    """The supervisor keeps the time limit: an alarm cannot interrupt native code."""
+
+    def setup_death_penalty(self) -> None:
+        pass
+
+    def cancel_death_penalty(self) -> None:
+        pass
+
+
+class DetectorWorker(SimpleWorker):
+    """RQ's worker without a fork for each job, and quick to come back after Redis was away."""
+
+    death_penalty_class = NoDeathPenalty
+    max_connection_wait_time = 2.0
+
+
+def main(status_fd: int, loader: str) -> None:
+    """Load the models, say so, and work until told to stop (SIGTERM finishes the analysis in hand)."""
+    die_with_parent()
+    settings = Settings.from_env()
+    services = Services.from_settings(settings)
+    status = os.fdopen(status_fd, "w", buffering=1)
+
+    def tell(job: str | None, **more: object) -> None:
+        status.write(json.dumps({"job": job, **more}) + "\n")
+
+    analyzers, missing = _load(loader, settings)
+    prepare(Context(services, analyzers, tell))
+    cards = [analyzer.card for analyzer in analyzers.values()]
+    tell(None, ready=True, cards=[card.to_dict() for card in cards], missing=dict(missing))
+    worker = DetectorWorker([services.jobs.queue], connection=services.jobs.blocking, worker_ttl=60)
+    worker.work(logging_level=settings.log_level)
+
+
+def _load(loader: str, settings: Settings) -> tuple[Mapping[str, Analyzer], Mapping[str, str]]:
+    module, _, name = loader.partition(":")
+    make: Loader = getattr(import_module(module), name)
+    analyzers, missing = make(settings)
+    for analyzer in analyzers.values():
+        analyzer.load(settings.device)
+        log.info("%s is ready: %s", analyzer.card.analyzer, analyzer.card.title)
+    return analyzers, missing
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this process when its parent dies, however it dies (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
