@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 from flask import Flask, current_app
+from flask.cli import with_appcontext
 
-from app.services import Services
 from app.store import Store, StoreUnavailable
+
+if TYPE_CHECKING:
+    from app.services import Services
 
 
 def init_app(app: Flask) -> None:
@@ -17,6 +21,7 @@ def init_app(app: Flask) -> None:
 
 
 @click.command()
+@with_appcontext
 def cleanup() -> None:
     """Delete expired runs, and the photos and results that nothing uses any more."""
     with _store() as store:
@@ -24,6 +29,7 @@ def cleanup() -> None:
 
 
 @click.command("db-upgrade")
+@with_appcontext
 def db_upgrade() -> None:
     """Bring the database's tables up to date, and check that photos can be stored."""
     with _store() as store:

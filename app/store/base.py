@@ -1,9 +1,10 @@
 """What every part of the store holds, and the steps that several of them share."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from sqlalchemy import delete, func, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from app.store.blobs import BlobStore
 from app.store.database import Database
@@ -48,23 +49,27 @@ def clean(text: str, length: int) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")[:length]
 
 
-def follow(session: Session, runs: Iterable[Run]) -> list[str]:
+def follow(session: Session, runs: Collection[Run]) -> list[str]:
     """Let unfinished runs follow their analyses; the ids of those whose state changed.
 
     A run that finishes and has a webhook gets its delivery in the same transaction. The caller holds the photo's lock
     and has flushed what it changed.
     """
+    rows = session.execute(
+        select(RunAnalysis.run_id, Analysis.state, Analysis.error)
+        .join(Analysis, Analysis.id == RunAnalysis.analysis_id)
+        .where(RunAnalysis.run_id.in_([run.id for run in runs]))
+        .order_by(Analysis.analyzer)
+    ).all()
+    by_run = defaultdict(list)
+    for row in rows:
+        by_run[row.run_id].append(row)
     changed = []
     for run in runs:
-        states = session.execute(
-            select(Analysis.state, Analysis.error)
-            .join(RunAnalysis, RunAnalysis.analysis_id == Analysis.id)
-            .where(RunAnalysis.run_id == run.id)
-            .order_by(Analysis.analyzer)
-        ).all()
-        state = run_state([row.state for row in states])
+        own = by_run[run.id]
+        state = run_state([row.state for row in own])
         if run.state not in FINISHED and run.state != state:
-            enter(session, run, state, " ".join(_sentences(row.error for row in states if row.state == FAILED)))
+            enter(session, run, state, _sentences(row.error for row in own if row.state == FAILED))
             changed.append(run.id)
     return changed
 
@@ -89,6 +94,7 @@ def waiting(session: Session, analysis_id: str) -> Collection[Run]:
         .join(RunAnalysis, RunAnalysis.run_id == Run.id)
         .where(RunAnalysis.analysis_id == analysis_id, Run.state.not_in(FINISHED))
         .order_by(Run.id)
+        .options(lazyload("*"))
     ).all()
 
 
@@ -112,5 +118,5 @@ def index_classes(session: Session, runs: Collection[str]) -> None:
     session.execute(insert(RunClass).from_select(columns, found))
 
 
-def _sentences(errors: Iterable[str | None]) -> list[str]:
-    return list(dict.fromkeys(error or UNEXPLAINED for error in errors))
+def _sentences(errors: Iterable[str | None]) -> str:
+    return " ".join(dict.fromkeys(error or UNEXPLAINED for error in errors))

@@ -17,8 +17,8 @@ from app.store.errors import BlobMissing, StoreUnavailable
 MISSING = ("404", "NoSuchKey", "NotFound")
 # What a start with a wrong setting is answered with, and what to do then.
 REFUSALS = {
-    "NoSuchBucket": "the bucket does not exist",
-    "404": "the bucket does not exist",
+    "NoSuchBucket": "it does not exist",
+    "404": "it does not exist",
     "403": "access is denied: check S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY",
     "AccessDenied": "access is denied: check the rights of S3_ACCESS_KEY_ID",
     "InvalidAccessKeyId": "the key is not known: check S3_ACCESS_KEY_ID",
