@@ -1,0 +1,190 @@
+"""The cache of rendered views: bounded, whole, forgetful when the disk fails; and what a run's view looks like."""
+
+import io
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+from PIL import Image
+
+from app.errors import NotReady
+from app.services import Services
+from app.settings import Settings
+from app.store.models import DONE, QUEUED, Analysis, Photo, Run
+from app.vision.view import View
+from app.web import rendered as module
+from app.web.view_cache import PixelBudget, ViewCache
+from tests.unit.photos import encode, scene
+from tests.unit.results import everything
+
+PHOTO = "ab" * 32
+
+
+def touch(cache: ViewCache, key: str, when: int) -> None:
+    os.utime(cache.folder / PHOTO[:2] / PHOTO / key, (when, when))
+
+
+def files(cache: ViewCache) -> set[str]:
+    return {path.name for path in cache.folder.rglob("*") if path.is_file()}
+
+
+def test_what_was_put_is_got_back(tmp_path: Path) -> None:
+    cache = ViewCache(tmp_path, 1000)
+    assert cache.get(PHOTO, "a") is None
+    cache.put(PHOTO, "a", b"picture")
+    assert cache.get(PHOTO, "a") == b"picture"
+    assert ViewCache(tmp_path, 1000).get(PHOTO, "a") == b"picture"
+
+
+def test_the_least_recently_used_go_when_it_is_full(tmp_path: Path) -> None:
+    cache = ViewCache(tmp_path, 400)
+    for when, key in enumerate("abcd"):
+        cache.put(PHOTO, key, bytes(100))
+        touch(cache, key, 1000 + when)
+    assert cache.get(PHOTO, "a")
+    cache.put(PHOTO, "e", bytes(100))
+    assert files(cache) == {"a", "d", "e"}
+
+
+def test_it_never_outgrows_its_limit(tmp_path: Path) -> None:
+    cache = ViewCache(tmp_path, 5000)
+    for n in range(100):
+        cache.put(f"{n % 7:064x}", f"k{n}", bytes(37 * n % 900))
+        assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 5000
+
+
+def test_what_other_processes_keep_counts_too(tmp_path: Path) -> None:
+    one, other = ViewCache(tmp_path, 1000), ViewCache(tmp_path, 1000)
+    for n in range(20):
+        one.put(PHOTO, f"one{n}", bytes(90))
+        other.put(PHOTO, f"other{n}", bytes(90))
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) <= 1250
+
+
+@pytest.mark.parametrize("limit", [0, 5])
+def test_what_is_larger_than_the_limit_is_not_kept(tmp_path: Path, limit: int) -> None:
+    cache = ViewCache(tmp_path, limit)
+    cache.put(PHOTO, "a", b"larger")
+    assert cache.get(PHOTO, "a") is None
+
+
+def test_an_unfinished_file_is_never_seen_and_goes_in_time(tmp_path: Path) -> None:
+    cache = ViewCache(tmp_path, 1000)
+    cache.put(PHOTO, "a", b"whole")
+    part = tmp_path / PHOTO[:2] / PHOTO / "b.1.0.part"
+    part.write_bytes(b"ha")
+    assert cache.get(PHOTO, "b") is None
+    os.utime(part, (1000, 1000))
+    ViewCache(tmp_path, 1000).put(PHOTO, "c", b"next")
+    assert files(cache) == {"a", "c"}
+
+
+def test_a_disk_that_fails_makes_it_forgetful(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    cache = ViewCache(tmp_path / "file", 1000)
+    cache.put(PHOTO, "a", b"picture")
+    assert cache.get(PHOTO, "a") is None
+
+
+def test_a_deleted_photo_leaves_no_view_behind(tmp_path: Path) -> None:
+    cache = ViewCache(tmp_path, 1000)
+    cache.put(PHOTO, "a", b"mine")
+    cache.put("cd" * 32, "a", b"yours")
+    cache.forget(PHOTO)
+    cache.forget("ef" * 32)
+    assert cache.get(PHOTO, "a") is None
+    assert cache.get("cd" * 32, "a") == b"yours"
+
+
+def test_photos_that_are_large_together_wait_for_each_other() -> None:
+    budget, most, now, lock = PixelBudget(10), [0], [0], threading.Lock()
+
+    def work(pixels: int) -> None:
+        with budget.hold(pixels):
+            with lock:
+                now[0] += pixels
+                most[0] = max(most[0], now[0] if now[0] != 25 else 0)
+            with lock:
+                now[0] -= pixels
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [4, 5, 6, 25, 3, 9, 10, 25, 1] * 5))
+    assert most[0] <= 10
+
+
+class FakeStore:
+    """One photo with results, counting how often it is read."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.data = encode(pixels, "PNG")
+        self.read = 0
+
+    def photo_bytes(self, sha256: str) -> bytes:
+        self.read += 1
+        return self.data
+
+    def results(self, run: Run) -> dict[str, Any]:
+        return everything()
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore(scene(320, 240))
+
+
+@pytest.fixture
+def app(settings: Settings, store: FakeStore) -> Flask:
+    app = Flask("tests")
+    app.extensions["services"] = Services(settings, store, SimpleNamespace())  # type: ignore[arg-type]
+    return app
+
+
+def run(state: str = DONE) -> Run:
+    photo = Photo(sha256=PHOTO, width=320, height=240, format="png")
+    return Run(id="r", photo_sha256=PHOTO, photo=photo, state=state, analyses=[Analysis(id="x", state=state)])
+
+
+def test_the_same_view_is_drawn_once(app: Flask, store: FakeStore) -> None:
+    with app.app_context():
+        first = module.rendered(run(), View(format="png"))
+        assert module.rendered(run(), View(format="png")) == first
+        assert store.read == 1
+        other = module.rendered(run(), View(0.9, format="png"))
+    assert store.read == 2
+    assert other[2] != first[2]
+    assert first[1] == "image/png"
+    with Image.open(io.BytesIO(first[0])) as image:
+        assert image.size == (320, 240)
+        assert (np.asarray(image) != scene(320, 240)).any()
+
+
+def test_twenty_requests_for_one_view_draw_it_once(app: Flask, store: FakeStore) -> None:
+    def ask(_: int) -> bytes:
+        with app.app_context():
+            return module.rendered(run(), View())[0]
+
+    with ThreadPoolExecutor(20) as pool:
+        assert len(set(pool.map(ask, range(20)))) == 1
+    assert store.read == 1
+
+
+def test_a_run_without_results_can_be_seen_plain_only(app: Flask) -> None:
+    with app.app_context():
+        data = module.rendered(run(QUEUED), View.plain(format="png"))[0]
+        assert (np.asarray(Image.open(io.BytesIO(data))) == scene(320, 240)).all()
+        with pytest.raises(NotReady):
+            module.rendered(run(QUEUED), View())
+
+
+def test_a_forgotten_photo_is_drawn_anew(app: Flask, store: FakeStore) -> None:
+    with app.app_context():
+        module.rendered(run(), View())
+        module.forget(PHOTO)
+        module.rendered(run(), View())
+    assert store.read == 2
