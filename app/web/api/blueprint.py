@@ -15,7 +15,7 @@ WITH_RETRY = (409, 429, 503)
 api = APIBlueprint("api", __name__, url_prefix=PREFIX)
 
 
-def answers(*problems: int, **own: Any) -> dict[str, Any]:
+def answers(*problems: int, **own: Any) -> dict[Any, Any]:
     """The `responses` of an operation.
 
     Args:

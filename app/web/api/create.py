@@ -97,7 +97,7 @@ def _options(asked: dict[str, Any]) -> dict[str, Any]:
     if "threshold" in asked:
         options["threshold"] = view.threshold
     if view.classes is not None:
-        options["classes"] = list(view.classes)
+        options["classes"] = [view.to_args()["classes"]]  # a comma in a name stays told from one between names
     webhook = check_webhook(asked.get("webhook"))
     return {"analyses": analyses or DEFAULT_ANALYSES, "options": options, "webhook": webhook}
 

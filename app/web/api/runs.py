@@ -76,14 +76,14 @@ def get_image(path: schemas.RunPath, query: schemas.ImageQuery) -> Response:
     from app.web.rendered import rendered
 
     run = services().store.get_run(path.run_id)
-    args = query.model_dump(exclude_none=True)
-    view = view_of(run, {name: int(value) if isinstance(value, bool) else value for name, value in args.items()})
+    view = view_of(run, query.model_dump(exclude_none=True))
     _done(run)
     data, media_type, etag = rendered(run, view)
     response = Response(data, mimetype=media_type)
-    response.set_etag(etag.strip('"'))
+    response.set_etag(etag)
     response.headers["Cache-Control"] = "private, max-age=3600"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @api.get(

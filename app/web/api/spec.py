@@ -4,16 +4,17 @@ flask-openapi3 collects operations and models from the blueprint; what it cannot
 in three forms) is added here from the same models.
 """
 
+from importlib.resources import files
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, render_template
 from flask_openapi3 import Info, OpenAPI
-from flask_openapi3_swagger import plugins as swagger
 
 from app.web import services
 from app.web.api import schemas
 from app.web.api.blueprint import PREFIX, api
 from app.web.api.problems import InvalidRequest, kinds
+from app.web.api.serialise import absolute
 
 VERSION = "1.0.0"
 PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff")
@@ -26,7 +27,7 @@ BEARER = {"type": "http", "scheme": "bearer", "description": "An API key, made w
 docs = Blueprint(
     "api_docs",
     __name__,
-    static_folder=f"{swagger.__file__.rpartition('/')[0]}/templates/swagger",
+    static_folder=str(files("flask_openapi3_swagger") / "templates" / "swagger"),
     static_url_path="/docs/assets",
 )
 
@@ -42,7 +43,9 @@ def init_app(app: Flask) -> None:
 @docs.get("/docs")
 def page() -> str:
     """The API's documentation."""
-    return render_template("api/docs.html", problems=kinds(), settings=services().settings)
+    return render_template(
+        "api/docs.html", problems=kinds(), settings=services().settings, root=absolute("").rstrip("/")
+    )
 
 
 @docs.get(f"{PREFIX}/openapi.json")

@@ -1,9 +1,10 @@
 """What the classic APIs share: a photo in, its finished run out, in one request."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, json
+from flask import Flask, Response
 
 from app.errors import NoPhoto, PublicError, ServiceUnavailable
 from app.intake.photo import read_photo

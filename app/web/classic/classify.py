@@ -1,10 +1,11 @@
 """The first classic API: `POST /classify`, a raw photo in, counts or boxes out."""
 
+import json
 from collections import Counter
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Flask, Response, json, request
+from flask import Blueprint, Flask, Response, request
 
 from app.errors import BadRequest
 from app.vision.results import Instances

@@ -1,10 +1,11 @@
 """The second classic API: `POST /image`, a photo inside JSON in, the annotated photo inside JSON out."""
 
 import base64
+import json
 from pathlib import PurePath
 from typing import Any
 
-from flask import Blueprint, Flask, Response, json, request
+from flask import Blueprint, Flask, Response, request
 
 from app.errors import BadRequest, NoPhoto
 from app.store.models import Run
@@ -36,7 +37,7 @@ def init_app(app: Flask) -> None:
 @blueprint.post("/image")
 def image() -> Response:
     """The annotated photo in base64, and what is drawn on it."""
-    name, data = _photo(request.get_json())
+    name, data = _photo(request.get_json(force=True))
     run = analysed(data, name=name, analyses=("objects",), api="image", threshold=THRESHOLD)
     return Response(json.dumps(modified(run, name)), mimetype="application/json")
 

@@ -33,5 +33,5 @@ def reset() -> int:
     return len(ids)
 
 
-def _ids() -> Select[tuple[str]]:
+def _ids() -> Select[str]:
     return select(Run.id).where(Run.options["api"].as_string() == API)

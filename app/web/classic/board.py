@@ -1,0 +1,101 @@
+"""The second classic API's page: a visitor's photos as cards, each with what was found in it."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.store.models import DONE, FINISHED, Run
+from app.vision.palette import colour
+from app.vision.results import Instances
+from app.vision.view import View
+from app.web import services
+from app.web.classic.image import THRESHOLD
+from app.web.errors import wants_json
+from app.web.keys import may_change
+from app.web.pages import uploads
+from app.web.security import owner
+
+# Cards of one page, and lines of one card.
+CARDS, LINES = 24, 6
+# Seconds after which a page without scripts asks again.
+REFRESH = 2
+
+blueprint = Blueprint("board", __name__, url_prefix="/board")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One object of a card."""
+
+    name: str
+    score: float
+    colour: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A run with its best objects, and the number of those that found no room."""
+
+    run: Run
+    lines: list[Line]
+    more: int
+
+    @property
+    def waiting(self) -> bool:
+        return self.run.state not in FINISHED
+
+
+def init_app(app: Flask) -> None:
+    """Attach the page."""
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("")
+def page() -> str:
+    """The visitor's photos, newest first."""
+    found = services().store.history(owner(), cursor=request.args.get("cursor") or None, limit=CARDS)
+    cards = [card_of(run) for run in found.runs]
+    waiting = any(card.waiting for card in cards)
+    shown = {"cards": cards, "refresh": REFRESH if waiting else None, "next_cursor": found.next_cursor}
+    return render_template("classic/board.html", threshold=THRESHOLD, later="cursor" in request.args, **shown)
+
+
+@blueprint.post("")
+def add() -> ResponseReturnValue:
+    """Take one or several photos onto the board."""
+    uploads.take()
+    if wants_json():
+        return jsonify(location=url_for(".page")), 201
+    return redirect(url_for(".page"), 303)
+
+
+@blueprint.get("/<run_id>")
+def card(run_id: str) -> str:
+    """One card, for the page's script."""
+    return render_template("classic/_card.html", card=card_of(services().store.get_run(run_id)), threshold=THRESHOLD)
+
+
+@blueprint.post("/<run_id>/remove")
+def remove(run_id: str) -> ResponseReturnValue:
+    """Delete a card's run. For its owner only."""
+    held = services()
+    run = held.store.get_run(run_id)
+    may_change(run.owner)
+    for analysis_id in held.store.cancel_run(run.id):
+        held.jobs.cancel(analysis_id)
+    held.store.delete_run(run.id)
+    return redirect(url_for(".page"), 303)
+
+
+def card_of(run: Run) -> Card:
+    """What a run's card shows."""
+    if run.state != DONE:
+        return Card(run, [], 0)
+    objects = services().store.results(run).get("objects")
+    if objects is None or not isinstance(objects.result, Instances):
+        return Card(run, [], 0)
+    found = View(threshold=THRESHOLD).select(objects.result)
+    pairs = sorted(zip(found.names, found.scores.tolist(), strict=True), key=lambda pair: -pair[1])
+    lines = [Line(name, score, colour(name)) for name, score in pairs]
+    return Card(run, lines[:LINES], max(0, len(lines) - LINES))
