@@ -30,4 +30,6 @@ if __name__ == "__main__":
     if arguments.status_fd is not None:
         main(arguments.status_fd, arguments.analyzers)
     else:
-        Supervisor(Services.from_settings(settings), arguments.analyzers).run()
+        services = Services.from_settings(settings)
+        services.store.migrate()
+        Supervisor(services, arguments.analyzers).run()

@@ -10,24 +10,21 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from rq import SimpleWorker
+from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 
 from app.jobs.tasks import Context, prepare
 from app.services import Services
 from app.settings import Settings
-from app.vision.analyzer import Analyzer
+from app.vision.registry import Offer
 
 log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
-LOADER = "app.vision.registry:available_analyzers"
-
-# (settings) -> analyzers by name, and the step that adds each missing one.
-Loader = Callable[[Settings], tuple[Mapping[str, Analyzer], Mapping[str, str]]]
+LOADER = "app.vision.registry:offer"
 
 
 class NoDeathPenalty(BaseDeathPenalty):
@@ -57,22 +54,24 @@ def main(status_fd: int, loader: str) -> None:
     def tell(job: str | None, **more: object) -> None:
         status.write(json.dumps({"job": job, **more}) + "\n")
 
-    analyzers, missing = _load(loader, settings)
-    prepare(Context(services, analyzers, tell))
-    cards = [analyzer.card for analyzer in analyzers.values()]
-    tell(None, ready=True, cards=[card.to_dict() for card in cards], missing=dict(missing))
-    worker = DetectorWorker([services.jobs.queue], connection=services.jobs.blocking, worker_ttl=60)
+    offer = _load(loader, settings)
+    prepare(Context(services, offer.analyzers, tell))
+    cards = [analyzer.card.to_dict() for analyzer in offer.analyzers.values()]
+    tell(None, ready=True, cards=cards, missing=offer.missing)
+    worker = DetectorWorker(
+        [services.jobs.queue], connection=services.jobs.blocking, serializer=JSONSerializer, worker_ttl=60
+    )
     worker.work(logging_level=settings.log_level)
 
 
-def _load(loader: str, settings: Settings) -> tuple[Mapping[str, Analyzer], Mapping[str, str]]:
+def _load(loader: str, settings: Settings) -> Offer:
+    """Call `module:function` with the settings, and load every analyzer that it offers."""
     module, _, name = loader.partition(":")
-    make: Loader = getattr(import_module(module), name)
-    analyzers, missing = make(settings)
-    for analyzer in analyzers.values():
+    offer: Offer = getattr(import_module(module), name)(settings)
+    for analyzer in offer.analyzers.values():
         analyzer.load(settings.device)
         log.info("%s is ready: %s", analyzer.card.analyzer, analyzer.card.title)
-    return analyzers, missing
+    return offer
 
 
 def die_with_parent() -> None:
