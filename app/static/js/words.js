@@ -1,0 +1,16 @@
+// Numbers as people say them, as the server's own pages/words.py does.
+
+export const NBSP = "\u00a0";
+
+/** 0.984 -> `98 %`; never 100 % for less than all. */
+export function percent(share) {
+  let whole = Math.round(100 * share);
+  if (share < 1) whole = Math.min(whole, 99);
+  if (share > 0) whole = Math.max(whole, 1);
+  return `${whole}${NBSP}%`;
+}
+
+/** `no objects`, `1 object`, `2 objects`. */
+export function count(n, one, many = `${one}s`) {
+  return `${n || "no"}${NBSP}${n === 1 ? one : many}`;
+}

@@ -1,0 +1,142 @@
+"""The page of a batch: a grid that fills in as results come."""
+
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+
+from app.errors import Forbidden, NotReady
+from app.store.models import DONE, FINISHED, QUEUED, Run
+from app.vision.view import View
+from app.web import services
+from app.web.pages import words
+from app.web.pages.exporting import FORMATS
+from app.web.pages.history import THUMBNAIL
+from app.web.pages.run import REFRESH, picture_name
+from app.web.pages.views import asked_view
+from app.web.rendered import rendered
+from app.web.security import is_owner
+
+pages = Blueprint("batch", __name__, url_prefix="/batches/<batch_id>")
+# A ZIP grows beyond this on disk, not in memory.
+SPOOL = 16 * 1024 * 1024
+
+
+@pages.get("")
+def page(batch_id: str) -> ResponseReturnValue:
+    """All photos of the batch, those in work with their place, and the files that were not taken, with why."""
+    batch = services().store.get_batch(batch_id)
+    runs = services().store.batch_runs(batch_id)
+    progress = _progress(runs)
+    return render_template(
+        "batch.html",
+        batch=batch,
+        runs=runs,
+        tiles=[_tile(run) for run in runs],
+        progress=progress,
+        refresh=None if progress["finished"] else REFRESH,
+        formats=FORMATS,
+        mine=is_owner(batch.owner),
+        thumbnail=THUMBNAIL,
+    )
+
+
+@pages.get("/status")
+def status(batch_id: str) -> Response:
+    """How far the batch is, as JSON, with the words that the page shows."""
+    batch = services().store.get_batch(batch_id)
+    runs = services().store.batch_runs(batch_id)
+    response = jsonify({**_progress(runs), "runs": [_tile(run) for run in runs], "refused": batch.refused})
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@pages.get("/download")
+def download(batch_id: str) -> Response:
+    """One ZIP of all annotated photos that are done."""
+    batch = services().store.get_batch(batch_id)
+    runs = _done(services().store.batch_runs(batch_id))
+    file = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115  Flask closes it with the response.
+    _zip(runs, file)
+    file.seek(0)
+    name = f"detected_{batch.created_at:%Y-%m-%d}.zip"
+    return send_file(file, mimetype="application/zip", as_attachment=True, download_name=name)
+
+
+@pages.get("/export")
+def export(batch_id: str) -> ResponseReturnValue:
+    """What was found in all photos that are done, as a file of another tool's format."""
+    from app.web.exports import export_response
+
+    services().store.get_batch(batch_id)
+    args = request.args.to_dict(flat=False)
+    format = args.pop("format", ["coco"])[-1]
+    view = View.from_args(args, services().settings.threshold)
+    return export_response(_done(services().store.batch_runs(batch_id)), format, view)
+
+
+@pages.post("/delete")
+def delete(batch_id: str) -> ResponseReturnValue:
+    """Delete the batch and all of its runs. For its owner only."""
+    held = services()
+    batch = held.store.get_batch(batch_id)
+    if not is_owner(batch.owner):
+        raise Forbidden("Only the person who sent these photos can delete them.")
+    for run in held.store.batch_runs(batch_id):
+        for analysis_id in held.store.cancel_run(run.id):
+            held.jobs.cancel(analysis_id)
+    held.store.delete_batch(batch_id)
+    flash("The batch was deleted.")
+    return redirect(url_for("history.page"), 303)
+
+
+def _done(runs: Sequence[Run]) -> list[Run]:
+    done = [run for run in runs if run.state == DONE]
+    if not done:
+        raise NotReady("None of these photos is ready yet.")
+    return done
+
+
+def _zip(runs: Sequence[Run], file: IO[bytes]) -> None:
+    """Write the annotated photos, each under a name of its own. They are compressed already."""
+    used: set[str] = set()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for run in runs:
+            view = asked_view(run)
+            archive.writestr(_unused(picture_name(run, view), used), rendered(run, view)[0])
+
+
+def _unused(name: str, used: set[str]) -> str:
+    """The name, or the name with a number where it is taken, whatever the case of its letters."""
+    path, n = PurePosixPath(name), 1
+    while name.casefold() in used:
+        n += 1
+        name = f"{path.stem}_{n}{path.suffix}"
+    used.add(name.casefold())
+    return name
+
+
+def _tile(run: Run) -> dict[str, Any]:
+    """A photo of the grid. image: the annotated one once it is there, before that the photo."""
+    if run.state in FINISHED:
+        text = "" if run.state == DONE else run.error or "This photo was not looked at."
+    else:
+        text = words.waiting(run.state, services().jobs.position(run) if run.state == QUEUED else None, None)
+    plain = {} if run.state == DONE else {"plain": 1}
+    image = url_for("run.image", run_id=run.id, max_size=THUMBNAIL, format="jpeg", **plain)
+    return {"id": run.id, "state": run.state, "text": text, "image": image}
+
+
+def _progress(runs: Sequence[Run]) -> dict[str, Any]:
+    ended = [run.state for run in runs if run.state in FINISHED]
+    finished, done = len(ended) == len(runs), ended.count(DONE)
+    text = f"{len(ended)} of {words.count(len(runs), 'photo')} looked at" if runs else "No photos"
+    if finished and runs:
+        text = (
+            f"{words.count(len(runs), 'photo')}, all looked at" if done == len(runs) else f"{done} of {len(runs)} done"
+        )
+    return {"total": len(runs), "ended": len(ended), "done": done, "finished": finished, "text": text}

@@ -1,0 +1,154 @@
+"""The page of one run: the wait, then the picture; with the images and files that belong to it."""
+
+import io
+from pathlib import PurePosixPath
+from typing import Any
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+
+from app.errors import Forbidden, NotReady
+from app.store.models import DONE, FINISHED, QUEUED, Run
+from app.vision.overlay import overlay as overlay_of
+from app.vision.view import View
+from app.web import services
+from app.web.pages import words
+from app.web.pages.exporting import FORMATS
+from app.web.pages.views import asked_view, shown, ticked_view
+from app.web.rendered import rendered
+from app.web.security import is_owner
+
+pages = Blueprint("run", __name__, url_prefix="/runs/<run_id>")
+# Seconds after which a page without scripts asks again.
+REFRESH = 2
+# The stage asks for no more pixels than this; the download has all.
+STAGE_SIZE = 2048
+EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",)}
+
+
+@pages.get("")
+def page(run_id: str) -> ResponseReturnValue:
+    """The run: its place in the queue, what went wrong, or the picture with everything that was found."""
+    if "apply" in request.args:
+        return redirect(url_for(".page", run_id=run_id, **ticked_view(request.args)), 303)
+    run = services().store.get_run(run_id)
+    view = asked_view(run)
+    args = {name: value for name, value in view.to_args().items() if name not in ("format", "max_size")}
+    context: dict[str, Any] = {"run": run, "view": view, "args": args, "mine": is_owner(run.owner)}
+    if run.state == DONE:
+        results = services().store.results(run)
+        context |= {"found": shown(results, view), "formats": FORMATS, "seconds": _seconds(run)}
+        context["notes"] = list(dict.fromkeys(a.card.note for a in results.values() if a.card.note))
+    elif run.state not in FINISHED:
+        context |= {"waiting": _waiting(run), "refresh": REFRESH}
+    return render_template("run.html", stage_size=STAGE_SIZE, floor=services().settings.score_floor, **context)
+
+
+@pages.get("/status")
+def status(run_id: str) -> Response:
+    """Where the run is, as JSON, with the sentence that the page shows."""
+    run = services().store.get_run(run_id)
+    names = ("page", "image", "download", "overlay")
+    body = {
+        "state": run.state,
+        "error": run.error,
+        "deduplicated": run.deduplicated,
+        "links": {name: url_for(f".{name}", run_id=run.id) for name in names},
+        **_waiting(run),
+    }
+    response = jsonify(body)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@pages.get("/image")
+def image(run_id: str) -> Response:
+    """The photo with what was found drawn on it as the query asks; `plain=1`: the upright photo alone."""
+    return _picture(services().store.get_run(run_id), attachment=False)
+
+
+@pages.get("/download")
+def download(run_id: str) -> Response:
+    """The same bytes as the image, as a file named `detected_<name>`."""
+    return _picture(services().store.get_run(run_id), attachment=True)
+
+
+@pages.get("/overlay")
+def overlay(run_id: str) -> Response:
+    """Everything that was found, as outlines to draw in the browser."""
+    run = _done(services().store.get_run(run_id))
+    response = jsonify(overlay_of(services().store.results(run), (run.photo.height, run.photo.width)))
+    response.headers["Cache-Control"] = "private, max-age=300"
+    return response
+
+
+@pages.get("/export")
+def export(run_id: str) -> ResponseReturnValue:
+    """What the page shows, as a file of another tool's format."""
+    run = _done(services().store.get_run(run_id))
+    args = request.args.to_dict(flat=False)
+    format = args.pop("format", ["coco"])[-1]
+    view = View.from_args(args, run.options.get("threshold") or services().settings.threshold)
+    from app.web.exports import export_response
+
+    return export_response([run], format, view)
+
+
+@pages.post("/delete")
+def delete(run_id: str) -> ResponseReturnValue:
+    """Delete the run, its photo and its results at once, unless other runs use them. For its owner only."""
+    held = services()
+    run = held.store.get_run(run_id)
+    if not is_owner(run.owner):
+        raise Forbidden("Only the person who sent this photo can delete it.")
+    for analysis_id in held.store.cancel_run(run.id):
+        held.jobs.cancel(analysis_id)
+    held.store.delete_run(run.id)
+    flash(f"{run.name} was deleted.")
+    return redirect(url_for("history.page"), 303)
+
+
+def picture_name(run: Run, view: View) -> str:
+    """`detected_<name>`, with another extension where the name's does not fit the format."""
+    name = PurePosixPath(run.name)
+    fits = name.suffix.lower() in EXTENSIONS[view.format]
+    return f"detected_{run.name if fits else name.stem + EXTENSIONS[view.format][0]}"
+
+
+def _picture(run: Run, *, attachment: bool) -> Response:
+    view = asked_view(run)
+    if request.args.get("plain") == "1":
+        view = View.plain(view.max_size, view.format)
+    elif run.state != DONE:
+        raise NotReady
+    data, media_type, etag = rendered(run, view)
+    response = send_file(
+        io.BytesIO(data),
+        mimetype=media_type,
+        as_attachment=attachment,
+        download_name=picture_name(run, view),
+        etag=etag.strip('"'),
+    )
+    response.headers["Cache-Control"] = "private, max-age=300"
+    return response
+
+
+def _done(run: Run) -> Run:
+    if run.state != DONE:
+        raise NotReady
+    return run
+
+
+def _waiting(run: Run) -> dict[str, Any]:
+    """The run's place, the seconds that are left, and both in words."""
+    jobs = services().jobs
+    position = jobs.position(run) if run.state == QUEUED else None
+    eta = None if run.state in FINISHED else jobs.eta(run)
+    text = "" if run.state in FINISHED else words.waiting(run.state, position, eta)
+    return {"position": position, "eta": eta, "text": text}
+
+
+def _seconds(run: Run) -> float | None:
+    """How long the analyses took, one after the other."""
+    known = [analysis.seconds for analysis in run.analyses if analysis.seconds is not None]
+    return sum(known) if known else None

@@ -1,0 +1,57 @@
+"""Whether the service can take photos, and which models answer: the line in every page's header."""
+
+from dataclasses import dataclass, field
+
+from flask import Flask, current_app
+from redis.exceptions import RedisError
+
+from app.errors import PublicError
+from app.vision.results import ModelCard
+from app.web import services
+
+READY, STARTING, AWAY = "ready", "starting", "away"
+# In the order in which pages offer them.
+ANALYSES = {
+    "objects": ("Objects", "What things there are, and where"),
+    "faces": ("Faces", "Each face, with eyes, nose and mouth"),
+    "labels": ("Whole photo", "What the photo shows, in one word"),
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """state: ready, starting (no worker yet) or away (the queue does not answer); cards: the announced models."""
+
+    state: str
+    cards: dict[str, ModelCard] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        """One short line for the header."""
+        if self.state == AWAY:
+            return "Not available right now"
+        if self.state == STARTING:
+            return "Getting ready"
+        card = self.cards.get("objects") or next(iter(self.cards.values()), None)
+        return f"Ready · {card.title}" if card else "Ready"
+
+    @property
+    def notes(self) -> list[str]:
+        """What honesty asks to say of stand-ins among the models, each once."""
+        return list(dict.fromkeys(card.note for card in self.cards.values() if card.note))
+
+
+def init_app(app: Flask) -> None:
+    """Offer `service_status()` to the templates."""
+    app.jinja_env.globals.update(service_status=service_status)
+
+
+def service_status() -> Status:
+    """The status now. Error pages show it too, so it never fails."""
+    try:
+        jobs = services().jobs
+        cards = jobs.cards()
+        return Status(READY if jobs.workers() else STARTING, cards)
+    except (RedisError, PublicError) as error:
+        current_app.logger.warning("The queue does not answer: %s", error)
+        return Status(AWAY)

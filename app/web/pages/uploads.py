@@ -1,0 +1,98 @@
+"""What a visitor sent: one photo, or several and ZIPs, read one at a time."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from flask import request
+from werkzeug.datastructures import FileStorage
+
+from app.errors import EntryRefused, NoPhoto, PublicError
+from app.intake import read_photo
+from app.intake.archive import Entry, is_archive, read_archive
+from app.jobs.submit import submit
+from app.store.models import Batch, Run
+from app.web import services
+from app.web.security import owner
+
+DEFAULT_ANALYSES = ("objects",)
+UNNAMED = "photo.jpg"
+
+
+def chosen_analyses() -> tuple[str, ...]:
+    """The analyses that the form ticks; objects where it ticks none."""
+    return tuple(dict.fromkeys(request.form.getlist("analyses"))) or DEFAULT_ANALYSES
+
+
+def take() -> Run | Batch:
+    """Submit what the request's form holds: one photo becomes a run; several, or a ZIP, become a batch.
+
+    Raises:
+        NoPhoto: the form holds no file. Whatever reading or submitting a single photo raises.
+    """
+    files = [file for _, several in request.files.lists() for file in several if file.filename]
+    if not files:
+        raise NoPhoto
+    if len(files) == 1 and not _is_archive(files[0]):
+        return take_photo(_read(files[0]), file_name(files[0].filename))
+    return _take_batch(files)
+
+
+def take_photo(data: bytes, name: str, batch: Batch | None = None) -> Run:
+    """Check one photo and submit it for this visitor."""
+    settings = services().settings
+    photo = read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
+    batch_id = batch.id if batch else None
+    return submit(services(), photo, name=name, analyses=chosen_analyses(), owner=owner(), batch_id=batch_id)
+
+
+def file_name(name: str | None) -> str:
+    """The last part of a file's name as the browser sent it."""
+    return PurePosixPath((name or "").replace("\\", "/")).name or UNNAMED
+
+
+def _take_batch(files: Sequence[FileStorage]) -> Batch:
+    """A batch of all photos that can be read; the others are noted in it, each with its sentence."""
+    held = services()
+    held.jobs.identities(chosen_analyses())
+    held.jobs.check_room(1)
+    batch = held.store.add_batch(owner(), retention_days=held.settings.retention_days)
+    taken = 0
+    for entry in _entries(files):
+        try:
+            if entry.error or entry.data is None:
+                raise entry.error or EntryRefused()
+            if taken >= held.settings.batch_max:
+                raise EntryRefused(f"At most {held.settings.batch_max} photos are taken at a time.")
+            take_photo(entry.data, file_name(entry.name), batch)
+            taken += 1
+        except PublicError as error:
+            held.store.refuse(batch.id, entry.name, error.message)
+    return batch
+
+
+def _entries(files: Sequence[FileStorage]) -> Iterator[Entry]:
+    settings = services().settings
+    limits = {
+        "max_photos": settings.batch_max,
+        "max_bytes": settings.max_upload_bytes,
+        "max_total": 4 * settings.max_batch_bytes,
+    }
+    for file in files:
+        if not _is_archive(file):
+            yield Entry(file_name(file.filename), _read(file))
+            continue
+        try:
+            yield from read_archive(file.stream, **limits)
+        except PublicError as error:
+            yield Entry(file_name(file.filename), error=error)
+
+
+def _is_archive(file: FileStorage) -> bool:
+    head = file.stream.read(4)
+    file.stream.seek(0)
+    return is_archive(head)
+
+
+def _read(file: FileStorage) -> bytes:
+    """A file's bytes; one byte more than the limit is enough to refuse it."""
+    return file.stream.read(services().settings.max_upload_bytes + 1)

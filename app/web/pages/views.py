@@ -1,0 +1,144 @@
+"""From a request's arguments to a view of a run, and from a view to what the page shows of it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from app.store.models import Run
+from app.vision.palette import colour
+from app.vision.results import Analysed, Faces, Instances, Labels
+from app.vision.view import View
+from app.web import services
+
+FACE = "face"
+# The picture has the format that the photo's name promises, so that `detected_<name>` can keep the name.
+FORMAT_OF = {".png": "png", ".webp": "webp"}
+WHICH = ("threshold", "classes", "exclude")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One row of the list. kind: object or face; index: its place in the stored result."""
+
+    kind: str
+    index: int
+    name: str
+    score: float
+    colour: str
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A class that was found, how often at this threshold, and whether it is among those shown."""
+
+    name: str
+    count: int
+    colour: str
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a page shows of a run's results.
+
+    weaker: guesses below the threshold, best first; hidden: the classes that the view leaves out, at any score.
+    """
+
+    rows: list[Found]
+    weaker: list[Found]
+    chips: list[Chip]
+    captions: list[tuple[str, float]]
+    has: dict[str, bool]
+    hidden: list[str]
+
+    @property
+    def tally(self) -> str:
+        """What was found, for the picture's description: `3 cars, 1 person`."""
+        counts = Counter(row.name for row in self.rows)
+        return ", ".join(f"{n} × {name}" for name, n in counts.most_common())
+
+
+def asked_view(run: Run) -> View:
+    """The view that the address asks for; where it names none, what the run asked for. Raises BadRequest."""
+    args = MultiDict(request.args)
+    if not any(name in args for name in WHICH) and run.options.get("classes"):
+        args.setlist("classes", list(run.options["classes"]))
+    if not args.get("format"):
+        args["format"] = FORMAT_OF.get(PurePosixPath(run.name).suffix.lower(), "jpeg")
+    return View.from_args(args, run.options.get("threshold") or services().settings.threshold)
+
+
+def ticked_view(args: MultiDict[str, str]) -> dict[str, str]:
+    """The arguments of the view that the page's form asks for: its unticked classes become `exclude`."""
+    unticked = [name for name in args.getlist("offered") if name not in args.getlist("ticked")]
+    view = View.from_args(
+        {
+            "threshold": f"{args.get('percent', '50')} %",
+            "exclude": [name.replace("\\", "\\\\").replace(",", "\\,") for name in unticked],
+            **{
+                layer: "1" if layer in args.getlist("layer") else "0" for layer in ("masks", "boxes", "labels", "faces")
+            },
+        }
+    )
+    return view.to_args()
+
+
+def shown(results: Mapping[str, Analysed], view: View) -> Shown:
+    """What a view shows of results."""
+    kept: list[Found] = []
+    weaker: list[Found] = []
+    chips: list[Chip] = []
+    captions: list[tuple[str, float]] = []
+    hidden: list[str] = []
+    for analysed in results.values():
+        result = analysed.result
+        if isinstance(result, Labels):
+            captions += [
+                (name.replace("_", " "), score) for name, score in zip(result.names, result.scores, strict=True)
+            ]
+            continue
+        found = _found(result)
+        above = found[: int(view.above(np.array([row.score for row in found])).sum())]
+        if isinstance(result, Instances):
+            chips = _chips(found, above, view)
+            kept += [row for row in above if view.shows(row.name)]
+            hidden = [name for name in dict.fromkeys(row.name for row in found) if not view.shows(name)]
+        elif view.faces and view.shows(FACE):
+            kept += above
+        weaker += found[len(above) :]
+    best_first = {"key": lambda row: -row.score}
+    return Shown(sorted(kept, **best_first), sorted(weaker, **best_first), chips, captions, _has(results), hidden)
+
+
+def _found(result: Instances | Faces) -> list[Found]:
+    names = result.names if isinstance(result, Instances) else [FACE] * len(result)
+    kind = "object" if isinstance(result, Instances) else "face"
+    scores = [float(score) for score in result.scores]
+    rows = [
+        Found(kind, i, name, score, colour(name)) for i, (name, score) in enumerate(zip(names, scores, strict=True))
+    ]
+    return sorted(rows, key=lambda row: -row.score)
+
+
+def _chips(found: list[Found], above: list[Found], view: View) -> list[Chip]:
+    """Classes in the order of their best score; those with nothing to show and nothing hidden are left out."""
+    counts = Counter(row.name for row in above)
+    names = dict.fromkeys(row.name for row in found)
+    return [Chip(name, counts[name], colour(name), view.shows(name)) for name in names if counts[name]]
+
+
+def _has(results: Mapping[str, Analysed]) -> dict[str, Any]:
+    """Which layers there are at all."""
+    kinds = [analysed.result for analysed in results.values()]
+    return {
+        "objects": any(isinstance(result, Instances) for result in kinds),
+        "masks": any(isinstance(result, Instances) and result.masks is not None for result in kinds),
+        "faces": any(isinstance(result, Faces) for result in kinds),
+        "labels": any(isinstance(result, Labels) for result in kinds),
+    }

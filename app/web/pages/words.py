@@ -1,0 +1,66 @@
+"""Numbers and times as people say them; filters for the templates."""
+
+from datetime import UTC, datetime
+
+from flask import Flask
+
+NBSP = "\u00a0"
+
+
+def init_app(app: Flask) -> None:
+    """Offer the words to the templates."""
+    app.jinja_env.filters.update(percent=percent, seconds=seconds, day=day, moment=moment)
+    app.jinja_env.globals.update(count=count)
+
+
+def percent(share: float) -> str:
+    """0.984 -> `98 %`. Never `100 %` for less than all, nor `0 %` for more than nothing."""
+    whole = round(100 * share)
+    if share < 1:
+        whole = min(whole, 99)
+    if share > 0:
+        whole = max(whole, 1)
+    return f"{whole}{NBSP}%"
+
+
+def seconds(value: float) -> str:
+    """0.914 -> `0.9 s`; 12.3 -> `12 s`; 150 -> `3 min`."""
+    if value < 0.1:
+        return f"{max(value, 0.01):.2f}{NBSP}s"
+    if value < 9.95:
+        return f"{value:.1f}{NBSP}s"
+    if value < 99.5:
+        return f"{value:.0f}{NBSP}s"
+    return f"{value / 60:.0f}{NBSP}min"
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """`no photos`, `1 photo`, `2 photos`."""
+    return f"{n or 'no'}{NBSP}{one if n == 1 else many or one + 's'}"
+
+
+def ordinal(n: int) -> str:
+    """1 -> `1st`."""
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
+
+
+def day(value: datetime, now: datetime | None = None) -> str:
+    """`28 Nov`, with the year where it is not this one."""
+    this_year = value.year == (now or datetime.now(UTC)).year
+    return f"{value.day}{NBSP}{value:%b}" + ("" if this_year else f"{NBSP}{value.year}")
+
+
+def moment(value: datetime) -> str:
+    """`28 Nov, 14:05`, in UTC; the page's script turns it into the visitor's own time."""
+    return f"{day(value)}, {value:%H:%M}"
+
+
+def waiting(state: str, position: int | None, eta: float | None) -> str:
+    """What a person who waits is told: `2nd in the queue, about 4 s`."""
+    about = f", about{NBSP}{max(1, round(eta))}{NBSP}s" if eta is not None else ""
+    if state == "running":
+        return f"Looking at the photo{about}"
+    if position is None:
+        return f"In the queue{about}"
+    return f"{'Next' if position == 1 else ordinal(position)} in the queue{about}"
