@@ -7,11 +7,15 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from app.settings import Settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+# A busy machine is no fault of the code: properties are judged by what holds, not by how long they take.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
