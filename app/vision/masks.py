@@ -5,13 +5,18 @@ COCO counts runs of 0 and 1 down the columns and packs the counts six bits to a 
 photo is a few kilobytes this way, where its bitmap would be twelve megabytes.
 """
 
-from typing import NamedTuple
+import math
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
 from pycocotools import mask as coco
 
 from app.vision.results import RLE
+
+_SCREEN: Final = 1600  # Pixels of a screen that show a long side of a photo.
+# A small object keeps more of its shape: no more than this share of its extent is given away.
+_SHARE: Final = 1 / 40
 
 
 class Part(NamedTuple):
@@ -102,6 +107,11 @@ def parts(rle: RLE, tolerance: float = 0.0) -> list[Part]:
     x, y, crop = decode_crop(rle)
     corner = np.array([x, y])
     return [Part(p.outline + corner, [hole + corner for hole in p.holes]) for p in outline_crop(crop, tolerance)]
+
+
+def unseen_tolerance(rle: RLE) -> float:
+    """How far an outline may be simplified without being seen: a pixel of a screen, less for small objects."""
+    return min(max(1.0, max(rle.size) / _SCREEN), math.sqrt(area(rle)) * _SHARE)
 
 
 def outline_crop(crop: np.ndarray, tolerance: float = 0.0) -> list[Part]:

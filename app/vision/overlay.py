@@ -1,9 +1,8 @@
 """A stored result as JSON for the browser, which draws it over the photo and filters it without asking again."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +10,6 @@ from app.vision import masks
 from app.vision.palette import colour, text_colour
 from app.vision.results import RLE, Analysed, Faces, Instances, Labels
 from app.vision.view import shown_scores
-
-# Outlines are simplified by this many pixels of a picture that is at most so long on a screen.
-_TOLERANCE, _SCREEN = 1.0, 1600
-# A small object keeps more of its shape: no more than this share of its extent is given away.
-_SHARE: Final = 1 / 40
 
 
 def overlay(results: Mapping[str, Analysed], size: tuple[int, int] | None = None) -> dict[str, Any]:
@@ -55,9 +49,8 @@ def overlay(results: Mapping[str, Analysed], size: tuple[int, int] | None = None
 
 def rings(rle: RLE) -> list[list[int]]:
     """A mask's outlines and holes as [x, y, x, y, ...], simplified as far as a screen does not show it."""
-    step = max(1.0, max(rle.size) / _SCREEN)
-    tolerance = min(_TOLERANCE * step, math.sqrt(masks.area(rle)) * _SHARE)
-    found = [ring for part in masks.parts(rle, tolerance) for ring in (part.outline, *part.holes)]
+    parts = masks.parts(rle, masks.unseen_tolerance(rle))
+    found = [ring for part in parts for ring in (part.outline, *part.holes)]
     return [ring.round().astype(int).ravel().tolist() for ring in found]
 
 

@@ -1,0 +1,45 @@
+"""Every object cut out of its photo: a PNG of its own size, transparent around its mask."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+import cv2
+import numpy as np
+
+from app.intake.decode import decode
+from app.vision import masks
+from app.vision.export.files import ExportFile, archive, base_name, safe_name, unique_names
+from app.vision.export.items import ExportItem, Found, found
+from app.vision.view import View
+
+
+def write(items: Sequence[ExportItem], view: View) -> ExportFile:
+    """A ZIP of `<number>_<class>.png`, the surest first; of several photos in a folder each."""
+    return archive(f"{base_name(items)}_cutouts.zip", _entries(items, view), compress=False)
+
+
+def cut(rgb: np.ndarray, row: Found) -> bytes:
+    """One object as a PNG with transparency; its box where it has no mask."""
+    if row.mask:
+        x, y, crop = masks.decode_crop(row.mask)
+        h, w = crop.shape
+        alpha = crop.view(np.uint8) * np.uint8(255)
+    else:
+        x, y = (min(int(v), side - 1) for v, side in zip(row.box[:2], rgb.shape[1::-1], strict=True))
+        w, h = max(1, round(row.box[2]) - x), max(1, round(row.box[3]) - y)
+        alpha = np.full((h, w), 255, np.uint8)
+    pixels = rgb[y : y + h, x : x + w]
+    bgra = cv2.merge([*cv2.split(pixels)[::-1], alpha])
+    bgra[alpha == 0] = 0  # What is cut away is really gone.
+    return cv2.imencode(".png", bgra)[1].tobytes()
+
+
+def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
+    for item, name in zip(items, unique_names(items), strict=True):
+        folder = f"{PurePosixPath(name).stem}/" if len(items) > 1 else ""
+        rows = [row for row in found(item.load_results(), item, view) if not row.is_face]
+        rgb = decode(item.load_photo()) if rows else None
+        for number, row in enumerate(rows, 1):
+            assert rgb is not None
+            word = safe_name(row.name).replace(" ", "_")
+            yield f"{folder}{number:0{max(2, len(str(len(rows))))}}_{word}.png", cut(rgb, row)

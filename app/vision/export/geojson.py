@@ -1,0 +1,63 @@
+"""GeoJSON-like outlines (RFC 7946) in pixels of the photo, x to the right and y down, instead of degrees."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import numpy as np
+
+from app.vision.export.files import ExportFile, archive, base_name, single, unique_names
+from app.vision.export.items import LANDMARKS, ExportItem, Found, found, labels
+from app.vision.masks import Part
+from app.vision.view import View
+
+_TYPE: Final = "application/geo+json"
+
+
+def write(items: Sequence[ExportItem], view: View) -> ExportFile:
+    """One FeatureCollection, or for several photos a ZIP of one each."""
+    if len(items) == 1:
+        return single(f"{base_name(items)}.geojson", _TYPE, _collection(items[0], unique_names(items)[0], view))
+    return archive(f"{base_name(items)}_geojson.zip", _entries(items, view))
+
+
+def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
+    for item, name in zip(items, unique_names(items), strict=True):
+        yield f"{PurePosixPath(name).stem}.geojson", _collection(item, name, view)
+
+
+def _collection(item: ExportItem, name: str, view: View) -> bytes:
+    results = item.load_results()
+    collection = {
+        "type": "FeatureCollection",
+        "name": name,
+        "width": item.width,
+        "height": item.height,
+        "labels": labels(results),
+        "features": [_feature(row, i) for i, row in enumerate(found(results, item, view))],
+    }
+    return json.dumps(collection, ensure_ascii=False).encode()
+
+
+def _feature(row: Found, id: int) -> dict[str, Any]:
+    pieces = [_polygon(part) for part in row.parts()]
+    geometry: dict[str, Any] = {"type": "MultiPolygon", "coordinates": pieces}
+    if len(pieces) == 1:
+        geometry = {"type": "Polygon", "coordinates": pieces[0]}
+    properties = {"class": row.name, "score": row.score, "box": list(row.box), "area": row.area}
+    if row.is_face:
+        properties["landmarks"] = dict(zip(LANDMARKS, map(list, row.landmarks), strict=True))
+    return {"type": "Feature", "id": id, "geometry": geometry, "properties": properties}
+
+
+def _polygon(part: Part) -> list[list[list[float]]]:
+    """Closed rings, the outline first, turning as RFC 7946 asks: it anticlockwise, holes clockwise (with y upwards)."""
+    return [_closed(part.outline, 1), *(_closed(hole, -1) for hole in part.holes)]
+
+
+def _closed(ring: np.ndarray, turn: int) -> list[list[float]]:
+    x, y = ring[:, 0], ring[:, 1]
+    signed = float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
+    ring = ring if signed * turn >= 0 else ring[::-1]
+    return [*ring.tolist(), ring[0].tolist()]

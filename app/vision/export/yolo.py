@@ -1,0 +1,65 @@
+"""YOLO text files as of Ultralytics (https://docs.ultralytics.com/datasets/), one a photo, in shares of its size.
+
+A line is `class x y width height` with the middle of the box, or `class x y x y ...` along an outline. A class is its
+place in `classes.txt` and `data.yaml`.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from app.vision import masks
+from app.vision.export.files import ExportFile, archive, base_name, unique_names
+from app.vision.export.items import ExportItem, Found, class_names, found
+from app.vision.view import View
+
+
+def write_boxes(items: Sequence[ExportItem], view: View) -> ExportFile:
+    """A ZIP with `labels/<photo>.txt` of boxes, `classes.txt` and `data.yaml`."""
+    return archive(f"{base_name(items)}_yolo.zip", _entries(items, view, _box))
+
+
+def write_outlines(items: Sequence[ExportItem], view: View) -> ExportFile:
+    """A ZIP with `labels/<photo>.txt` of outlines, `classes.txt` and `data.yaml`.
+
+    The format has one outline for an object, so its pieces and holes are joined by cuts of no width.
+    """
+    return archive(f"{base_name(items)}_yolo_seg.zip", _entries(items, view, _outline))
+
+
+def _entries(
+    items: Sequence[ExportItem], view: View, shape: Callable[[Found], np.ndarray]
+) -> Iterator[tuple[str, bytes]]:
+    """shape: gives the points of an object's line, (K, 2) in pixels."""
+    classes: dict[str, int] = {}
+    for item, name in zip(items, unique_names(items), strict=True):
+        results = item.load_results()
+        for known in class_names(results):
+            classes.setdefault(known, len(classes))
+        size = np.array([item.width, item.height])
+        lines = [_line(classes[row.name], shape(row) / size) for row in found(results, item, view)]
+        yield f"labels/{PurePosixPath(name).stem}.txt", "".join(lines).encode()
+    yield "classes.txt", "".join(" ".join(name.split()) + "\n" for name in classes).encode()
+    yield "data.yaml", _yaml(list(classes)).encode()
+
+
+def _box(row: Found) -> np.ndarray:
+    x1, y1, x2, y2 = row.box
+    return np.array([((x1 + x2) / 2, (y1 + y2) / 2), (x2 - x1, y2 - y1)])
+
+
+def _outline(row: Found) -> np.ndarray:
+    first, *others = row.polygons()
+    return masks.join(first, others)
+
+
+def _line(label: int, numbers: np.ndarray) -> str:
+    return " ".join([str(label), *(f"{v:.6f}" for v in np.clip(numbers, 0, 1).ravel())]) + "\n"
+
+
+def _yaml(names: list[str]) -> str:
+    """A data set's description. A JSON text is a YAML text too."""
+    rows = [f"  {i}: {json.dumps(name, ensure_ascii=False)}\n" for i, name in enumerate(names)]
+    return "path: .\ntrain: images\nval: images\nnames:\n" + "".join(rows)
