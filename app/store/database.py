@@ -26,7 +26,9 @@ BUSY_TIMEOUT = 20
 CONNECT_TIMEOUT = 5
 # What our own statements are to blame for, not the database's health.
 MISTAKES = (DataError, IntegrityError, ProgrammingError)
-POOL = {"pool_size": 5, "max_overflow": 30, "pool_timeout": 20}
+# Connections that a process keeps, and opens besides under load. Small PostgreSQL plans allow 20 to all processes.
+SQLITE_POOL = {"pool_size": 5, "max_overflow": 30, "pool_timeout": BUSY_TIMEOUT}
+POSTGRES_POOL = {"pool_size": 4, "max_overflow": 4, "pool_timeout": 20, "pool_pre_ping": True, "pool_recycle": 1800}
 
 _INHERITED: list[Pool] = []
 
@@ -116,13 +118,12 @@ def database_url(settings: Settings) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, **POOL)
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, **SQLITE_POOL)
         event.listen(engine, "do_connect", lambda *_: _make_folder(Path(str(url.database)).parent))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        arguments = {"connect_timeout": CONNECT_TIMEOUT}
-        engine = create_engine(url, connect_args=arguments, pool_pre_ping=True, pool_recycle=1800, **POOL)
+        engine = create_engine(url, connect_args={"connect_timeout": CONNECT_TIMEOUT}, **POSTGRES_POOL)
     _forget_connections_after_fork(engine)
     return engine
 

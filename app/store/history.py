@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, literal, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.errors import BadRequest
-from app.store.base import Part
+from app.store.base import Part, clean
 from app.store.models import Run, RunClass, UTCDateTime, utcnow
 
 MAX_PAGE = 200
@@ -53,7 +53,9 @@ class History(Part):
         if class_name:
             score = self.threshold if min_score is None else min_score
             ids = select(RunClass.run_id).join(Run, Run.id == RunClass.run_id)
-            ids = ids.where(RunClass.owner == owner, RunClass.name == class_name, RunClass.best_score >= score)
+            ids = ids.where(
+                RunClass.owner == owner, RunClass.name == clean(class_name, 80), RunClass.best_score >= score
+            )
             created, id = RunClass.created_at, RunClass.run_id
         else:
             ids = select(Run.id).where(Run.owner == owner)

@@ -101,7 +101,7 @@ class Batch(Base):
 
 
 class Run(Base):
-    """One request to analyse one photo. Its state follows its analyses (see `app/store/analyses.py`)."""
+    """One request to analyse one photo. Its state follows its analyses (see `app/store/states.py`)."""
 
     __tablename__ = "runs"
     __table_args__ = (Index("ix_runs_history", "owner", "created_at", "id"),)

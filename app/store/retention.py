@@ -25,6 +25,8 @@ GRACE = timedelta(hours=1)
 DELIVERIES_KEPT = timedelta(days=7)
 # Runs deleted, and blobs looked up, in one transaction.
 CHUNK = 100
+# Photos whose blobs are deleted in one transaction: with S3 each takes a request, while writers of SQLite wait.
+PHOTOS_AT_ONCE = 20
 PHOTO_BLOB = re.compile(r"photos/([0-9a-f]{64})")
 RESULT_BLOB = re.compile(r"results/([A-Za-z0-9_-]{22})\.json\.gz")
 
@@ -116,19 +118,20 @@ class Retention(Part):
         report.analyses += len(analyses)
         for id in analyses:
             self.blobs.delete(result_key(id))
-        for sha256 in photos:
-            report.photos += self._drop_photo(sha256)
+        for chunk in _chunks(sorted(photos), PHOTOS_AT_ONCE):
+            report.photos += self._drop_photos(chunk)
 
-    def _drop_photo(self, sha256: str) -> bool:
-        """Delete a photo that no run uses. Its blob goes before the lock: a run that adds it again puts it anew."""
-        used = select(Run).where(Run.photo_sha256 == sha256).exists()
-        analysed = select(Analysis).where(Analysis.photo_sha256 == sha256).exists()
-        unused = delete(Photo).where(Photo.sha256 == sha256, ~used, ~analysed).returning(Photo.sha256)
-        with self.database.writing(sha256) as session:
-            if session.scalar(unused) is None:
-                return False
-            self.blobs.delete(photo_key(sha256))
-        return True
+    def _drop_photos(self, photos: Collection[str]) -> int:
+        """Delete those photos that no run uses; how many. Blobs go before the lock: who adds one again puts it anew."""
+        used = select(Run).where(Run.photo_sha256 == Photo.sha256).exists()
+        analysed = select(Analysis).where(Analysis.photo_sha256 == Photo.sha256).exists()
+        unused = delete(Photo).where(Photo.sha256.in_(photos), ~used, ~analysed).returning(Photo.sha256)
+        with self.database.writing() as session:
+            self.database.lock(session, photos)
+            dropped = session.scalars(unused).all()
+            for sha256 in dropped:
+                self.blobs.delete(photo_key(sha256))
+        return len(dropped)
 
     def _orphaned_blobs(self, before: datetime, report: CleanupReport) -> None:
         for chunk in _chunks(self._old(RESULT_BLOB, "results/", before)):
@@ -145,7 +148,7 @@ class Retention(Part):
                     if session.get(Photo, sha256) is None:
                         self.blobs.delete(photo_key(sha256))
                         report.blobs += 1
-        report.blobs += self.blobs.discard_partial(before)
+        report.blobs += self.blobs.discard_partial(utcnow() - GRACE)
 
     def _old(self, pattern: re.Pattern[str], prefix: str, before: datetime) -> Iterator[str]:
         """The ids in the names of the blobs last put before a time. What is not named like ours is left alone."""
@@ -155,7 +158,7 @@ class Retention(Part):
                 yield match[1]
 
 
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
+def _chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     iterator = iter(items)
-    while chunk := list(islice(iterator, CHUNK)):
+    while chunk := list(islice(iterator, size)):
         yield chunk

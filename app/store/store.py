@@ -54,6 +54,12 @@ class Store(Runs, Analyses, Batches, History, Retention):
         self.database.engine.dispose()
 
     @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that only reads, and waits for no writer; for what the methods do not offer."""
+        with self.database.reading() as session:
+            yield session
+
+    @contextmanager
     def session(self) -> Iterator[Session]:
         """A transaction that may write; for what the methods do not offer."""
         with self.database.writing() as session:
