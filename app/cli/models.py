@@ -1,9 +1,18 @@
 """`flask models`: what can be served, how good it is, and what is installed."""
 
-import click
-from flask import Flask
+from collections.abc import Iterable, Sequence
 
-from app.vision.catalogue import load_catalogue
+import click
+from flask import Flask, current_app
+
+from app.services import Services
+from app.settings import Settings
+from app.vision.catalogue import CatalogueError, Model, load_catalogue
+from app.vision.checkpoints import CheckpointError
+from app.vision.registry import choose, installed, known_models
+
+HEADINGS = ("NAME", "ANALYSIS", "DATA", "BOX AP", "MASK AP", "LICENCE", "STATE")
+RIGHT_ALIGNED = ("BOX AP", "MASK AP")
 
 
 def init_app(app: Flask) -> None:
@@ -12,7 +21,60 @@ def init_app(app: Flask) -> None:
 
 
 @click.command()
-def models() -> None:
-    """List the models that can be served."""
-    for model in load_catalogue().values():
-        click.echo(f"{model.name}  {model.title}")
+@click.option("--zoo", is_flag=True, help="List every model of MMDetection's zoo too, not only installed ones.")
+@click.option("--installed", "present", is_flag=True, help="List only what is installed.")
+def models(zoo: bool, present: bool) -> None:
+    """List the models that can be served, with their published average precision and what is installed.
+
+    `make weights MODEL=<name>` installs one of them, MODEL=<name> serves it.
+    """
+    services: Services = current_app.extensions["services"]
+    settings = services.settings
+    folder = settings.checkpoints_path
+    try:
+        catalogue, known = load_catalogue(), known_models()
+    except CatalogueError as error:
+        raise click.ClickException(str(error)) from error
+    extra = sorted((m for name, m in known.items() if name not in catalogue), key=lambda m: (m.data, -(m.box_ap or 0)))
+    listed = [*catalogue.values(), *(m for m in extra if zoo or installed(m, folder))]
+    serving = {model.name for name in ("objects", "faces", "labels") if (model := _chosen(name, settings))}
+    rows = [_row(m, settings, m.name in serving) for m in listed if not present or installed(m, folder)]
+    for line in table(HEADINGS, rows):
+        click.echo(line)
+    if not zoo and extra:
+        click.echo(f"\n{len(extra)} more in MMDetection's zoo: flask models --zoo")
+
+
+def _chosen(analysis: str, settings: Settings) -> Model | None:
+    try:
+        return choose(analysis, settings)[0]
+    except (CheckpointError, CatalogueError):
+        return None
+
+
+def _row(model: Model, settings: Settings, serving: bool) -> Sequence[str]:
+    precision = ["" if value is None else f"{value:.1f}" for value in (model.box_ap, model.mask_ap)]
+    if serving:
+        state = "serving"
+    elif installed(model, settings.checkpoints_path):
+        state = "installed"
+    else:
+        state = f"to fetch, {_size(model)}" if _size(model) else "to fetch"
+    return (model.name, model.analyzer, model.data, *precision, model.licence, state)
+
+
+def _size(model: Model) -> str:
+    if model.size:
+        return f"{model.size / 1e6:.0f} MB"
+    return f"about {model.about:.0f} MB" if model.about else ""
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of text with aligned columns."""
+    rows = [headings, *rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(headings))]
+    right = [heading in RIGHT_ALIGNED for heading in headings]
+    return [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -35,7 +35,7 @@ class Model:
     size: bytes, None where not known; about: megabytes for people, where size is not known.
     labels: class names, or `coco`, `imagenet`, or `checkpoint` for the names that the file itself holds.
     rank: of the installed models the one of the highest rank is served; 0 is a stand-in for all others.
-    box_ap, mask_ap: published average precision in percent, on the data set that the model was trained for.
+    box_ap, mask_ap: published average precision in percent on data, the data set that the model was trained for.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Model:
     labels: str | tuple[str, ...] = ()
     rank: float = 1
     note: str = ""
+    data: str = "COCO"
     box_ap: float | None = None
     mask_ap: float | None = None
 

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import pickle
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,3 +131,9 @@ def _numpy_scalars() -> list[Any]:
     scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
     kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u1", "?")]
     return [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, _codecs.encode, *kinds]
+
+
+if __name__ == "__main__":
+    from app.vision.download import main
+
+    sys.exit(main(sys.argv[1:]))

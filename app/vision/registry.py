@@ -14,6 +14,7 @@ from app.settings import Settings
 from app.vision.analyzer import Analyzer
 from app.vision.catalogue import CatalogueError, Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
+from app.vision.zoo import find_model, load_zoo
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,15 @@ class Offer:
 
     analyzers: dict[str, Analyzer]
     missing: dict[str, str]
+
+    def load(self, device: str) -> None:
+        """Load every analyzer; one whose weights turn out to be of no use moves to `missing`."""
+        for name, made in list(self.analyzers.items()):
+            try:
+                made.load(device)
+            except CheckpointError as error:
+                self.missing[name] = str(error)
+                del self.analyzers[name]
 
 
 def offer(settings: Settings) -> Offer:
@@ -49,27 +59,32 @@ def analyzer(name: str, settings: Settings) -> Analyzer:
     """The analyzer of one analysis. Raises CheckpointError or CatalogueError with the one step that adds it."""
     if name not in MAKERS:
         raise CatalogueError(f"There is no analysis {name!r}; ANALYSES takes {', '.join(MAKERS)}.")
-    return MAKERS[name](settings)
+    return _best(name, settings, MAKERS[name])
 
 
-def choose(analysis: str, settings: Settings) -> Model:
-    """The model of an analysis: MODEL if it names one of this analysis, else the best that is installed.
+def choose(analysis: str, settings: Settings) -> list[Model]:
+    """The models for an analysis, best first: the one that MODEL names if it is of this analysis, else the installed.
 
-    Raises CheckpointError where none is installed, or not the one that is named.
+    Raises CheckpointError where none is installed, or not the one that is named, and CatalogueError for a bad name.
     """
-    candidates = [model for model in load_catalogue().values() if model.analyzer == analysis]
     folder = settings.checkpoints_path
     if analysis == "objects" and settings.model != "auto":
-        model = next((m for m in candidates if m.name == settings.model), None)
-        if model is None:
-            raise CatalogueError(f"MODEL={settings.model} is not in the catalogue.")
+        model = find_model(settings.model)
+        if model.analyzer != analysis:
+            raise CatalogueError(f"MODEL={model.name} finds no objects; `flask models` lists the models that do.")
         if not installed(model, folder):
             raise CheckpointError(f"{model.title} is not installed; run `make weights MODEL={model.name}`.")
-        return model
-    present = [model for model in candidates if installed(model, folder)]
+        return [model]
+    present = [m for m in known_models().values() if m.analyzer == analysis and installed(m, folder)]
     if not present:
         raise CheckpointError(f"No model for {analysis} is installed; run `make weights`.")
-    return max(present, key=lambda model: model.rank)
+    return sorted(present, key=lambda m: (m.rank, m.data == "COCO", m.box_ap or 0), reverse=True)
+
+
+def known_models() -> dict[str, Model]:
+    """The catalogue and MMDetection's zoo, by name; where both have a name, the catalogue's."""
+    catalogue = load_catalogue()
+    return catalogue | {name: model for name, model in load_zoo().items() if name not in catalogue}
 
 
 def installed(model: Model, folder: Path) -> bool:
@@ -80,8 +95,19 @@ def installed(model: Model, folder: Path) -> bool:
     return path.is_file()
 
 
-def _objects(settings: Settings) -> Analyzer:
-    model = choose("objects", settings)
+def _best(analysis: str, settings: Settings, make: Callable[[Model, Settings], Analyzer]) -> Analyzer:
+    """The analyzer of the best model whose weights are sound; a broken file makes way for the next model."""
+    problems: list[CheckpointError] = []
+    for model in choose(analysis, settings):
+        try:
+            return make(model, settings)
+        except CheckpointError as error:
+            log.warning("%s", error)
+            problems.append(error)
+    raise problems[0]
+
+
+def _objects(model: Model, settings: Settings) -> Analyzer:
     names = tuple(ENGINES) if settings.engine == "auto" else (settings.engine,)
     for name in names:
         made = ENGINES[name](model, settings) if name in ENGINES else None
@@ -98,15 +124,13 @@ def _mmdet(model: Model, settings: Settings) -> Analyzer | None:
     return MMDetector(model, settings.checkpoints_path / model.file, settings.score_floor)
 
 
-def _faces(settings: Settings) -> Analyzer:
-    model = choose("faces", settings)
+def _faces(model: Model, settings: Settings) -> Analyzer:
     from app.vision.analyzers.faces import FaceFinder
 
     return FaceFinder(model)
 
 
-def _labels(settings: Settings) -> Analyzer:
-    model = choose("labels", settings)
+def _labels(model: Model, settings: Settings) -> Analyzer:
     from app.vision.analyzers.labels import PhotoLabels
 
     return PhotoLabels(model, model.path(settings.checkpoints_path))
@@ -114,4 +138,4 @@ def _labels(settings: Settings) -> Analyzer:
 
 # What can run a detector, best first: makes its analyzer, or None where it cannot run this model here.
 ENGINES: dict[str, Callable[[Model, Settings], Analyzer | None]] = {"mmdet": _mmdet}
-MAKERS: dict[str, Callable[[Settings], Analyzer]] = {"objects": _objects, "faces": _faces, "labels": _labels}
+MAKERS: dict[str, Callable[[Model, Settings], Analyzer]] = {"objects": _objects, "faces": _faces, "labels": _labels}

@@ -188,7 +188,7 @@ def build(cfg: mmcv.Config, checkpoint: Checkpoint, score_floor: float) -> torch
 def pipeline(cfg: mmcv.Config) -> Compose:
     """The config's test pipeline, for photos already in memory: BGR, (H, W, 3) uint8, as `img`."""
     steps = [dict(step) for step in replace_ImageToTensor(cfg.data.test.pipeline)]
-    steps[0] = {"type": "LoadImageFromWebcam"}
+    steps[0]["type"] = "LoadImageFromWebcam"
     return Compose(steps)
 
 
