@@ -130,7 +130,7 @@ def _process(client: Client, item: Item, options: argparse.Namespace, single: bo
 
 def _line(item: Item, run: Run, as_json: bool) -> str:
     if as_json:
-        return json.dumps({"photo": item.source, **run.data})
+        return json.dumps({"source": item.source, **run.data})
     parts = [f"{count} {name}" for name, count in Counter(found.name for found in run.objects).items()]
     parts += [f"{len(run.faces)} face{'s' if len(run.faces) > 1 else ''}"] if run.faces else []
     parts += [f"{label.name} {label.score:.0%}" for label in run.labels]

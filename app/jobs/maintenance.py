@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import ServiceUnavailable
 from app.jobs import names
 from app.jobs.recovery import Reconciler
-from app.jobs.webhooks import deliver_due
+from app.jobs.webhooks import Courier
 from app.services import Services
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ class Maintenance(threading.Thread):
         super().__init__(name="maintenance", daemon=True)
         self._services, self._token = services, uuid.uuid4().hex
         self._reconciler = Reconciler(services.store, services.jobs)
+        self._courier = Courier(services)
         self._stop, self._cleaned = threading.Event(), 0.0
 
     def run(self) -> None:
@@ -40,7 +41,7 @@ class Maintenance(threading.Thread):
     def round(self) -> None:
         """One round of everything that is due."""
         self._reconciler.look()
-        deliver_due(self._services)
+        self._courier.nudge()
         if time.monotonic() - self._cleaned >= self._services.settings.cleanup_interval or not self._cleaned:
             self._cleaned = time.monotonic()
             log.info("clean-up: %s", self._services.store.cleanup())

@@ -29,21 +29,27 @@ import base64
 import binascii
 import hmac
 import json
+import logging
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from app.errors import NotFound, PublicError
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import AddressRefused, FetchFailed, NotFound
 from app.intake.address import Guard, exchange
 from app.jobs import shapes
 from app.settings import Settings
-from app.store import BlobMissing
+from app.store import BlobMissing, StoreUnavailable
 from app.store.models import Delivery, Run, utcnow
 
 if TYPE_CHECKING:
     from app.services import Services
+
+log = logging.getLogger(__name__)
 
 # Seconds from each failed try to the next: 23.7 hours together.
 DELAYS = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
@@ -58,7 +64,7 @@ _PUBLIC = Guard()
 
 
 def deliver_due(services: "Services", now: datetime | None = None, *, guard: Guard = _PUBLIC) -> int:
-    """Try every delivery that is due. To be called every few seconds; several processes may do so at once.
+    """Try every delivery that is due; several processes may do so at once. Takes as long as the receivers take.
 
     Args:
         now: the time that counts as now, for tests.
@@ -102,18 +108,44 @@ def sign(key: bytes, id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
+class Courier:
+    """Tries what is due on a thread of its own, so that slow receivers hold up nobody else."""
+
+    def __init__(self, services: "Services", guard: Guard = _PUBLIC):
+        self._services, self._guard = services, guard
+        self._thread: threading.Thread | None = None
+
+    def nudge(self) -> None:
+        """Begin a round, unless one is under way. To be called every few seconds; returns at once."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._round, name="webhooks", daemon=True)
+            self._thread.start()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the round under way. What a killed process leaves undone is tried again after LEASE seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _round(self) -> None:
+        try:
+            deliver_due(self._services, guard=self._guard)
+        except (StoreUnavailable, SQLAlchemyError, OSError) as error:
+            log.warning("webhooks put off: %s", error)
+
+
 def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Guard) -> None:
     """Try one delivery and write down how it went."""
     deliveries = services.store.deliveries
     try:
-        run = services.store.get_run(delivery.run_id)
-        body = json.dumps(_payload(services, run), separators=(",", ":")).encode()
-        status = _post(delivery.url, _headers(services.settings, delivery.id, now, body), body, guard)
-    except NotFound:
-        return deliveries.give_up(delivery.id, "The run was deleted before its result was delivered.")
+        payload = _payload(services, services.store.get_run(delivery.run_id))
     except BlobMissing:
         return deliveries.give_up(delivery.id, "The run's result was deleted before it was delivered.")
-    except PublicError as error:
+    except NotFound:
+        return deliveries.give_up(delivery.id, "The run was deleted before its result was delivered.")
+    body = json.dumps(payload, separators=(",", ":")).encode()
+    try:
+        status = _post(delivery.url, _headers(services.settings, delivery.id, now, body), body, guard)
+    except (AddressRefused, FetchFailed) as error:
         return _failed(services, delivery, now, error.message)
     if 200 <= status < 300:
         return deliveries.delivered(delivery.id)

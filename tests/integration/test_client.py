@@ -179,7 +179,7 @@ def test_the_command_annotates_a_folder(address: str, tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "broken.png: This photo is damaged" in done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [line["photo"] for line in lines] == ["in/a.jpg", "in/sub/b.jpg"]
+    assert [line["source"] for line in lines] == ["in/a.jpg", "in/sub/b.jpg"]
     assert lines[0]["results"]["objects"]["instances"][0]["class"] == "dog"
     for name in ("detected_a.jpg", "sub/detected_b.jpg"):
         with Image.open(tmp_path / "out" / name) as image:

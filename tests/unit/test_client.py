@@ -261,7 +261,7 @@ def test_results_are_printed_as_one_json_line_a_photo(
 ) -> None:
     assert main([str(folder), "--json", "--classes", "dog, cat"], script.client()) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [Path(line["photo"]).name for line in lines] == ["a.jpg", "a.png", "c.GIF"]
+    assert [Path(line["source"]).name for line in lines] == ["a.jpg", "a.png", "c.GIF"]
     assert lines[0]["results"]["objects"] == OBJECTS
     assert b'name="classes"\r\n\r\ndog,cat' in script.requests[0].content
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -13,7 +14,7 @@ import pytest
 
 from app.client import InvalidSignature, verify
 from app.intake.address import Guard
-from app.jobs.webhooks import DELAYS, deliver_due, shown_secret, sign, signing_secret
+from app.jobs.webhooks import DELAYS, Courier, deliver_due, shown_secret, sign, signing_secret
 from app.settings import Settings
 from app.store import Store
 from app.store.models import Delivery, Run
@@ -213,6 +214,48 @@ def test_a_deleted_runs_webhook_is_dropped(services: Any, server: Server) -> Non
     run = finished_run(services, server)
     services.store.delete_run(run.id)
     assert deliver_due(services, guard=HERE) == 0
+    assert server.seen == []
+
+
+def test_the_courier_does_not_wait_for_a_slow_receiver(services: Any) -> None:
+    answered = threading.Event()
+
+    def answer(seen: Seen, handler: BaseHTTPRequestHandler) -> None:
+        answered.wait(10)
+        reply(handler, 200)
+
+    courier = Courier(services, HERE)
+    with serving(answer) as server:
+        run = finished_run(services, server)
+        for _ in range(3):
+            courier.nudge()
+        answered.set()
+        courier.join()
+        assert outcome(services, run).delivered_at is not None
+        assert len(server.seen) == 1
+
+
+def test_the_courier_survives_a_store_that_is_away(services: Any, server: Server) -> None:
+    run = finished_run(services, server)
+    path = services.settings.data_path / "detector.db"
+    services.store.close()
+    path.rename(path.with_suffix(".away"))
+    courier = Courier(services, HERE)
+    courier.nudge()
+    courier.join()
+    services.store.close()
+    path.with_suffix(".away").rename(path)
+    courier.nudge()
+    courier.join()
+    assert outcome(services, run).delivered_at is not None
+
+
+def test_a_lost_result_ends_its_delivery(services: Any, server: Server) -> None:
+    run = finished_run(services, server)
+    for key, _ in list(services.store.blobs.keys("results/")):
+        services.store.blobs.delete(key)
+    assert deliver_due(services, guard=HERE) == 1
+    assert outcome(services, run).due_at is None
     assert server.seen == []
 
 
