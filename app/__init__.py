@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from flask import Flask
-
 if TYPE_CHECKING:
+    from flask import Flask
+
     from app.services import Services
 
 
-def create_app(services: "Services | None" = None) -> Flask:
+def create_app(services: "Services | None" = None) -> "Flask":
     """Build the Flask application.
 
     Args:
@@ -17,6 +17,8 @@ def create_app(services: "Services | None" = None) -> Flask:
     Raises:
         SettingsError: a setting is malformed or misspelt.
     """
+    from flask import Flask
+
     from app import cli, web
     from app.services import Services
     from app.settings import Settings
