@@ -2,7 +2,7 @@
 
 import hmac
 
-from flask import g, request, session
+from flask import g, request
 
 from app.errors import Forbidden, Unauthorized
 from app.store.errors import StoreUnavailable
@@ -36,11 +36,6 @@ def owner() -> str:
     return f"k:{key.id}" if key else visitor()
 
 
-def caller_or_visitor() -> str:
-    """Who may repeat a request: the API key, the visitor whose cookie came along, else the address."""
-    return owner() if _key() or "visitor" in session else caller()
-
-
 def may_change(run_owner: str) -> None:
     """Raises Forbidden unless the request comes from a run's owner: reading is for all who have its address."""
     key = _key()
@@ -49,7 +44,7 @@ def may_change(run_owner: str) -> None:
 
 
 def caller() -> str:
-    """What requests are counted by: the valid API key, else the address."""
+    """What requests are counted and known again by: the valid API key, else the address."""
     try:
         key = _key()
     except StoreUnavailable:  # counting must not be what fails

@@ -19,7 +19,7 @@ from app.web.api.idempotency import claim, fingerprint
 from app.web.api.serialise import absolute, full, summary
 from app.web.api.sources import Source, check_webhook, read_request
 from app.web.api.waiting import wait_until_finished
-from app.web.keys import caller_or_visitor, owner
+from app.web.keys import caller, owner
 
 DEFAULT_ANALYSES = ("objects",)
 LOCATION = header("Address of the run, or of the batch.")
@@ -49,9 +49,9 @@ def create_run(query: schemas.CreateQuery, header: schemas.CreateHeaders) -> Res
     asked = query.model_dump(include=set(schemas.CreateForm.model_fields), exclude_none=True) | options
     wanted = _options(asked)
     prefer = _prefer(header.prefer)
-    sender, made_for = caller_or_visitor(), owner()
+    made_for = owner()
     print_ = fingerprint(sorted(asked.items()), [source.print for source in sources])
-    with claim(held.jobs.redis, sender, header.idempotency_key, print_) as known:
+    with claim(held.jobs.redis, caller(), header.idempotency_key, print_) as known:
         made = _again(held, known.made) if known.made else None
         if made is None:
             made = _make(held, sources, wanted, made_for)

@@ -11,8 +11,10 @@ from app.web import services
 from app.web.api import events, schemas
 from app.web.api.blueprint import answers, api, media
 from app.web.api.create import batch_body
-from app.web.api.serialise import full, summary, view_of
+from app.web.api.serialise import full, links, summary, view_of
+from app.web.exports import export_response
 from app.web.keys import may_change, owner
+from app.web.rendered import rendered
 
 SHOWN = ("threshold", "classes", "exclude")
 
@@ -73,8 +75,6 @@ def cancel_run(path: schemas.RunPath) -> Response:
 )
 def get_image(path: schemas.RunPath, query: schemas.ImageQuery) -> Response:
     """The photo with what was found drawn on it, as the query asks for. 409 until the run is done."""
-    from app.web.rendered import rendered
-
     run = services().store.get_run(path.run_id)
     view = view_of(run, query.model_dump(exclude_none=True))
     _done(run)
@@ -94,8 +94,6 @@ def get_image(path: schemas.RunPath, query: schemas.ImageQuery) -> Response:
 )
 def get_export(path: schemas.RunPath, query: schemas.ExportQuery) -> Response:
     """The result as a file of another tool's format. 409 until the run is done."""
-    from app.web.exports import export_response
-
     run = services().store.get_run(path.run_id)
     view = view_of(run, _shown(query))
     _done(run)
@@ -110,7 +108,8 @@ def get_export(path: schemas.RunPath, query: schemas.ExportQuery) -> Response:
 )
 def get_events(path: schemas.RunPath) -> Response:
     """Server-sent events: `position` while it is queued, `running`, and at last `done`, `failed` or `cancelled`."""
-    return events.stream(services(), services().store.get_run(path.run_id), summary)
+    run = services().store.get_run(path.run_id)
+    return events.stream(services(), run, links(run))
 
 
 @api.get(

@@ -25,12 +25,16 @@ def absolute(path: str) -> str:
 
 def summary(run: Run) -> dict[str, Any]:
     """A run without its results: `schemas.RunSummary`."""
-    held: Services = services()
+    return told(services(), run, links(run))
+
+
+def told(held: Services, run: Run, links: Mapping[str, str]) -> dict[str, Any]:
+    """The same outside of a request, with the links that were made inside of it."""
     return {
-        **shapes.described(run, view_of(run, {})),
+        **shapes.described(run, shapes.view_of(run, {}, held.settings.threshold)),
         "position": held.jobs.position(run) if run.state == QUEUED else None,
         "eta": None if run.state in FINISHED else held.jobs.eta(run),
-        "links": _links(run),
+        "links": links,
     }
 
 
@@ -45,7 +49,8 @@ def full(run: Run, args: Mapping[str, Any], *, coordinates: str = "pixels", mask
     }
 
 
-def _links(run: Run) -> dict[str, str]:
+def links(run: Run) -> dict[str, str]:
+    """The addresses of everything that belongs to a run."""
     endpoints = {
         "self": "get_run",
         "image": "get_image",
@@ -53,5 +58,5 @@ def _links(run: Run) -> dict[str, str]:
         "events": "get_events",
         "cancel": "cancel_run",
     }
-    links = {name: absolute(url_for(f"api.{endpoint}", run_id=run.id)) for name, endpoint in endpoints.items()}
-    return {**links, "page": absolute(f"{request.script_root}/runs/{run.id}")}
+    found = {name: absolute(url_for(f"api.{endpoint}", run_id=run.id)) for name, endpoint in endpoints.items()}
+    return {**found, "page": absolute(f"{request.script_root}/runs/{run.id}")}

@@ -1,0 +1,100 @@
+"""Idempotency-Key: a repeated request makes no second run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.settings import Settings
+from app.web.api.idempotency import CLAIMED, KEPT, KeyInUse, claim, fingerprint
+from tests.unit import api_service
+from tests.unit.api_service import PHOTO, Service
+from tests.unit.photos import jpeg
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    yield from api_service.running(settings)
+
+
+def test_the_same_key_and_request_give_the_same_run(service: Service) -> None:
+    first, second = (service.post(PHOTO, Idempotency_Key="k1") for _ in range(2))
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json["id"] == second.json["id"]  # type: ignore[index]
+    assert len(service.client.get("/api/v1/runs").json["runs"]) == 1  # type: ignore[index]
+
+
+def test_other_keys_and_no_keys_make_other_runs(service: Service) -> None:
+    answers = [service.post(PHOTO, Idempotency_Key=key) for key in ("k1", "k2")] + [service.post(PHOTO)]
+    assert len({answer.json["id"] for answer in answers}) == 3  # type: ignore[index]
+
+
+@pytest.mark.parametrize("other", ["photo", "options"])
+def test_the_same_key_with_another_request_is_422(service: Service, other: str) -> None:
+    service.post(PHOTO, Idempotency_Key="k1")
+    photo, query = (jpeg(50, 40), "") if other == "photo" else (PHOTO, "?threshold=0.9")
+    answer = service.post(photo, query, Idempotency_Key="k1")
+    assert (answer.status_code, answer.json["code"]) == (422, "idempotency-key-reused")  # type: ignore[index]
+
+
+def test_the_repeated_answer_tells_how_far_the_run_is_now(service: Service) -> None:
+    service.post(PHOTO, Idempotency_Key="k1")
+    service.answer()
+    answer = service.post(PHOTO, Idempotency_Key="k1")
+    assert (answer.status_code, answer.json["state"]) == (200, "done")  # type: ignore[index]
+
+
+def test_keys_of_different_callers_do_not_meet(service: Service) -> None:
+    mine = service.post(PHOTO, Idempotency_Key="k1").json["id"]  # type: ignore[index]
+    secret = service.services.store.keys.create("another")[1]
+    theirs = service.post(PHOTO, Idempotency_Key="k1", Authorization=f"Bearer {secret}")
+    assert theirs.json["id"] != mine  # type: ignore[index]
+
+
+def test_a_caller_without_a_key_is_known_by_the_address(service: Service) -> None:
+    ids = set()
+    for _ in range(2):
+        service.client = service.app.test_client()
+        ids.add(service.post(PHOTO, Idempotency_Key="k1").json["id"])  # type: ignore[index]
+    assert len(ids) == 1
+
+
+def test_a_refused_request_leaves_its_key_free(service: Service) -> None:
+    assert service.post(b"not a photo", Idempotency_Key="k1").status_code == 415
+    assert service.post(PHOTO, Idempotency_Key="k1").status_code == 202
+
+
+def test_a_deleted_run_is_made_anew(service: Service) -> None:
+    first = service.post(PHOTO, Idempotency_Key="k1").json["id"]  # type: ignore[index]
+    service.client.delete(f"/api/v1/runs/{first}")
+    second = service.post(PHOTO, Idempotency_Key="k1")
+    assert second.status_code == 202
+    assert second.json["id"] != first  # type: ignore[index]
+
+
+def test_a_request_that_is_not_over_yet_keeps_its_key_for_itself(service: Service) -> None:
+    print_ = fingerprint("request")
+    with (
+        claim(service.redis, "v:me", "k1", print_),
+        pytest.raises(KeyInUse),
+        claim(service.redis, "v:me", "k1", print_),
+    ):
+        pass
+
+
+def test_a_claim_ends_by_itself_and_an_answer_is_kept_for_a_day(service: Service) -> None:
+    with claim(service.redis, "v:me", "k1", "print") as known:
+        (name,) = service.redis.keys("idempotency:*")  # type: ignore[misc]
+        assert 0 < service.redis.ttl(name) <= CLAIMED  # type: ignore[operator]
+        known.keep("run x")
+    assert CLAIMED < service.redis.ttl(name) <= KEPT  # type: ignore[operator]
+
+
+def test_a_repeated_batch_is_the_same_batch(service: Service) -> None:
+    import io
+
+    ids = set()
+    for _ in range(2):
+        form = {"file": [(io.BytesIO(PHOTO), "a.jpg"), (io.BytesIO(jpeg(50, 40)), "b.jpg")]}
+        answer = service.client.post("/api/v1/runs", data=form, headers={"Idempotency-Key": "k1"})
+        ids.add(answer.json["id"])  # type: ignore[index]
+    assert len(ids) == 1

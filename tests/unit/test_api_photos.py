@@ -1,0 +1,153 @@
+"""The forms in which the API takes photos, and the options beside them."""
+
+import base64
+import io
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+
+from app.intake.address import Guard
+from app.settings import Settings
+from tests.unit import api_service
+from tests.unit.api_service import PHOTO, Service
+from tests.unit.photos import jpeg
+from tests.unit.servers import Seen, reply, serving
+
+ENCODED = base64.b64encode(PHOTO).decode()
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    yield from api_service.running(settings)
+
+
+def sent(service: Service, status: int = 202, **request: Any) -> Any:
+    answer = service.client.post("/api/v1/runs", **request)
+    assert answer.status_code == status, answer.json
+    return answer.json
+
+
+@pytest.mark.parametrize(
+    "content_type", ["image/jpeg", "application/octet-stream", "application/x-www-form-urlencoded"]
+)
+def test_a_raw_body_of_any_type_is_judged_by_its_content(service: Service, content_type: str) -> None:
+    assert sent(service, data=PHOTO, content_type=content_type)["photo"]["format"] == "jpeg"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ENCODED,
+        f"data:image/jpeg;base64,{ENCODED}",
+        "\n".join(ENCODED[i : i + 76] for i in range(0, len(ENCODED), 76)),
+        base64.urlsafe_b64encode(PHOTO).decode().rstrip("="),
+    ],
+    ids=["plain", "data-url", "lines", "url-safe without padding"],
+)
+def test_base64_is_taken_in_every_common_spelling(service: Service, text: str) -> None:
+    run = sent(service, json={"image": text, "name": "car.jpg"})
+    assert (run["photo"]["bytes"], run["name"]) == (len(PHOTO), "car.jpg")
+
+
+def test_a_form_file_keeps_its_name_and_takes_options_beside_it(service: Service) -> None:
+    form = {"file": (io.BytesIO(PHOTO), "ünï.jpg"), "analyses": "objects,labels", "threshold": "0.3", "classes": "dog"}
+    run = sent(service, data=form)
+    assert run["name"] == "ünï.jpg"
+    assert {analysis["analyzer"] for analysis in run["analyses"]} == {"objects", "labels"}
+    assert (run["threshold"], run["classes"]) == (0.3, ["dog"])
+
+
+def test_json_takes_names_as_a_list_or_as_one_text(service: Service) -> None:
+    for names in (["objects", "faces"], "objects, faces"):
+        run = sent(service, json={"image": ENCODED, "analyses": names})
+        assert {analysis["analyzer"] for analysis in run["analyses"]} == {"objects", "faces"}
+
+
+def test_several_form_files_make_a_batch_in_which_bad_ones_are_refused(service: Service) -> None:
+    files = [(io.BytesIO(PHOTO), "a.jpg"), (io.BytesIO(b"no photo"), "b.txt"), (io.BytesIO(jpeg(50, 40)), "c.jpg")]
+    answer = service.client.post("/api/v1/runs", data={"file": files, "threshold": "0.4"})
+    assert answer.status_code == 202
+    batch = answer.json
+    assert batch is not None
+    assert [run["name"] for run in batch["runs"]] == ["a.jpg", "c.jpg"]
+    assert [run["threshold"] for run in batch["runs"]] == [0.4, 0.4]
+    assert batch["refused"][0]["name"] == "b.txt"
+    assert "not a photo" in batch["refused"][0]["message"]
+    assert service.client.get(answer.headers["Location"]).json == batch
+
+
+def test_too_many_form_files_are_refused(settings: Settings) -> None:
+    small = Service(settings, batch_max=2)
+    files = [(io.BytesIO(PHOTO), f"{n}.jpg") for n in range(3)]
+    assert "At most 2" in sent(small, 400, data={"file": files})["detail"]
+    small.close()
+
+
+def test_a_photo_is_fetched_from_its_address(service: Service) -> None:
+    def photo(seen: Seen, handler: BaseHTTPRequestHandler) -> None:
+        reply(handler, 200, PHOTO)
+
+    service.app.extensions["address_guard"] = Guard(allows=lambda address: address == "127.0.0.1", ports=None)
+    with serving(photo) as server:
+        run = sent(service, json={"url": f"http://127.0.0.1:{server.port}/photos/car.jpg"})
+    assert (run["name"], run["photo"]["bytes"]) == ("car.jpg", len(PHOTO))
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1/a.jpg", "http://169.254.169.254/", "file:///etc/passwd", "x"])
+def test_private_addresses_are_refused_for_photos_and_webhooks(service: Service, address: str) -> None:
+    assert sent(service, 422, json={"url": address})["code"] == "address-refused"
+    assert sent(service, 422, json={"image": ENCODED, "webhook": address})["code"] == "address-refused"
+    assert service.services.jobs.waiting() == []
+
+
+def test_a_webhook_is_kept_with_the_run(service: Service) -> None:
+    service.app.extensions["address_guard"] = Guard(resolve=lambda host, port: ["93.184.216.34"])
+    id = sent(service, json={"image": ENCODED, "webhook": "https://receiver.example/hook"})["id"]
+    assert service.services.store.get_run(id).webhook == "https://receiver.example/hook"
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        (400, {"data": b"", "content_type": "image/jpeg", "environ_overrides": {"CONTENT_LENGTH": "0"}}),
+        (400, {"json": {}}),
+        (400, {"json": {"url": "https://a.example/", "image": ENCODED}}),
+        (400, {"json": ["not", "an", "object"]}),
+        (400, {"data": b"{", "content_type": "application/json"}),
+        (400, {"json": {"image": "%%%"}}),
+        (422, {"json": {"image": 5}}),
+        (422, {"json": {"image": ENCODED, "treshold": 0.5}}),
+        (422, {"json": {"image": ENCODED, "threshold": 2}}),
+        (422, {"json": {"image": ENCODED, "threshold": None}}),
+        (422, {"json": {"image": ENCODED, "analyses": ["tea leaves"]}}),
+        (400, {"data": {"threshold": "0.5"}, "content_type": "multipart/form-data"}),
+        (415, {"data": b"not a photo", "content_type": "image/jpeg"}),
+        (422, {"data": PHOTO[:300], "content_type": "image/jpeg"}),
+        (422, {"data": PHOTO, "content_type": "image/jpeg", "query_string": {"wait": "61"}}),
+        (422, {"data": PHOTO, "content_type": "image/jpeg", "query_string": {"threshold": "nan"}}),
+        (422, {"data": PHOTO, "content_type": "image/jpeg", "query_string": {"tresholds": "0.5"}}),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_nothing_is_queued(
+    service: Service, status: int, request_: dict[str, Any]
+) -> None:
+    assert sent(service, status, **request_)["detail"]
+    assert service.services.jobs.waiting() == []
+
+
+def test_a_photo_beyond_the_limits_is_413(settings: Settings) -> None:
+    small = Service(settings, max_upload_mb=0.1, max_megapixels=0.1)
+    assert sent(small, 413, data=b"\xff" * 200_000, content_type="image/jpeg")["code"] == "upload-too-large"
+    assert sent(small, 413, data=jpeg(640, 480), content_type="image/jpeg")["code"] == "too-many-pixels"
+    small.close()
+
+
+def test_a_full_queue_is_503_with_retry_after(settings: Settings) -> None:
+    small = Service(settings, queue_max=1)
+    sent(small, data=PHOTO, content_type="image/jpeg")
+    answer = small.client.post("/api/v1/runs", data=jpeg(50, 40), content_type="image/jpeg")
+    assert (answer.status_code, answer.json["code"]) == (503, "queue-full")  # type: ignore[index]
+    assert int(answer.headers["Retry-After"]) > 0
+    small.close()

@@ -1,0 +1,147 @@
+"""The contract of errors: problem details of one shape, whatever goes wrong, on every route."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisGone
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from app.errors import PublicError
+from app.settings import Settings
+from app.web.api.blueprint import PREFIX
+from app.web.api.problems import kinds
+from app.web.api.schemas import Problem
+from tests.unit import api_service
+from tests.unit.api_service import PHOTO, Service
+
+MEMBERS = {"type", "title", "status", "detail", "instance", "code", "errors"}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    yield from api_service.running(Settings(data_dir=str(tmp_path_factory.mktemp("data")), secret_key="tests"))
+
+
+def routes(service: Service) -> list[Rule]:
+    return [rule for rule in service.app.url_map.iter_rules() if rule.rule.startswith(PREFIX)]
+
+
+def expect(answer: TestResponse, status: int) -> dict[str, Any]:
+    """The problem that an answer must be."""
+    assert answer.status_code == status, answer.data
+    assert answer.mimetype == "application/problem+json"
+    body = dict(answer.json or {})
+    assert set(body) == MEMBERS
+    Problem.model_validate(body)
+    assert (body["status"], body["instance"]) == (status, answer.request.path)
+    assert body["detail"].endswith((".", "`."))
+    return body
+
+
+def address(rule: Rule) -> str:
+    return rule.rule.replace("<run_id>", "nobody").replace("<batch_id>", "nobody")
+
+
+def test_every_route_answers_a_wrong_method_with_a_problem_that_names_the_right_ones(service: Service) -> None:
+    by_address: dict[str, set[str]] = {}
+    for rule in routes(service):
+        by_address.setdefault(rule.rule, set()).update(rule.methods or ())
+    assert len(by_address) >= 9
+    for path, allowed in by_address.items():
+        for method in METHODS:
+            if method not in allowed:
+                url = path.replace("<run_id>", "nobody").replace("<batch_id>", "nobody")
+                answer = service.client.open(url, method=method)
+                expect(answer, 405)
+                assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+def test_every_route_answers_an_unknown_id_with_404(service: Service) -> None:
+    found = 0
+    for rule in routes(service):
+        for method in {"GET", "POST", "DELETE"} & (rule.methods or set()):
+            if rule.arguments:
+                query = "?format=coco" if rule.rule.endswith("export") else ""
+                expect(service.client.open(address(rule) + query, method=method), 404)
+                found += 1
+    assert found == 7
+
+
+def test_every_route_answers_a_misspelt_parameter_with_422_where_it_has_parameters(service: Service) -> None:
+    id = service.know(PHOTO).id
+    for path in ("/runs", f"/runs/{id}", f"/runs/{id}/image", f"/runs/{id}/export?format=coco"):
+        joint = "&" if "?" in path else "?"
+        body = expect(service.client.get(f"{PREFIX}{path}{joint}tresholt=1"), 422)
+        assert body["errors"][0]["loc"] == ["tresholt"]
+
+
+def test_every_route_answers_an_invalid_key_with_401(service: Service) -> None:
+    for rule in routes(service):
+        if rule.endpoint.startswith("api."):
+            for method in {"GET", "POST", "DELETE"} & (rule.methods or set()):
+                answer = service.client.open(address(rule), method=method, headers={"Authorization": "Bearer fd_no"})
+                expect(answer, 401)
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_every_route_answers_a_dead_database_with_503(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.store.errors import StoreUnavailable
+
+    def gone(*_: object, **__: object) -> None:
+        raise StoreUnavailable("The database does not answer.")
+
+    for method in ("get_run", "get_batch", "history", "add_run"):
+        monkeypatch.setattr(service.services.store, method, gone)
+    for path in ("/runs", "/runs/x", "/runs/x/image", "/runs/x/export?format=coco", "/runs/x/events", "/batches/x"):
+        expect(service.client.get(f"{PREFIX}{path}"), 503)
+    expect(service.post(PHOTO), 503)
+
+
+def test_a_dead_redis_is_503_with_retry_after(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise RedisGone
+
+    monkeypatch.setattr(service.services.jobs, "cards", gone)
+    answer = service.client.get(f"{PREFIX}/models")
+    assert expect(answer, 503)["code"] == "unavailable"
+    assert "Retry-After" in answer.headers
+
+
+def test_an_unforeseen_error_is_500_and_tells_nothing_of_itself(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(service.services.jobs, "cards", broken)
+    assert "secret" not in str(expect(service.client.get(f"{PREFIX}/models"), 500))
+
+
+def test_an_unknown_address_is_404_in_the_same_shape(service: Service) -> None:
+    expect(service.client.get(f"{PREFIX}/nothing/here"), 404)
+
+
+def test_a_body_without_a_length_is_411_and_one_cut_short_400(service: Service) -> None:
+    chunked = {"wsgi.input": io.BytesIO(PHOTO), "HTTP_TRANSFER_ENCODING": "chunked"}
+    answer = service.client.post(f"{PREFIX}/runs", content_type="image/jpeg", environ_overrides=chunked)
+    expect(answer, 411)
+    short = {"wsgi.input": io.BytesIO(PHOTO[:100]), "CONTENT_LENGTH": str(len(PHOTO))}
+    answer = service.client.post(f"{PREFIX}/runs", content_type="image/jpeg", environ_overrides=short)
+    assert expect(answer, 400)["code"] == "upload-cut-short"
+
+
+def test_a_validation_error_names_each_wrong_value(service: Service) -> None:
+    body = expect(service.post(PHOTO, "?threshold=7&masks=circle"), 422)
+    assert [error["loc"] for error in body["errors"]] == [["threshold"], ["masks"]]
+
+
+def test_every_kind_of_problem_has_a_code_of_its_own_and_a_place_in_the_documentation(service: Service) -> None:
+    page = service.client.get("/docs").text
+    assert kinds()
+    for kind in kinds():
+        assert issubclass(kind, PublicError)
+        assert f'id="problem-{kind.code}"' in page
