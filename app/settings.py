@@ -62,7 +62,7 @@ class Settings:
 
     # Photos
     max_upload_mb: float = _setting(16, "Largest upload, in megabytes of 1024 * 1024 bytes.", at_least=0.1)
-    max_megapixels: float = _setting(40, "Largest photo, in millions of pixels.", at_least=0.1)
+    max_megapixels: float = _setting(40, "Largest photo, in millions of pixels.", at_least=0.1, at_most=178)
     upload_timeout: float = _setting(30, "Seconds that an upload may take.", at_least=1)
     url_timeout: float = _setting(15, "Seconds that fetching a photo by address may take.", at_least=1)
     batch_max: int = _setting(200, "Most photos in one batch.", at_least=1)
