@@ -1,0 +1,78 @@
+"""The two walls of the house: the web process without torch, vision without Flask, Redis and database."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+VISION = ROOT / "app" / "vision"
+TORCH = {"torch", "torchvision", "mmcv", "mmdet", "facenet_pytorch", "efficientnet_lite_pytorch"}
+SERVING = {"flask", "werkzeug", "redis", "rq", "sqlalchemy", "alembic", "gunicorn", "boto3"}
+WEB_ROOMS = ("web", "intake", "store", "jobs", "cli")
+
+
+def modules(folder: Path) -> list[str]:
+    """Dotted names of all modules in a folder of the project; migrations are not imported, they are run."""
+    paths = sorted(path.relative_to(ROOT).with_suffix("") for path in folder.rglob("*.py"))
+    return [".".join(path.parts).removesuffix(".__init__") for path in paths if "migrations" not in path.parts]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Names of the modules that a file imports anywhere in it, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def loaded_by(code: str, names: Collection[str] = ()) -> set[str]:
+    """Top-level packages that a fresh interpreter has loaded after running the code and importing the modules."""
+    script = f"import importlib, sys\n{code}\nfor name in {list(names)}:\n    importlib.import_module(name)\n"
+    ran = subprocess.run(
+        [sys.executable, "-c", script + "print(*sys.modules)"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    return {name.partition(".")[0] for name in ran.stdout.split()}
+
+
+def needs_torch(path: Path) -> bool:
+    """Whether a file says so at its top, outside functions."""
+    top = ast.parse(path.read_text()).body
+    names = [a.name for node in top if isinstance(node, ast.Import) for a in node.names]
+    names += [node.module or "" for node in top if isinstance(node, ast.ImportFrom)]
+    return any(name.partition(".")[0] in TORCH for name in names)
+
+
+def test_no_room_of_the_web_process_loads_torch() -> None:
+    assert not loaded_by("", [name for room in WEB_ROOMS for name in modules(ROOT / "app" / room)]) & TORCH
+
+
+def test_a_whole_web_process_has_no_torch(tmp_path: Path) -> None:
+    environment = f"import os; os.environ.update(DATA_DIR={str(tmp_path)!r}, REDIS_URL='redis://127.0.0.1:1/0')"
+    assert not loaded_by(f"{environment}\nfrom app import create_app\ncreate_app()") & TORCH
+
+
+def test_what_vision_offers_the_web_process_has_no_torch() -> None:
+    offered = ("results", "masks", "view", "palette", "render", "overlay", "export", "coco", "catalogue")
+    assert not loaded_by("", [f"app.vision.{name}" for name in offered]) & (TORCH | SERVING)
+
+
+@pytest.mark.parametrize("path", sorted(VISION.rglob("*.py")), ids=lambda path: str(path.relative_to(VISION)))
+def test_no_file_of_vision_imports_what_serves(path: Path) -> None:
+    rooms = {f"app.{room}" for room in ("web", "store", "jobs", "services", "cli", "client")}
+    for name in imports(path):
+        assert name.partition(".")[0] not in SERVING
+        assert not any(name == room or name.startswith(f"{room}.") for room in rooms), name
+
+
+def test_vision_without_torch_loads_nothing_that_serves() -> None:
+    light = [path.relative_to(ROOT).with_suffix("") for path in VISION.rglob("*.py") if not needs_torch(path)]
+    names = [".".join(path.parts).removesuffix(".__init__") for path in light]
+    assert len(names) > 10
+    assert not loaded_by("", names) & SERVING
