@@ -14,6 +14,7 @@ from app.settings import Settings
 from app.vision.analyzer import Analyzer
 from app.vision.catalogue import CatalogueError, Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
+from app.vision.engine.folder import current
 from app.vision.zoo import find_model, load_zoo
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def installed(model: Model, folder: Path) -> bool:
     path = model.path(folder)
     if path is None:
         return importlib.util.find_spec(model.package.replace("-", "_")) is not None
-    return path.is_file()
+    return path.is_file() or current(model, folder)
 
 
 def _best(analysis: str, settings: Settings, make: Callable[[Model, Settings], Analyzer]) -> Analyzer:
@@ -117,11 +118,21 @@ def _objects(model: Model, settings: Settings) -> Analyzer:
 
 
 def _mmdet(model: Model, settings: Settings) -> Analyzer | None:
-    if importlib.util.find_spec("mmdet") is None:
+    if importlib.util.find_spec("mmdet") is None or not (settings.checkpoints_path / model.file).is_file():
         return None
     from app.vision.analyzers.mmdet import MMDetector
 
     return MMDetector(model, settings.checkpoints_path / model.file, settings.score_floor)
+
+
+def _openvino(model: Model, settings: Settings) -> Analyzer | None:
+    """Where an engine of these weights is there; `auto` leaves a machine with CUDA to MMDetection."""
+    cuda = settings.device == "cuda" or (settings.device == "auto" and Path("/dev/nvidia0").exists())
+    if (settings.engine == "auto" and cuda) or not current(model, settings.checkpoints_path):
+        return None
+    from app.vision.engine.detector import make
+
+    return make(model, engine_folder(model, settings.checkpoints_path), settings)
 
 
 def _faces(model: Model, settings: Settings) -> Analyzer:
@@ -137,5 +148,5 @@ def _labels(model: Model, settings: Settings) -> Analyzer:
 
 
 # What can run a detector, best first: makes its analyzer, or None where it cannot run this model here.
-ENGINES: dict[str, Callable[[Model, Settings], Analyzer | None]] = {"mmdet": _mmdet}
+ENGINES: dict[str, Callable[[Model, Settings], Analyzer | None]] = {"openvino": _openvino, "mmdet": _mmdet}
 MAKERS: dict[str, Callable[[Model, Settings], Analyzer]] = {"objects": _objects, "faces": _faces, "labels": _labels}

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from app.cpus import cpu_count
+from app.settings import Settings
 from app.vision import masks
+from app.vision.catalogue import Model
+from app.vision.checkpoints import CheckpointError
 from app.vision.engine import boxes as box_math
 from app.vision.engine.preprocess import prepare
 from app.vision.engine.roi_align import pool_levels
@@ -22,6 +26,28 @@ from app.vision.results import RLE, Analysed, Instances, ModelCard
 
 # Regions a call of a head: bounds the memory of pooled features at 256 * 7 * 7 * 256 * 4 bytes = 13 MB.
 CHUNK = 256
+
+
+# Raised when the same engine would answer differently.
+VERSION = "openvino-1"
+# A worker with less memory than this gets graphs of exact shapes, which need less.
+TIGHT_MB = 900
+
+
+def make(model: Model, folder: Path, settings: Settings) -> "OpenVINODetector":
+    """The analyzer of a catalogue entry on its engine folder. Raises EngineError when int8 is asked for and not there."""
+    tight = 0 < settings.memory_limit_mb < TIGHT_MB
+    threads = max(1, cpu_count() // settings.workers)
+    runtime = Runtime(settings.precision, threads, exact_shapes=tight)
+    if runtime.precision == "int8" and not (folder / "dense-int8.xml").is_file():
+        raise CheckpointError(f"{model.title} has no int8 engine; run `make engine QUANTIZE=<folder of photos>`.")
+    spec = EngineSpec.read(folder)
+    floor = settings.score_floor
+    version = f"{VERSION}-{runtime.precision}" + ("" if floor == 0.05 else f"-{floor:g}")
+    card = ModelCard(
+        model.analyzer, model.name, model.title, version, spec.source["checkpoint"], spec.classes, model.note
+    )
+    return OpenVINODetector(folder, card, runtime, floor)
 
 
 class OpenVINODetector:

@@ -1,0 +1,65 @@
+"""Health for machines: `/healthz` (the process answers) and `/readyz` (photos can be taken)."""
+
+import logging
+from typing import Any
+
+from flask import Blueprint, Flask, jsonify
+from flask.typing import ResponseReturnValue
+from redis.exceptions import RedisError
+
+from app.errors import PublicError
+from app.web import services
+
+log = logging.getLogger(__name__)
+ops = Blueprint("ops", __name__)
+
+
+def init_app(app: Flask) -> None:
+    """Attach both addresses."""
+    app.register_blueprint(ops)
+
+
+@ops.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """200 as long as the process answers at all."""
+    return jsonify(status="ok")
+
+
+@ops.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    """200 once Redis, the database and a worker are there, else 503; which analyses can be had, and how to add more.
+
+    `analyses`: {name: {"model", "title", "note"}}; `missing`: {name: the one step that adds it}.
+    """
+    checks = {"redis": _redis(), "database": _database()}
+    offer = _offer()
+    ready = all(checks.values()) and offer["workers"] > 0
+    return jsonify(ready=ready, **checks, **offer), 200 if ready else 503
+
+
+def _redis() -> bool:
+    try:
+        return bool(services().jobs.redis.ping())
+    except RedisError as error:
+        log.warning("Redis does not answer: %s", error)
+        return False
+
+
+def _database() -> bool:
+    try:
+        services().store.check()
+    except PublicError as error:
+        log.warning("the database does not answer: %s", error)
+        return False
+    return True
+
+
+def _offer() -> dict[str, Any]:
+    try:
+        jobs = services().jobs
+        cards = jobs.cards().items()
+        analyses = {name: {"model": card.model, "title": card.title, "note": card.note} for name, card in cards}
+        return {"workers": jobs.workers(), "analyses": analyses, "missing": jobs.missing()}
+    except RedisError as error:
+        log.warning("Redis does not answer: %s", error)
+        return {"workers": 0, "analyses": {}, "missing": {}}
