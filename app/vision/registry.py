@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.vision.analyzer import Analyzer
 from app.vision.catalogue import CatalogueError, Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
-from app.vision.engine.folder import current
+from app.vision.engine.folder import current, engine_folder
 from app.vision.zoo import find_model, load_zoo
 
 log = logging.getLogger(__name__)
