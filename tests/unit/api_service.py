@@ -36,11 +36,14 @@ def running(settings: Settings, **changes: Any) -> Iterator["Service"]:
 class Service:
     """An application with a worker of our own hand: `answer` ends runs, `answering` does so in the background."""
 
-    def __init__(self, settings: Settings, **changes: Any):
+    def __init__(self, settings: Settings, *, own_redis: bool = True, **changes: Any):
         self.settings = replace(settings, **({"rate_limit": ""} | changes))
-        server = fakeredis.FakeServer()
-        self.redis = fakeredis.FakeRedis(server=server)
-        jobs = Jobs(self.settings, self.redis, fakeredis.FakeRedis(server=server))
+        if own_redis:
+            server = fakeredis.FakeServer()
+            jobs = Jobs(self.settings, fakeredis.FakeRedis(server=server), fakeredis.FakeRedis(server=server))
+        else:
+            jobs = Jobs.from_settings(self.settings)
+        self.redis = jobs.redis
         store = Store.from_settings(self.settings)
         self.settings.data_path.mkdir(parents=True, exist_ok=True)
         Base.metadata.create_all(store.database.engine)  # the tables without their history: many times faster
