@@ -30,7 +30,6 @@ CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 # Times that a transfer which breaks off on its way is taken up again by itself.
 RESUMPTIONS = 3
-CHUNK = 1 << 18
 
 
 class _BrokenOff(Exception):
@@ -202,7 +201,7 @@ def _receive(response: httpx.Response, file: BinaryIO, bar: tqdm, total: int | N
     """Write an answer's body to the end of the file. Raises _BrokenOff when it ends before the whole is there."""
     resumable = response.status_code == 206 or response.headers.get("Accept-Ranges", "").strip() == "bytes"
     try:
-        for chunk in response.iter_raw(CHUNK):
+        for chunk in response.iter_raw():
             if _size(file) == 0 and chunk.lstrip()[:1] in (b"<", b"{"):
                 raise CheckpointError(f"{response.url.host} answered with text and not with a file of weights.")
             file.write(chunk)
