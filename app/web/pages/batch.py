@@ -11,10 +11,11 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
+from app.vision.export import FORMATS
 from app.vision.view import View
 from app.web import services
+from app.web.exports import export_response
 from app.web.pages import words
-from app.web.pages.exporting import FORMATS
 from app.web.pages.history import THUMBNAIL
 from app.web.pages.run import REFRESH, picture_name
 from app.web.pages.views import asked_view
@@ -70,8 +71,6 @@ def download(batch_id: str) -> Response:
 @pages.get("/export")
 def export(batch_id: str) -> ResponseReturnValue:
     """What was found in all photos that are done, as a file of another tool's format."""
-    from app.web.exports import export_response
-
     services().store.get_batch(batch_id)
     args = request.args.to_dict(flat=False)
     format = args.pop("format", ["coco"])[-1]
@@ -126,8 +125,8 @@ def _tile(run: Run) -> dict[str, Any]:
         text = "" if run.state == DONE else run.error or "This photo was not looked at."
     else:
         text = words.waiting(run.state, services().jobs.position(run) if run.state == QUEUED else None, None)
-    plain = {} if run.state == DONE else {"plain": 1}
-    image = url_for("run.image", run_id=run.id, max_size=THUMBNAIL, format="jpeg", **plain)
+    layer = "labels=0" if run.state == DONE else "plain=1"
+    image = f"{url_for('run.image', run_id=run.id)}?max_size={THUMBNAIL}&format=jpeg&{layer}"
     return {"id": run.id, "state": run.state, "text": text, "image": image}
 
 
@@ -136,7 +135,6 @@ def _progress(runs: Sequence[Run]) -> dict[str, Any]:
     finished, done = len(ended) == len(runs), ended.count(DONE)
     text = f"{len(ended)} of {words.count(len(runs), 'photo')} looked at" if runs else "No photos"
     if finished and runs:
-        text = (
-            f"{words.count(len(runs), 'photo')}, all looked at" if done == len(runs) else f"{done} of {len(runs)} done"
-        )
+        all_done = f"{words.count(len(runs), 'photo')}, all looked at"
+        text = all_done if done == len(runs) else f"{done} of {len(runs)} worked"
     return {"total": len(runs), "ended": len(ended), "done": done, "finished": finished, "text": text}

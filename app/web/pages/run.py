@@ -3,17 +3,19 @@
 import io
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
+from app.vision.export import FORMATS
 from app.vision.overlay import overlay as overlay_of
 from app.vision.view import View
 from app.web import services
+from app.web.exports import export_response
 from app.web.pages import words
-from app.web.pages.exporting import FORMATS
 from app.web.pages.views import asked_view, shown, ticked_view
 from app.web.rendered import rendered
 from app.web.security import is_owner
@@ -30,7 +32,7 @@ EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "web
 def page(run_id: str) -> ResponseReturnValue:
     """The run: its place in the queue, what went wrong, or the picture with everything that was found."""
     if "apply" in request.args:
-        return redirect(url_for(".page", run_id=run_id, **ticked_view(request.args)), 303)
+        return redirect(f"{url_for('.page', run_id=run_id)}?{urlencode(ticked_view(request.args))}", 303)
     run = services().store.get_run(run_id)
     view = asked_view(run)
     args = {name: value for name, value in view.to_args().items() if name not in ("format", "max_size")}
@@ -88,9 +90,7 @@ def export(run_id: str) -> ResponseReturnValue:
     run = _done(services().store.get_run(run_id))
     args = request.args.to_dict(flat=False)
     format = args.pop("format", ["coco"])[-1]
-    view = View.from_args(args, run.options.get("threshold") or services().settings.threshold)
-    from app.web.exports import export_response
-
+    view = View.from_args(args, run.options.get("threshold", services().settings.threshold))
     return export_response([run], format, view)
 
 

@@ -20,10 +20,15 @@ ANALYSES = {
 
 @dataclass(frozen=True)
 class Status:
-    """state: ready, starting (no worker yet) or away (the queue does not answer); cards: the announced models."""
+    """What the workers and the queue say.
+
+    state: ready, starting (no worker yet) or away (the queue does not answer); cards: the announced models by
+    analysis; missing: the analyses that nobody offers, each with the one step that adds it.
+    """
 
     state: str
     cards: dict[str, ModelCard] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -37,8 +42,11 @@ class Status:
 
     @property
     def notes(self) -> list[str]:
-        """What honesty asks to say of stand-ins among the models, each once."""
-        return list(dict.fromkeys(card.note for card in self.cards.values() if card.note))
+        """What honesty asks to say: of stand-ins among the models, and of analyses that cannot be had."""
+        missing = [
+            f"{ANALYSES[name][0]} cannot be had yet. {step}" for name, step in self.missing.items() if name in ANALYSES
+        ]
+        return list(dict.fromkeys([*(card.note for card in self.cards.values() if card.note), *missing]))
 
 
 def init_app(app: Flask) -> None:
@@ -51,7 +59,7 @@ def service_status() -> Status:
     try:
         jobs = services().jobs
         cards = jobs.cards()
-        return Status(READY if jobs.workers() else STARTING, cards)
+        return Status(READY if jobs.workers() else STARTING, cards, jobs.missing())
     except (RedisError, PublicError) as error:
         current_app.logger.warning("The queue does not answer: %s", error)
         return Status(AWAY)

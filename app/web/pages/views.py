@@ -20,6 +20,7 @@ FACE = "face"
 # The picture has the format that the photo's name promises, so that `detected_<name>` can keep the name.
 FORMAT_OF = {".png": "png", ".webp": "webp"}
 WHICH = ("threshold", "classes", "exclude")
+LAYERS = ("masks", "boxes", "labels", "faces")
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ class Shown:
 
     @property
     def tally(self) -> str:
-        """What was found, for the picture's description: `3 cars, 1 person`."""
+        """What was found, for the picture's description: `car (3), person`."""
         counts = Counter(row.name for row in self.rows)
-        return ", ".join(f"{n} × {name}" for name, n in counts.most_common())
+        return ", ".join(f"{name} ({n})" if n > 1 else name for name, n in counts.most_common())
 
 
 def asked_view(run: Run) -> View:
@@ -71,7 +72,7 @@ def asked_view(run: Run) -> View:
         args.setlist("classes", list(run.options["classes"]))
     if not args.get("format"):
         args["format"] = FORMAT_OF.get(PurePosixPath(run.name).suffix.lower(), "jpeg")
-    return View.from_args(args, run.options.get("threshold") or services().settings.threshold)
+    return View.from_args(args, run.options.get("threshold", services().settings.threshold))
 
 
 def ticked_view(args: MultiDict[str, str]) -> dict[str, str]:
@@ -81,9 +82,7 @@ def ticked_view(args: MultiDict[str, str]) -> dict[str, str]:
         {
             "threshold": f"{args.get('percent', '50')} %",
             "exclude": [name.replace("\\", "\\\\").replace(",", "\\,") for name in unticked],
-            **{
-                layer: "1" if layer in args.getlist("layer") else "0" for layer in ("masks", "boxes", "labels", "faces")
-            },
+            **{layer: "1" if layer in args.getlist("layer") else "0" for layer in LAYERS},
         }
     )
     return view.to_args()
@@ -99,9 +98,8 @@ def shown(results: Mapping[str, Analysed], view: View) -> Shown:
     for analysed in results.values():
         result = analysed.result
         if isinstance(result, Labels):
-            captions += [
-                (name.replace("_", " "), score) for name, score in zip(result.names, result.scores, strict=True)
-            ]
+            names = [name.replace("_", " ") for name in result.names]
+            captions += zip(names, result.scores, strict=True)
             continue
         found = _found(result)
         above = found[: int(view.above(np.array([row.score for row in found])).sum())]
@@ -112,8 +110,13 @@ def shown(results: Mapping[str, Analysed], view: View) -> Shown:
         elif view.faces and view.shows(FACE):
             kept += above
         weaker += found[len(above) :]
-    best_first = {"key": lambda row: -row.score}
-    return Shown(sorted(kept, **best_first), sorted(weaker, **best_first), chips, captions, _has(results), hidden)
+    kept.sort(key=_worst_last)
+    weaker.sort(key=_worst_last)
+    return Shown(kept, weaker, chips, captions, _has(results), hidden)
+
+
+def _worst_last(row: Found) -> float:
+    return -row.score
 
 
 def _found(result: Instances | Faces) -> list[Found]:
@@ -123,7 +126,7 @@ def _found(result: Instances | Faces) -> list[Found]:
     rows = [
         Found(kind, i, name, score, colour(name)) for i, (name, score) in enumerate(zip(names, scores, strict=True))
     ]
-    return sorted(rows, key=lambda row: -row.score)
+    return sorted(rows, key=_worst_last)
 
 
 def _chips(found: list[Found], above: list[Found], view: View) -> list[Chip]:

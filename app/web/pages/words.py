@@ -1,15 +1,17 @@
 """Numbers and times as people say them; filters for the templates."""
 
+import re
 from datetime import UTC, datetime
 
 from flask import Flask
+from markupsafe import Markup, escape
 
 NBSP = "\u00a0"
 
 
 def init_app(app: Flask) -> None:
     """Offer the words to the templates."""
-    app.jinja_env.filters.update(percent=percent, seconds=seconds, day=day, moment=moment)
+    app.jinja_env.filters.update(percent=percent, seconds=seconds, day=day, moment=moment, code=code)
     app.jinja_env.globals.update(count=count)
 
 
@@ -54,6 +56,11 @@ def day(value: datetime, now: datetime | None = None) -> str:
 def moment(value: datetime) -> str:
     """`28 Nov, 14:05`, in UTC; the page's script turns it into the visitor's own time."""
     return f"{day(value)}, {value:%H:%M}"
+
+
+def code(text: str) -> Markup:
+    """Safe HTML in which `what stands between backticks` is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
 
 
 def waiting(state: str, position: int | None, eta: float | None) -> str:
