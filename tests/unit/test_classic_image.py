@@ -1,0 +1,93 @@
+"""The second classic API: `POST /image`."""
+
+import base64
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from app.settings import Settings
+from tests.unit import api_service
+from tests.unit.api_service import PHOTO, SIZE, Service
+from tests.unit.photos import encode, scene
+
+ENCODED = base64.b64encode(PHOTO).decode()
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    yield from api_service.running(settings)
+
+
+def post(service: Service, status: int = 200, **request: Any) -> Any:
+    with service.answering():
+        answer = service.client.post("/image", **request)
+    assert answer.status_code == status, answer.data
+    return answer.json
+
+
+def test_the_answer_is_the_annotated_photo_and_what_is_drawn_on_it(service: Service) -> None:
+    body = post(service, json={"name": "a.jpg", "Uint8array": ENCODED})
+    picture = base64.b64decode(body["prediction_image"])
+    shown = Image.open(io.BytesIO(picture))
+    assert (shown.format, shown.size) == ("JPEG", (320, 240))
+    assert picture != PHOTO
+    assert (body["name"], body["ext"], body["size"], body["processed"]) == ("modified-a.jpg", "jpg", len(picture), True)
+    assert body["labels"] == ["car", "dog"]
+    assert body["scores"] == pytest.approx([0.98, 0.7])
+    assert body["boxes"] == [[10, 20, 110, 90], [150, 60, 300, 220]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [ENCODED, f"data:image/jpeg;base64,{ENCODED}", list(PHOTO), {str(i): value for i, value in enumerate(PHOTO)}],
+    ids=["base64", "data-url", "list", "stringified"],
+)
+def test_the_bytes_come_as_base64_or_as_a_list_of_values(service: Service, content: Any) -> None:
+    assert post(service, json={"name": "a.jpg", "Uint8array": content})["labels"] == ["car", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "modified", "ext"),
+    [
+        ("a.JPEG", "JPEG", "modified-a.JPEG", "jpg"),
+        ("a.png", "PNG", "modified-a.png", "png"),
+        ("a.bmp", "BMP", "modified-a.png", "png"),
+        ("a.jpg", "PNG", "modified-a.png", "png"),
+        ("../../etc/passwd", "JPEG", "modified-passwd.jpg", "jpg"),
+        ("", "JPEG", "modified-photo.jpg", "jpg"),
+    ],
+)
+def test_the_name_has_an_ending_that_is_true(service: Service, name: str, format: str, modified: str, ext: str) -> None:
+    data = encode(scene(SIZE[1], SIZE[0]), format)
+    body = post(service, json={"name": name, "Uint8array": base64.b64encode(data).decode()})
+    assert (body["name"], body["ext"]) == (modified, ext)
+    assert (
+        Image.open(io.BytesIO(base64.b64decode(body["prediction_image"]))).format == {"jpg": "JPEG", "png": "PNG"}[ext]
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        (400, {"json": {"name": "a.jpg"}}),
+        (400, {"json": {"name": "a.jpg", "Uint8array": ""}}),
+        (400, {"json": {"name": "a.jpg", "Uint8array": [1, 2, 256]}}),
+        (400, {"json": {"name": "a.jpg", "Uint8array": [1, 2, True]}}),
+        (400, {"json": {"name": "a.jpg", "Uint8array": {"length": 2}}}),
+        (400, {"json": {"name": "a.jpg", "Uint8array": 5}}),
+        (400, {"json": {"name": "a.jpg", "Uint8array": "%%%"}}),
+        (400, {"json": {"name": 7, "Uint8array": ENCODED}}),
+        (400, {"json": [1]}),
+        (400, {"data": b"{", "content_type": "application/json"}),
+        (415, {"json": {"name": "a.jpg", "Uint8array": base64.b64encode(b"text").decode()}}),
+        (422, {"json": {"name": "a.jpg", "Uint8array": base64.b64encode(PHOTO[:500]).decode()}}),
+    ],
+)
+def test_bad_input_is_refused_in_the_answers_own_shape(service: Service, status: int, request_: dict[str, Any]) -> None:
+    body = post(service, status, **request_)
+    assert set(body) == {"processed", "error"}
+    assert body["processed"] is False
+    assert body["error"].endswith(".")
