@@ -101,16 +101,16 @@ def check_python() -> None:
             try:
                 __import__(module)
             except ImportError as error:
-                raise InstallError("This Python cannot make virtual environments: apt-get install python3-venv") from error
+                raise InstallError(
+                    "This Python cannot make virtual environments: apt-get install python3-venv"
+                ) from error
         return
     for name in ("python3.11", "/usr/bin/python3.11", "/usr/local/bin/python3.11"):
         path = shutil.which(name)
         if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
             os.execv(path, [path, *sys.argv])
-    raise InstallError(
-        "Python 3.11 is needed and was not found (this is {}.{}): install it, or name it: make up PYTHON=/path/to/python3.11"
-        .format(*sys.version_info[:2])
-    )
+    found = "{}.{}".format(*sys.version_info[:2])
+    raise InstallError(f"Python 3.11 is needed and this is {found}: install it, or make up PYTHON=/path/to/python3.11")
 
 
 @contextlib.contextmanager
@@ -179,7 +179,9 @@ def run_quietly(command: list) -> bool:
 
 def pinned(name: str) -> str:
     """The line of requirements.txt that pins a package."""
-    found = re.search(rf"^{re.escape(name)}[=<>].*?(?=\s*(#|$))", (ROOT / REQUIREMENTS["main"]).read_text(), re.MULTILINE)
+    found = re.search(
+        rf"^{re.escape(name)}[=<>].*?(?=\s*(#|$))", (ROOT / REQUIREMENTS["main"]).read_text(), re.MULTILINE
+    )
     assert found, name
     return found[0]
 
@@ -271,11 +273,16 @@ class Pip:
         progress, last = Progress(), ""
         with self.log.open("a") as log:
             process = subprocess.Popen(
-                [self.python, *arguments], cwd=ROOT, env={**os.environ, **environment},
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                [self.python, *arguments],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
             )
             try:
-                for line in process.stdout:
+                for line in process.stdout or ():
                     log.write(line)
                     progress.see(line)
                     last = line.strip() if re.match(r"\s*(ERROR|error|\w*Error)\b", line) else last
