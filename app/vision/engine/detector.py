@@ -35,7 +35,10 @@ TIGHT_MB = 900
 
 
 def make(model: Model, folder: Path, settings: Settings) -> "OpenVINODetector":
-    """The analyzer of a catalogue entry on its engine folder. Raises EngineError when int8 is asked for and not there."""
+    """The analyzer of a catalogue entry on its engine folder.
+
+    Raises CheckpointError where PRECISION=int8 asks for graphs that were not made.
+    """
     tight = 0 < settings.memory_limit_mb < TIGHT_MB
     threads = max(1, cpu_count() // settings.workers)
     runtime = Runtime(settings.precision, threads, exact_shapes=tight)
