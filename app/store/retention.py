@@ -31,6 +31,16 @@ PHOTO_BLOB = re.compile(r"photos/([0-9a-f]{64})")
 RESULT_BLOB = re.compile(r"results/([A-Za-z0-9_-]{22})\.json\.gz")
 
 
+SINGULAR = {
+    "runs": "run",
+    "analyses": "analysis",
+    "photos": "photo",
+    "batches": "batch",
+    "deliveries": "delivery",
+    "blobs": "blob",
+}
+
+
 @dataclass
 class CleanupReport:
     """How many of each were deleted. blobs: orphans, besides those that went with their rows."""
@@ -43,7 +53,7 @@ class CleanupReport:
     blobs: int = 0
 
     def __str__(self) -> str:
-        counts = [f"{count} {name}" for name, count in vars(self).items() if count]
+        counts = [f"{count} {SINGULAR[name] if count == 1 else name}" for name, count in vars(self).items() if count]
         return f"Deleted {', '.join(counts)}." if counts else "Nothing to delete."
 
 

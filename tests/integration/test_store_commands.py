@@ -28,7 +28,7 @@ def test_db_upgrade_makes_the_tables_and_says_when_there_is_nothing_to_do(settin
 
 def test_cleanup_says_what_it_deleted(store: Store):
     store.add_run(made.photo(), name="a", identities=made.IDENTITIES, owner="v:x", retention_days=1e-9)
-    assert command(store, "cleanup").output == "Deleted 1 runs, 1 analyses, 1 photos.\n"
+    assert command(store, "cleanup").output == "Deleted 1 run, 1 analysis, 1 photo.\n"
     assert command(store, "cleanup").output == "Nothing to delete.\n"
 
 
