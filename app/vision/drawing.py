@@ -180,7 +180,7 @@ def _fill(picture: np.ndarray, item: Item, style: Style) -> list[np.ndarray]:
         under = picture[y + top : y + top + len(band), x : x + w]
         cv2.copyTo(cv2.addWeighted(under, 1 - _FILL, tint[: len(band)], _FILL, 0), band, under)
     contours, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x, y))
-    return [cv2.approxPolyDP(contour, 0.5 + style.contour / 6, True) for contour in contours]
+    return [cv2.approxPolyDP(contour, 0.35 + style.contour / 3, True) for contour in contours]
 
 
 def _headed(item: Item, outline: list[np.ndarray]) -> Item:

@@ -28,8 +28,8 @@ def annotate(rgb: np.ndarray, results: Mapping[str, Analysed], view: View) -> np
     """Draw what a view shows of a result.
 
     Args:
-        rgb: (H, W, 3) uint8, the upright photo. It is drawn on, unless the view makes it smaller: pass a copy to keep
-            it.
+        rgb: (H, W, 3) uint8, the upright photo, or a smaller picture of it. It is drawn on, unless the view makes it
+            smaller still: pass a copy to keep it.
         results: stored results by analyzer.
         view: what to show and how.
 
@@ -37,9 +37,10 @@ def annotate(rgb: np.ndarray, results: Mapping[str, Analysed], view: View) -> np
         The picture, (h, w, 3) uint8 RGB, at most `view.max_size` long.
     """
     picture = shrunk(rgb, view)
-    scale = (picture.shape[1] / rgb.shape[1], picture.shape[0] / rgb.shape[0])
-    style = Style.of(*picture.shape[:2])
     found = [r.result for r in results.values()]
+    height, width = next((r.size for r in found if isinstance(r, (Instances, Faces))), rgb.shape[:2])
+    scale = (picture.shape[1] / width, picture.shape[0] / height)
+    style = Style.of(*picture.shape[:2])
     objects = [item.scaled(scale) for r in found if isinstance(r, Instances) for item in _items(r, view)]
     faces = [item.scaled(scale) for r in found if isinstance(r, Faces) for item in _faces(r, view)]
     objects = draw_objects(picture, objects, style, view.boxes)

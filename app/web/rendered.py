@@ -53,7 +53,7 @@ def _render(run: Run, view: View) -> bytes:
     results = store.results(run) if view.draws else {}
     data = store.photo_bytes(run.photo_sha256)
     with _room.hold(run.photo.width * run.photo.height):
-        return render(decode(data), results, view)
+        return render(decode(data, at_least=view.max_size), results, view)
 
 
 _room = PixelBudget(_PIXELS_AT_ONCE)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from app.intake import decode
 from app.vision import masks
 from app.vision.drawing import percent
 from app.vision.labels_layout import overlap, place
@@ -17,7 +18,8 @@ from app.vision.palette import colour, contrast, rgb
 from app.vision.render import annotate, encode, render
 from app.vision.results import Analysed, Labels
 from app.vision.view import View
-from tests.unit.photos import scene
+from tests.unit.photos import encode as photo_file
+from tests.unit.photos import scene, stored_as
 from tests.unit.results import CARD, everything, instances, objects
 
 QUIET = View(masks=False, boxes=False, labels=False, faces=False)
@@ -105,6 +107,26 @@ def test_a_smaller_picture_shows_the_same_in_its_own_size() -> None:
     tinted = np.round(90 * 2 / 3 + np.array(rgb(colour("car"))) / 3)
     assert np.abs(picture[50, 75].astype(int) - tinted).max() <= 1
     assert (picture[50, 10] == 90).all()
+
+
+def test_a_photo_decoded_at_a_fraction_of_its_size_is_annotated_alike() -> None:
+    results = everything((480, 640))
+    data = photo_file(scene(640, 480), "JPEG", quality=95)
+    small = decode(data, at_least=160)
+    assert small.shape == (120, 160, 3)
+    view = View(max_size=160, format="png")
+    difference = annotate(small, results, view).astype(int) - annotate(decode(data), results, view)
+    assert np.abs(difference).mean() < 1.5
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_fraction_is_upright_and_never_smaller_than_asked_for(orientation: int) -> None:
+    data = stored_as(scene(301, 203), orientation, "JPEG")
+    for at_least, longest in ((37, 38), (38, 76), (75, 76), (76, 151), (151, 301), (400, 301)):
+        picture = decode(data, at_least=at_least)
+        assert max(picture.shape) == longest
+        assert picture.shape[1] > picture.shape[0]
+        assert np.abs(picture[0, 0].astype(int) - scene(301, 203)[0, 0]).max() < 30
 
 
 def test_a_photo_is_never_made_larger() -> None:
