@@ -1,6 +1,7 @@
 """The checks on bodies over a real gunicorn with threads, with raw sockets and with curl."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -8,10 +9,13 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from app.settings import Settings
+from app.store import Store
 from tests.conftest import ROOT
 
 APPLICATION = """
@@ -49,13 +53,36 @@ MB = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A gunicorn with 4 threads that serves APPLICATION."""
+    """A gunicorn that serves APPLICATION."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "served.py").write_text(textwrap.dedent(APPLICATION))
+    with served("served:app", "--pythonpath", str(folder)) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def real_port(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[int]:
+    """A gunicorn that serves the whole application with small limits."""
+    settings = {"DATA_DIR": str(tmp_path_factory.mktemp("data")), "REDIS_URL": redis_url, "SECRET_KEY": "tests"}
+    limits = {"MAX_UPLOAD_MB": "1", "MAX_BATCH_MB": "1", "UPLOAD_TIMEOUT": "1"}
+    Store.from_settings(Settings.from_env(settings)).migrate()
+    with served("app:create_app()", **settings, **limits) as port:
+        yield port
+
+
+@contextmanager
+def served(application: str, *options: str, **environment: str) -> Iterator[int]:
+    """The port of a gunicorn with 4 threads, listening from the start."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--threads", "4"]
-        command += ["--worker-class", "gthread", "--no-control-socket", "--pythonpath", str(folder), "served:app"]
-        server = subprocess.Popen(command, cwd=ROOT, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
+        command += ["--worker-class", "gthread", "--no-control-socket", *options, application]
+        server = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            pass_fds=[listener.fileno()],
+            stderr=subprocess.DEVNULL,
+        )
         yield int(listener.getsockname()[1])
         server.terminate()
         server.wait()
@@ -204,3 +231,23 @@ def test_curl_sees_413_for_a_large_file(port: int, tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stderr
         assert done.stdout.endswith("413")
+
+
+DOORS = {
+    "/": "multipart/form-data; boundary=x",
+    "/api/v1/runs": "multipart/form-data; boundary=x",
+    "/classify": "image/jpeg",
+    "/image": "application/json",
+    "/do_data_science": "multipart/form-data; boundary=x",
+}
+
+
+@pytest.mark.parametrize("path", DOORS)
+def test_every_door_of_the_application_answers_a_bad_body_itself(real_port: int, path: str) -> None:
+    usual = ("Accept: application/json", f"Content-Type: {DOORS[path]}")
+    assert ask(real_port, head(path, *usual, "Transfer-Encoding: chunked") + b"1\r\nx\r\n0\r\n\r\n")[0] == 411
+    assert ask(real_port, head(path, *usual, f"Content-Length: {8 * MB}") + b"x" * 8 * MB)[0] == 413
+    with connect(real_port) as connection:
+        connection.sendall(head(path, *usual, "Content-Length: 1000") + b"--x\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert read_answer(connection)[0] == 400
