@@ -48,6 +48,7 @@ class S3Blobs:
         )
         self._endpoint = settings.s3_endpoint_url or None
         self._client = self._connect()
+        self._proved = False
 
     @property
     def client(self) -> Any:
@@ -93,6 +94,11 @@ class S3Blobs:
     def check(self) -> None:
         try:
             self.client.head_bucket(Bucket=self.bucket)
+            if not self._proved:  # once a process: /readyz comes here every few seconds
+                probe = self._name("checks/start")
+                self.client.put_object(Bucket=self.bucket, Key=probe, Body=b"")
+                self.client.delete_object(Bucket=self.bucket, Key=probe)
+                self._proved = True
         except ClientError as error:
             code = error.response["Error"]["Code"]
             raise StoreUnavailable(f"{self.where} cannot be used: {REFUSALS.get(code, error)}.") from error

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -17,26 +18,32 @@ from tests.conftest import ROOT, free_port
 KEY = "photos/" + "ab" * 32
 
 
-@pytest.fixture
-def refusing_url() -> Iterator[str]:
-    """A server that answers every request as S3 does one with a wrong secret."""
+class Refusals(BaseHTTPRequestHandler):
+    """Answers as S3 does a key that may not do what is asked."""
 
-    class Refuse(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            body = b"<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature</Message></Error>"
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(403)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+    code = b"SignatureDoesNotMatch"
+    allowed: tuple[str, ...] = ()
 
-        do_GET = do_PUT = do_HEAD = do_DELETE = answer
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        allowed = self.command in self.allowed
+        body = b"" if allowed else b"<Error><Code>" + self.code + b"</Code><Message>No</Message></Error>"
+        self.send_response(200 if allowed else 403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            """Silent."""
+    do_GET = do_PUT = do_HEAD = do_DELETE = answer
 
-    with HTTPServer(("127.0.0.1", 0), Refuse) as server:
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+@contextmanager
+def serving(handler: type[Refusals]) -> Iterator[str]:
+    """The address of a server with this handler."""
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -61,13 +68,22 @@ def test_a_bucket_that_does_not_exist_is_one_line_at_the_start(s3_settings: Sett
     assert line(missing) == f"The S3 bucket nowhere at {s3_settings.s3_endpoint_url} cannot be used: it does not exist."
 
 
-def test_a_refusal_is_one_line_at_the_start_and_unavailable_later(s3_settings: Settings, refusing_url: str):
-    refusing = replace(s3_settings, s3_endpoint_url=refusing_url)
-    assert "access is denied: check S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY." in line(refusing)
-    blobs = S3Blobs(refusing)
-    for use in (lambda: blobs.put(KEY, b"x"), lambda: blobs.get(KEY), lambda: list(blobs.keys("photos/"))):
-        with pytest.raises(StoreUnavailable, match="the secret is wrong: check S3_SECRET_ACCESS_KEY"):
-            use()
+def test_a_refusal_is_one_line_at_the_start_and_unavailable_later(s3_settings: Settings):
+    with serving(Refusals) as url:
+        refusing = replace(s3_settings, s3_endpoint_url=url)
+        assert "access is denied: check S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY." in line(refusing)
+        blobs = S3Blobs(refusing)
+        for use in (lambda: blobs.put(KEY, b"x"), lambda: blobs.get(KEY), lambda: list(blobs.keys("photos/"))):
+            with pytest.raises(StoreUnavailable, match="the secret is wrong: check S3_SECRET_ACCESS_KEY"):
+                use()
+
+
+def test_a_key_that_may_look_but_not_write_is_one_line_at_the_start(s3_settings: Settings):
+    class ReadOnly(Refusals):
+        code, allowed = b"AccessDenied", ("HEAD", "GET")
+
+    with serving(ReadOnly) as url:
+        assert "access is denied: check the rights of" in line(replace(s3_settings, s3_endpoint_url=url))
 
 
 def test_a_server_that_is_away_is_one_line_at_the_start(s3_settings: Settings):
