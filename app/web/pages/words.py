@@ -60,7 +60,7 @@ def moment(value: datetime) -> str:
 
 def code(text: str) -> Markup:
     """Safe HTML in which `what stands between backticks` is code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def waiting(state: str, position: int | None, eta: float | None) -> str:

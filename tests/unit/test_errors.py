@@ -1,0 +1,99 @@
+"""Every error is a page with one sentence and the next step, or JSON; nothing unexpected shows."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import jsonify
+from redis.exceptions import ConnectionError
+
+from app.errors import PublicError, QueueFull
+from app.settings import Settings
+from app.web import errors
+from tests.unit.api_service import Service, running
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    yield from running(settings)
+
+
+def fail(service: Service, error: Exception, path: str = "/fail") -> None:
+    """An address that fails with an error."""
+
+    def view() -> str:
+        raise error
+
+    service.app.add_url_rule(path, path, view)
+
+
+def test_a_public_error_is_a_page_with_its_sentence_and_a_next_step(service: Service) -> None:
+    fail(service, QueueFull(headers={"Retry-After": "7"}))
+    answer = service.client.get("/fail")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
+    assert answer.mimetype == "text/html"
+    assert QueueFull.message in answer.text
+    assert "Choose another photo" in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_program_gets_the_same_error_as_json(service: Service) -> None:
+    fail(service, QueueFull())
+    answer = service.client.get("/fail", headers={"Accept": "application/json"})
+    assert answer.status_code == 503
+    assert answer.json == {"error": QueueFull.message, "code": "queue-full", "status": 503}
+
+
+def test_an_unexpected_error_shows_nothing_of_itself(service: Service) -> None:
+    fail(service, ZeroDivisionError("secret detail in /etc/passwd"))
+    answer = service.client.get("/fail")
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert errors.SENTENCES[500] in answer.text
+
+
+def test_an_error_page_shows_even_when_redis_is_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise ConnectionError("no")
+
+    monkeypatch.setattr(service.services.jobs, "cards", away)
+    answer = service.client.get("/nothing")
+    assert answer.status_code == 404
+    assert "Not available right now" in answer.text
+
+
+def test_redis_away_is_503_with_a_time_to_come_back(service: Service) -> None:
+    fail(service, ConnectionError("127.0.0.1:6379 refused"))
+    answer = service.client.get("/fail")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "6379" not in answer.text
+
+
+def test_an_unknown_address_says_that_it_may_have_expired(service: Service) -> None:
+    answer = service.client.get("/runs/AAAAAAAAAAAAAAAAAAAAAA")
+    assert answer.status_code == 404
+    assert "expired" in answer.text
+
+
+def test_a_wrong_method_names_the_allowed_ones(service: Service) -> None:
+    answer = service.client.put("/healthz")
+    assert answer.status_code in (400, 405)
+    answer = service.client.delete("/runs")
+    assert "Back to the start" in answer.text
+
+
+def test_status_addresses_answer_json_whatever_is_accepted(service: Service) -> None:
+    answer = service.client.get("/runs/AAAAAAAAAAAAAAAAAAAAAA/status", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert answer.is_json
+
+
+def test_a_room_may_give_errors_under_its_addresses_another_shape(service: Service) -> None:
+    def shout(error: PublicError) -> tuple[object, int]:
+        return jsonify(problem=error.message.upper()), error.status
+
+    errors.shape(service.app, "/shouting/", shout)
+    answer = service.client.get("/shouting/nothing")
+    assert answer.status_code == 404
+    assert answer.json is not None
+    assert answer.json["problem"].isupper()
+    assert service.client.get("/nothing").mimetype == "text/html"

@@ -1,0 +1,104 @@
+"""The page of a batch fills in, names what was refused, and gives one ZIP."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+
+from app.errors import NotAPhoto
+from app.settings import Settings
+from tests.unit.api_service import PHOTO, Service, running
+from tests.unit.photos import jpeg
+from tests.unit.visitor import Visitor
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    yield from running(settings)
+
+
+@pytest.fixture
+def visitor(service: Service) -> Visitor:
+    return Visitor(service)
+
+
+def send(visitor: Visitor) -> str:
+    return visitor.send((PHOTO, "a.jpg"), (b"text", "notes.txt"), (jpeg(65), "A.jpg"), (jpeg(66), "b.png")).location
+
+
+def test_a_batch_at_work_shows_places_progress_and_refused_files(visitor: Visitor) -> None:
+    address = send(visitor)
+    page = visitor.get(address).text
+    assert "0 of 3\u00a0photos looked at" in page
+    assert "Next in the queue" in page
+    assert "3rd in the queue" in page
+    assert "notes.txt" in page
+    assert NotAPhoto.message in page
+    assert 'http-equiv="refresh"' in page
+    assert visitor.get(f"{address}/download").status_code == 409
+
+
+def test_the_status_tells_each_photos_state(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    before = visitor.get(f"{address}/status").json
+    assert before is not None
+    assert (before["total"], before["ended"], before["finished"]) == (3, 0, False)
+    assert "plain=1" in before["runs"][0]["image"]
+    service.answer()
+    after = visitor.get(f"{address}/status").json
+    assert after is not None
+    assert (after["done"], after["finished"], after["text"]) == (3, True, "3\u00a0photos, all looked at")
+    assert {run["state"] for run in after["runs"]} == {"done"}
+    assert visitor.get(after["runs"][0]["image"]).status_code == 200
+    assert [file["name"] for file in after["refused"]] == ["notes.txt"]
+
+
+def test_a_failed_photo_keeps_its_sentence_and_the_rest_goes_on(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    first = service.services.jobs.waiting()[0]
+    service.services.store.fail_analysis(first, "This photo was too much.")
+    service.services.jobs.cancel(first)
+    service.answer()
+    page = visitor.get(address).text
+    assert "This photo was too much." in page
+    assert "2 of 3 worked" in page
+
+
+def test_the_zip_holds_every_annotated_photo_under_its_own_name(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    service.answer()
+    answer = visitor.get(f"{address}/download")
+    assert answer.mimetype == "application/zip"
+    assert "attachment; filename=detected_" in answer.headers["Content-Disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert archive.namelist() == ["detected_a.jpg", "detected_A_2.jpg", "detected_b.png"]
+        run = service.services.store.batch_runs(address.removeprefix("/batches/"))[0]
+        assert archive.read("detected_a.jpg") == visitor.get(f"/runs/{run.id}/image").data
+
+
+def test_the_export_holds_all_photos(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    service.answer()
+    answer = visitor.get(f"{address}/export?format=coco")
+    assert answer.json is not None
+    assert len(answer.json["images"]) == 3
+
+
+def test_a_batch_of_nothing_readable_says_what_works(visitor: Visitor) -> None:
+    page = visitor.get(visitor.send((b"one", "1.txt"), (b"two", "2.txt")).location).text
+    assert "None of these is a photo we can read" in page
+    assert "2\u00a0files were not taken" in page
+
+
+def test_only_the_owner_can_delete_a_batch_and_then_all_of_it_is_gone(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    service.answer()
+    run = service.services.store.batch_runs(address.removeprefix("/batches/"))[0]
+    assert Visitor(service).post(f"{address}/delete", page="/").status_code == 403
+    assert visitor.post(f"{address}/delete", page=address).status_code == 303
+    assert visitor.get(address).status_code == visitor.get(f"/runs/{run.id}").status_code == 404
+
+
+def test_an_unknown_batch_is_not_found(visitor: Visitor) -> None:
+    assert visitor.get("/batches/AAAAAAAAAAAAAAAAAAAAAA").status_code == 404

@@ -1,0 +1,216 @@
+"""The page of a run: waiting, done, failed; its images, overlay, exports; deleting."""
+
+import json
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+
+from app.intake import decode
+from app.settings import Settings
+from tests.unit.api_service import PHOTO, SIZE, Service, running
+from tests.unit.photos import encode, scene
+from tests.unit.results import objects
+from tests.unit.visitor import Visitor
+
+ALL = ("objects", "faces", "labels")
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    yield from running(settings)
+
+
+@pytest.fixture
+def visitor(service: Service) -> Visitor:
+    return Visitor(service)
+
+
+def test_a_waiting_run_says_its_place_and_refreshes_without_scripts(visitor: Visitor) -> None:
+    address = visitor.send((PHOTO, "street.jpg")).location
+    page = visitor.get(address).text
+    assert "Next in the queue" in page
+    assert '<noscript><meta http-equiv="refresh"' in page
+    assert "<title>Next in the queue · street.jpg" in page
+    assert f'width="{SIZE[1]}" height="{SIZE[0]}"' in page
+
+
+def test_the_status_follows_the_run(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((PHOTO, "street.jpg")).location
+    waiting = visitor.get(f"{address}/status").json
+    assert waiting is not None
+    assert (waiting["state"], waiting["position"], waiting["text"]) == ("queued", 1, "Next in the queue")
+    assert waiting["links"]["overlay"] == f"{address}/overlay"
+    service.answer()
+    done = visitor.get(f"{address}/status").json
+    assert done is not None
+    assert (done["state"], done["position"], done["eta"], done["error"]) == ("done", None, None, None)
+
+
+def test_the_photo_is_there_at_once_and_the_picture_when_it_is_done(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((PHOTO, "street.jpg")).location
+    plain = visitor.get(f"{address}/image?plain=1&format=png")
+    assert np.array_equal(decode(plain.data), decode(PHOTO))
+    for name in ("image", "download", "overlay", "export"):
+        assert visitor.get(f"{address}/{name}").status_code == 409
+    service.answer()
+    assert visitor.get(f"{address}/image").status_code == 200
+
+
+def test_a_finished_run_lists_what_was_found_with_scores_and_counts(visitor: Visitor) -> None:
+    page = visitor.get(visitor.run(analyses=ALL)).text
+    assert "2\u00a0objects" in page
+    assert "1\u00a0face" in page
+    assert "98\u00a0%" in page
+    assert page.count('name="ticked"') == 2
+    assert "sports car" in page
+    assert "kept until" in page
+    assert "found in" in page or "known already" in page
+
+
+def test_the_address_names_the_view(visitor: Visitor) -> None:
+    address = visitor.run()
+    page = visitor.get(f"{address}?threshold=0.2&exclude=dog&masks=0").text
+    assert "2\u00a0objects" in page
+    assert 'name="ticked" value="car" checked' in page
+    assert 'name="ticked" value="dog">' in page
+    assert 'data-hidden="[&#34;dog&#34;]"' in page
+    assert "threshold=0.2" in page
+    assert 'value="masks">' in page
+
+
+def test_a_threshold_that_is_none_is_refused_in_plain_words(visitor: Visitor) -> None:
+    answer = visitor.get(f"{visitor.run()}?threshold=much")
+    assert answer.status_code == 400
+    assert "threshold must be a number" in answer.text
+
+
+def test_without_scripts_the_form_leads_to_the_same_view(visitor: Visitor) -> None:
+    address = visitor.run()
+    form = "apply=1&percent=25&offered=car&offered=dog&ticked=car&layer=boxes&layer=labels&layer=faces"
+    answer = visitor.get(f"{address}?{form}")
+    assert answer.status_code == 303
+    query = parse_qs(urlsplit(answer.location).query)
+    assert query == {"threshold": ["0.25"], "exclude": ["dog"], "masks": ["0"]}
+    assert "2\u00a0objects" in visitor.get(answer.location).text
+
+
+def test_the_download_is_the_image_as_a_file_of_the_photos_name(visitor: Visitor) -> None:
+    address = visitor.run(name="street.jpg")
+    query = "?threshold=0.3&exclude=dog&boxes=0"
+    image, file = visitor.get(f"{address}/image{query}"), visitor.get(f"{address}/download{query}")
+    assert image.data == file.data
+    assert file.headers["Content-Disposition"] == "attachment; filename=detected_street.jpg"
+    assert file.mimetype == "image/jpeg"
+    assert visitor.get(f"{address}/image").data != image.data
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "media_type"),
+    [
+        ("photo.PNG", "detected_photo.PNG", "image/png"),
+        ("photo.webp", "detected_photo.webp", "image/webp"),
+        ("photo.gif", "detected_photo.jpg", "image/jpeg"),
+        ("photo", "detected_photo.jpg", "image/jpeg"),
+    ],
+)
+def test_the_download_has_the_format_that_its_name_promises(
+    visitor: Visitor, name: str, expected: str, media_type: str
+) -> None:
+    file = visitor.get(f"{visitor.run(name=name)}/download")
+    assert file.headers["Content-Disposition"].endswith(expected)
+    assert file.mimetype == media_type
+
+
+def test_an_image_that_has_not_changed_is_not_sent_again(visitor: Visitor) -> None:
+    address = visitor.run()
+    image = visitor.get(f"{address}/image")
+    again = visitor.get(f"{address}/image", headers={"If-None-Match": image.headers["ETag"]})
+    assert again.status_code == 304
+    assert visitor.get(f"{address}/image?masks=0").headers["ETag"] != image.headers["ETag"]
+
+
+def test_the_overlay_holds_every_instance_whatever_the_threshold(visitor: Visitor) -> None:
+    data = visitor.get(f"{visitor.run(analyses=ALL)}/overlay").json
+    assert data is not None
+    assert (data["height"], data["width"]) == SIZE
+    assert [entry["class"] for entry in data["instances"]] == ["car", "dog", "car"]
+    assert len(data["faces"]) == 1
+
+
+def test_the_export_holds_what_the_view_selects(visitor: Visitor) -> None:
+    file = visitor.get(f"{visitor.run()}/export?format=coco&threshold=0.2&exclude=dog")
+    assert "attachment" in file.headers["Content-Disposition"]
+    assert len(json.loads(file.data)["annotations"]) == 2
+
+
+def test_nothing_found_shows_the_weaker_guesses(visitor: Visitor, service: Service) -> None:
+    service.found |= objects(SIZE, ("car", 0.4, (10, 20, 110, 90)), ("dog", 0.1, (150, 60, 300, 220)))
+    page = visitor.get(visitor.run()).text
+    assert "Nothing above 50\u00a0%. 2\u00a0weaker guesses:" in page
+    assert "40\u00a0%" in page
+
+
+def test_hiding_everything_says_so(visitor: Visitor) -> None:
+    assert "Everything that was found is hidden." in visitor.get(f"{visitor.run()}?exclude=car,dog").text
+
+
+def test_a_failed_run_says_why_and_what_next(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((PHOTO, "street.jpg")).location
+    for id in service.services.jobs.waiting():
+        service.services.store.fail_analysis(id, "This photo needs more memory than the server has.")
+    page = visitor.get(address).text
+    assert "needs more memory" in page
+    assert "Try another photo" in page
+    assert "refresh" not in page
+
+
+def test_a_stand_in_is_named_where_its_result_is_shown(visitor: Visitor, service: Service) -> None:
+    card = service.found["objects"].card
+    object.__setattr__(card, "note", "A stand-in: run `make weights`.")
+    try:
+        assert "A stand-in: run <code>make weights</code>." in visitor.get(visitor.run()).text
+    finally:
+        object.__setattr__(card, "note", "")
+
+
+def test_the_address_opens_for_others_but_only_the_owner_can_delete(visitor: Visitor, service: Service) -> None:
+    address = visitor.run()
+    other = Visitor(service)
+    page = other.get(address)
+    assert page.status_code == 200
+    assert "Delete" not in page.text
+    refused = other.post(f"{address}/delete", page="/")
+    assert refused.status_code == 403
+    assert visitor.get(address).status_code == 200
+
+
+def test_a_deleted_run_is_gone_at_once(visitor: Visitor, service: Service) -> None:
+    address = visitor.run()
+    answer = visitor.post(f"{address}/delete", page=address)
+    assert (answer.status_code, answer.location) == (303, "/runs")
+    assert "street.jpg was deleted." in visitor.get("/runs").text
+    assert visitor.get(address).status_code == visitor.get(f"{address}/image").status_code == 404
+    assert list(service.services.store.blobs.keys("photos/")) == []
+
+
+def test_deleting_a_waiting_run_takes_it_out_of_the_queue(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((PHOTO, "street.jpg")).location
+    visitor.post(f"{address}/delete", page=address)
+    assert service.services.jobs.waiting() == []
+
+
+def test_names_are_escaped(visitor: Visitor) -> None:
+    page = visitor.get(visitor.run(name="<script>alert(1)</script>.jpg")).text
+    assert "<script>alert" not in page
+
+
+def test_a_photo_without_masks_offers_no_mask_switch(visitor: Visitor, service: Service) -> None:
+    from tests.unit.results import CARD, instances
+
+    found = instances(SIZE, [("car", 0.9, (10, 20, 110, 90))], masked=False)
+    service.found["objects"] = type(service.found["objects"])(CARD, found)
+    page = visitor.get(visitor.run(encode(scene(SIZE[1], SIZE[0])[::-1], "PNG"))).text
+    assert "<span>Masks</span>" not in page
+    assert "<span>Boxes</span>" in page

@@ -1,0 +1,154 @@
+"""The start page takes samples, photos, several photos and ZIPs, and says in plain words what it cannot take."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+
+from app.errors import BrokenPhoto, NoPhoto, NotAPhoto, QueueFull
+from app.settings import Settings
+from app.vision.results import ModelCard
+from tests.unit.api_service import PHOTO, Service, running
+from tests.unit.photos import jpeg
+from tests.unit.visitor import Visitor
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    yield from running(settings, queue_max=10, batch_max=4)
+
+
+@pytest.fixture
+def visitor(service: Service) -> Visitor:
+    return Visitor(service)
+
+
+def test_the_start_offers_a_drop_area_three_samples_and_the_analyses(visitor: Visitor) -> None:
+    page = visitor.get("/").text
+    assert page.count('name="sample"') == 3
+    assert page.count('name="analyses"') == 3
+    assert page.count(" checked") == 1
+    assert 'type="file"' in page
+
+
+def test_samples_are_served_and_nothing_beside_them(visitor: Visitor) -> None:
+    answer = visitor.get("/samples/cat.jpg")
+    assert (answer.status_code, answer.mimetype) == (200, "image/jpeg")
+    assert visitor.get("/samples/README.md").status_code == 404
+    assert visitor.get("/samples/..%2fapp%2fsettings.py").status_code == 404
+
+
+def test_a_photo_leads_to_its_run(visitor: Visitor, service: Service) -> None:
+    answer = visitor.send((PHOTO, "street.jpg"))
+    assert answer.status_code == 303
+    assert answer.location.startswith("/runs/")
+    run = service.services.store.get_run(answer.location.removeprefix("/runs/"))
+    assert run.name == "street.jpg"
+    assert [analysis.analyzer for analysis in run.analyses] == ["objects"]
+
+
+def test_a_script_gets_the_address_as_json(visitor: Visitor) -> None:
+    answer = visitor.send((PHOTO, "street.jpg"), accept="application/json")
+    assert answer.status_code == 201
+    assert answer.json is not None
+    assert answer.json["location"] == answer.headers["Location"]
+
+
+def test_the_ticked_analyses_are_asked_for(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((PHOTO, "a.jpg"), analyses=["faces", "labels"]).location
+    run = service.services.store.get_run(address.removeprefix("/runs/"))
+    assert {analysis.analyzer for analysis in run.analyses} == {"faces", "labels"}
+
+
+def test_a_sample_is_taken_by_its_name(visitor: Visitor, service: Service) -> None:
+    answer = visitor.client.post("/", data={"csrf_token": visitor.token(), "sample": "coffee.jpg"})
+    run = service.services.store.get_run(answer.location.removeprefix("/runs/"))
+    assert (run.name, run.photo.width) == ("coffee.jpg", 600)
+
+
+def test_an_unknown_sample_is_not_found(visitor: Visitor) -> None:
+    answer = visitor.client.post("/", data={"csrf_token": visitor.token(), "sample": "../setup.cfg"})
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [(b"hello", 415, NotAPhoto.message), (PHOTO[:-200], 422, BrokenPhoto.message), (b"", 400, "This file is empty")],
+)
+def test_what_is_no_photo_is_refused_in_plain_words(
+    visitor: Visitor, service: Service, body: bytes, status: int, sentence: str
+) -> None:
+    page = visitor.send((body, "a.jpg"))
+    assert page.status_code == status
+    assert sentence in page.text
+    data = visitor.send((body, "a.jpg"), accept="application/json").json
+    assert data is not None
+    assert sentence in data["error"]
+    assert service.services.jobs.waiting() == []
+    assert list(service.services.store.blobs.keys("photos/")) == []
+
+
+def test_no_file_is_refused_in_plain_words(visitor: Visitor) -> None:
+    answer = visitor.client.post("/", data={"csrf_token": visitor.token()})
+    assert answer.status_code == 400
+    assert NoPhoto.message in answer.text
+
+
+def test_an_unknown_analysis_is_refused(visitor: Visitor) -> None:
+    assert visitor.send((PHOTO, "a.jpg"), analyses=["smells"]).status_code == 422
+
+
+def test_a_full_queue_says_when_to_come_back(visitor: Visitor) -> None:
+    for width in range(10):
+        assert visitor.send((jpeg(64 + width), "a.jpg")).status_code == 303
+    answer = visitor.send((PHOTO, "a.jpg"))
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert QueueFull.message in answer.text
+
+
+def test_a_path_in_a_files_name_is_dropped(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((PHOTO, "../photos/street.jpg")).location
+    assert service.services.store.get_run(address.removeprefix("/runs/")).name == "street.jpg"
+
+
+def test_several_photos_make_a_batch_and_the_refused_keep_their_sentences(visitor: Visitor, service: Service) -> None:
+    answer = visitor.send((PHOTO, "one.jpg"), (b"no photo", "notes.txt"), (jpeg(65), "two.jpg"))
+    id = answer.location.removeprefix("/batches/")
+    assert [run.name for run in service.services.store.batch_runs(id)] == ["one.jpg", "two.jpg"]
+    assert service.services.store.get_batch(id).refused == [{"name": "notes.txt", "message": NotAPhoto.message}]
+
+
+def test_a_zip_makes_a_batch(visitor: Visitor, service: Service) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("holiday/one.jpg", PHOTO)
+        archive.writestr("../two.jpg", jpeg(65))
+        archive.writestr("inner.zip", b"PK\3\4")
+    answer = visitor.send((file.getvalue(), "holiday.zip"))
+    id = answer.location.removeprefix("/batches/")
+    assert [run.name for run in service.services.store.batch_runs(id)] == ["one.jpg"]
+    assert len(service.services.store.get_batch(id).refused) == 2
+
+
+def test_beyond_the_largest_batch_photos_are_refused_one_by_one(visitor: Visitor, service: Service) -> None:
+    answer = visitor.send(*((jpeg(64 + n), f"{n}.jpg") for n in range(6)))
+    id = answer.location.removeprefix("/batches/")
+    assert len(service.services.store.batch_runs(id)) == 4
+    refused = service.services.store.get_batch(id).refused
+    assert [entry["name"] for entry in refused] == ["4.jpg", "5.jpg"]
+    assert "At most 4" in refused[0]["message"]
+
+
+def test_stand_ins_and_missing_analyses_are_named_with_the_next_step(visitor: Visitor, service: Service) -> None:
+    card = ModelCard("objects", "starter", "Starter", "1", "0" * 64, note="A stand-in; run `make weights`.")
+    service.services.jobs.announce([card], {"faces": "Install `facenet-pytorch`."})
+    page = visitor.get("/").text
+    assert "A stand-in; run <code>make weights</code>." in page
+    assert "Faces cannot be had yet. Install <code>facenet-pytorch</code>." in page
+    assert page.count("disabled") == 2
+
+
+def test_before_the_first_worker_the_page_says_that_it_gets_ready(visitor: Visitor) -> None:
+    assert "Getting ready" in visitor.get("/").text

@@ -1,0 +1,40 @@
+"""Numbers and times as people say them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from app.web.pages import words
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0 %"), (0.0004, "1 %"), (0.5, "50 %"), (0.984, "98 %"), (0.9999, "99 %"), (1, "100 %")]
+)
+def test_percentages_claim_neither_certainty_nor_nothing(share: float, text: str) -> None:
+    assert words.percent(share) == text.replace(" ", words.NBSP)
+
+
+@pytest.mark.parametrize(("n", "text"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (112, "112th")])
+def test_ordinals_end_as_in_english(n: int, text: str) -> None:
+    assert words.ordinal(n) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.04, "0.04 s"), (0.914, "0.9 s"), (12.3, "12 s"), (150, "2 min")])
+def test_seconds_have_as_many_digits_as_matter(value: float, text: str) -> None:
+    assert words.seconds(value) == text.replace(" ", words.NBSP)
+
+
+def test_a_day_of_another_year_names_it() -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    assert words.day(datetime(2026, 11, 28, tzinfo=UTC), now) == "28\u00a0Nov"
+    assert words.day(datetime(2027, 1, 2, tzinfo=UTC), now) == "2\u00a0Jan\u00a02027"
+
+
+def test_who_waits_is_told_the_place_and_the_seconds() -> None:
+    assert words.waiting("queued", 1, None) == "Next in the queue"
+    assert words.waiting("queued", 2, 4.2) == "2nd in the queue, about\u00a04\u00a0s"
+    assert words.waiting("running", None, 0.3) == "Looking at the photo, about\u00a01\u00a0s"
+
+
+def test_code_between_backticks_is_marked_and_the_rest_escaped() -> None:
+    assert words.code("run `make <x>` & wait") == "run <code>make &lt;x&gt;</code> &amp; wait"

@@ -1,0 +1,122 @@
+"""Headers, tokens, the visitor's cookie and proxies."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask, request, session
+
+from app.settings import ROOT, Settings
+from app.web.security import is_owner, owner, trust_proxies
+from tests.unit.api_service import PHOTO, Service, running
+from tests.unit.visitor import Visitor
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    yield from running(settings)
+
+
+def directives(policy: str) -> dict[str, list[str]]:
+    parts = [part.split() for part in policy.split(";")]
+    return {name: values for name, *values in parts}
+
+
+@pytest.mark.parametrize("address", ["/", "/runs", "/nothing", "/static/css/base.css", "/healthz"])
+def test_every_answer_carries_the_headers(service: Service, address: str) -> None:
+    headers = service.client.get(address).headers
+    policy = directives(headers["Content-Security-Policy"])
+    assert policy["default-src"] == ["'none'"]
+    assert policy["script-src"] == policy["style-src"] == ["'self'"]
+    assert policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_no_template_has_an_inline_script_or_style() -> None:
+    for template in Path(ROOT, "app/templates").rglob("*.html"):
+        text = template.read_text()
+        assert "style=" not in text, template
+        assert "<style" not in text, template
+        assert "<script>" not in text, template
+        assert not any(f" {handler}=" in text for handler in ("onclick", "onload", "onsubmit", "onchange")), template
+
+
+def test_a_form_without_its_token_is_refused_in_plain_words(service: Service) -> None:
+    answer = service.client.post("/", data={"sample": "cat.jpg"})
+    assert answer.status_code == 400
+    assert "Reload it" in answer.text
+    assert service.services.jobs.waiting() == []
+
+
+def test_another_visitors_token_is_refused(service: Service) -> None:
+    one, other = Visitor(service), Visitor(service)
+    other.get("/")
+    answer = other.client.post("/", data={"sample": "cat.jpg", "csrf_token": one.token()})
+    assert answer.status_code == 400
+
+
+def test_a_visitor_stays_the_same_and_differs_from_others(service: Service) -> None:
+    service.app.add_url_rule("/me", "me", owner)
+    one, other = Visitor(service), Visitor(service)
+    assert one.get("/me").text == one.get("/me").text
+    assert one.get("/me").text != other.get("/me").text
+    assert len(one.get("/me").text) == len("v:") + 22
+
+
+def test_a_forged_cookie_is_another_visitor(service: Service) -> None:
+    service.app.add_url_rule("/me", "me", owner)
+    visitor = Visitor(service)
+    me = visitor.get("/me").text
+    cookie = visitor.client.get_cookie("visitor")
+    assert cookie is not None
+    visitor.client.set_cookie("visitor", cookie.value[:-3] + "AAA")
+    assert visitor.get("/me").text != me
+
+
+def test_the_cookie_is_hidden_from_scripts_and_other_sites(service: Service) -> None:
+    cookie = Visitor(service).get("/runs").headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Secure" not in cookie
+
+
+def test_cookie_secure_sends_it_over_https_only(settings: Settings) -> None:
+    for service in running(settings, cookie_secure=True):
+        answer = Visitor(service).get("/runs", base_url="https://photos.example")
+        assert "Secure" in answer.headers["Set-Cookie"]
+        assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+def test_looking_whose_a_run_is_makes_nobody_a_visitor(service: Service) -> None:
+    with service.app.test_request_context():
+        assert not is_owner("v:someone")
+        assert not session
+
+
+def app_that_says_who_asks(proxies: int) -> Flask:
+    app = Flask(__name__)
+    trust_proxies(app, proxies)
+    app.add_url_rule("/", "who", lambda: f"{request.remote_addr} {request.scheme} {request.host}")
+    return app
+
+
+FORWARDED = {"X-Forwarded-For": "6.6.6.6, 1.2.3.4", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "photos.example"}
+
+
+def test_forwarded_headers_count_for_nothing_without_proxies() -> None:
+    text = app_that_says_who_asks(0).test_client().get("/", headers=FORWARDED).text
+    assert text == "127.0.0.1 http localhost"
+
+
+def test_only_the_trusted_proxys_word_counts() -> None:
+    text = app_that_says_who_asks(1).test_client().get("/", headers=FORWARDED).text
+    assert text == "1.2.3.4 https photos.example"
+
+
+def test_a_body_that_does_not_say_its_length_is_refused(service: Service) -> None:
+    form = {"photo": (io.BytesIO(PHOTO), "a.jpg")}
+    answer = service.client.post("/", headers={"Transfer-Encoding": "chunked"}, data=form)
+    assert answer.status_code == 411
+    assert "Content-Length" in answer.text
