@@ -41,8 +41,13 @@ class Store(Runs, Analyses, Batches, History, Retention):
         return Deliveries(self.database, self.blobs)
 
     def migrate(self) -> bool:
-        """Bring the tables up to date, whoever else does the same right now; whether anything was to do."""
-        return schema.migrate(self.database)
+        """Make ready to serve: bring the tables up to date, whoever else does the same right now, and try the blobs.
+
+        Returns whether the tables were not up to date. Raises StoreUnavailable with one line that says what is wrong.
+        """
+        changed = schema.migrate(self.database)
+        self.blobs.check()
+        return changed
 
     def check(self) -> None:
         """Prove that database and blob store work. Raises StoreUnavailable with one line that says which does not."""
