@@ -35,6 +35,7 @@ class Model:
     size: bytes, None where not known; about: megabytes for people, where size is not known.
     labels: class names, or `coco`, `imagenet`, or `checkpoint` for the names that the file itself holds.
     rank: of the installed models the one of the highest rank is served; 0 is a stand-in for all others.
+    home: the catalogue's own folder, where the weights lie beside it, as a training leaves them.
     box_ap, mask_ap: published average precision in percent on data, the data set that the model was trained for.
     """
 
@@ -56,6 +57,7 @@ class Model:
     data: str = "COCO"
     box_ap: float | None = None
     mask_ap: float | None = None
+    home: Path | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,15 +67,16 @@ class Model:
         return coco.CLASSES if self.labels == "coco" else ()
 
     def path(self, folder: Path) -> Path | None:
-        """Where the weights lie in a checkpoints folder; None for a model that comes inside a package."""
-        return folder / self.file if self.file else None
+        """Where the weights lie: beside their catalogue, else in the checkpoints folder; None for a package's."""
+        return (self.home or folder) / self.file if self.file else None
 
 
-def load_catalogue(path: Path = CATALOGUE) -> dict[str, Model]:
-    """Read a catalogue: its models by name, in the file's order.
+def load_catalogue(path: Path | None = None) -> dict[str, Model]:
+    """Read a catalogue, the program's own where none is named: its models by name, in the file's order.
 
     Config files count from the catalogue's own folder. Raises CatalogueError on an entry that cannot be used.
     """
+    path = path or CATALOGUE
     try:
         entries = tomllib.loads(path.read_text()).get("model", [])
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -88,7 +91,7 @@ def load_catalogue(path: Path = CATALOGUE) -> dict[str, Model]:
 
 
 def _model(entry: Mapping[str, Any], where: str, folder: Path) -> Model:
-    fields = {f.name for f in dataclasses.fields(Model)}
+    fields = {f.name for f in dataclasses.fields(Model)} - {"home"}
     unknown = sorted(set(entry) - fields)
     if unknown:
         raise CatalogueError(f"In {where}, {unknown[0]!r} is not a known key.")
@@ -104,7 +107,8 @@ def _model(entry: Mapping[str, Any], where: str, folder: Path) -> Model:
         values["file"] = file_name(values["url"])
     model = Model(**values)
     _check(model, where)
-    return model
+    beside = bool(model.file) and (folder / model.file).is_file()
+    return dataclasses.replace(model, home=folder) if beside else model
 
 
 def _check(model: Model, where: str) -> None:

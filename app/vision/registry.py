@@ -118,11 +118,12 @@ def _objects(model: Model, settings: Settings) -> Analyzer:
 
 
 def _mmdet(model: Model, settings: Settings) -> Analyzer | None:
-    if importlib.util.find_spec("mmdet") is None or not (settings.checkpoints_path / model.file).is_file():
+    path = model.path(settings.checkpoints_path)
+    if importlib.util.find_spec("mmdet") is None or path is None or not path.is_file():
         return None
     from app.vision.analyzers.mmdet import MMDetector
 
-    return MMDetector(model, settings.checkpoints_path / model.file, settings.score_floor)
+    return MMDetector(model, path, settings.score_floor)
 
 
 def _openvino(model: Model, settings: Settings) -> Analyzer | None:

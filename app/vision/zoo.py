@@ -44,11 +44,21 @@ def load_zoo(folder: Path | None = None) -> dict[str, Model]:
     return models
 
 
+def only_model(folder: Path) -> Model:
+    """The model of a folder that a training left: its `models.toml` names just one. Raises CatalogueError."""
+    models = list(load_catalogue(folder / "models.toml").values())
+    if len(models) != 1:
+        raise CatalogueError(f"{folder / 'models.toml'} must name one model.")
+    return models[0]
+
+
 def find_model(name: str) -> Model:
     """A model by its name in the catalogue, else in the zoo.
 
     Raises CatalogueError, with names like it, when neither has it.
     """
+    if "/" in name:
+        return only_model(Path(name))
     catalogue = load_catalogue()
     if name in catalogue:
         return catalogue[name]
