@@ -28,10 +28,10 @@ class Maintenance(threading.Thread):
         self._services, self._token = services, uuid.uuid4().hex
         self._reconciler = Reconciler(services.store, services.jobs)
         self._courier = Courier(services)
-        self._stop, self._cleaned = threading.Event(), 0.0
+        self._ending, self._cleaned = threading.Event(), 0.0
 
     def run(self) -> None:
-        while not self._stop.wait(names.MAINTAIN):
+        while not self._ending.wait(names.MAINTAIN):
             try:
                 if self._holds_lock():
                     self.round()
@@ -48,7 +48,7 @@ class Maintenance(threading.Thread):
 
     def stop(self) -> None:
         """End the thread after the round in hand, and let another process take over."""
-        self._stop.set()
+        self._ending.set()
         self.join(timeout=5)
         try:
             if self._holds_lock():

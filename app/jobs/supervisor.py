@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -41,7 +42,8 @@ class Child:
     """A worker process, and what it said last."""
 
     process: subprocess.Popen[bytes]
-    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+    # The host first: a container asks whether a worker of its own lives.
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}:{uuid.uuid4().hex}")
     ready: bool = False
     job: str | None = None
     since: float = 0.0
