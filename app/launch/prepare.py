@@ -1,0 +1,81 @@
+"""What is done before anything serves: a folder to write to, weights, engines. None of it stops the start."""
+
+import fcntl
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from app.launch import LaunchError
+from app.launch.processes import TICK, die_with_parent
+from app.settings import ROOT, Settings
+
+BUNDLED = ROOT / "checkpoints"
+# Commands that bring the weights and ready them for OpenVINO. Each says what it does and, in a line, what it cannot.
+STEPS = ("app.vision.checkpoints", "app.vision.engine")
+
+
+def writable_folder(settings: Settings) -> Path:
+    """DATA_DIR, made where it is missing. Raises LaunchError where it cannot be written to."""
+    folder = settings.data_path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise LaunchError(
+            f"DATA_DIR {folder} cannot be written to ({error.strerror}); choose another: DATA_DIR=~/detector."
+        ) from error
+    return folder
+
+
+def only_one(folder: Path) -> IO[str]:
+    """Hold a folder against a second launcher, whose Redis would write over ours, for as long as the file is open.
+
+    Raises LaunchError where another one holds it.
+    """
+    lock = (folder / "launch.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise LaunchError(f"Flask Detector already runs on {folder}; stop it, or choose another DATA_DIR.") from error
+    return lock
+
+
+def link_bundled(folder: Path, bundled: Path = BUNDLED) -> None:
+    """Make the models that come with the program known in another checkpoints folder.
+
+    By links, so that a new version of the program brings its own.
+    """
+    if folder.resolve() == bundled.resolve():
+        return
+    for source in [*bundled.glob("*.pth"), *bundled.glob("engines/*")]:
+        link = folder / source.relative_to(bundled)
+        with suppress(OSError):
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(source)
+
+
+def prepare(settings: Settings, stop: threading.Event) -> None:
+    """Fetch and ready the models, showing how it goes, until done or told to stop. What fails says so itself."""
+    link_bundled(settings.checkpoints_path)
+    for module in STEPS:
+        if not stop.is_set():
+            run([sys.executable, "-m", module], stop)
+
+
+def run(command: list[str], stop: threading.Event) -> int | None:
+    """Run a command to its end, or until told to stop; its exit status, None when it was stopped."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, preexec_fn=lambda: die_with_parent(signal.SIGKILL)
+    )
+    while process.poll() is None:
+        if stop.wait(TICK):
+            process.kill()
+            process.wait()
+            return None
+    return process.returncode
