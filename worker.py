@@ -11,6 +11,7 @@ from app.jobs.child import LOADER, main
 from app.jobs.supervisor import Supervisor
 from app.services import Services
 from app.settings import Settings, SettingsError
+from app.store import StoreUnavailable
 
 
 def parse() -> argparse.Namespace:
@@ -30,6 +31,9 @@ if __name__ == "__main__":
     if arguments.status_fd is not None:
         main(arguments.status_fd, arguments.analyzers)
     else:
-        services = Services.from_settings(settings)
-        services.store.migrate()
+        try:
+            services = Services.from_settings(settings)
+            services.store.migrate()
+        except (SettingsError, StoreUnavailable) as error:
+            sys.exit(str(error))
         Supervisor(services, arguments.analyzers).run()

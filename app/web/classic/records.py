@@ -14,7 +14,7 @@ def latest(md5: str) -> Run:
     held = services()
     query = _ids().join(Photo, Photo.sha256 == Run.photo_sha256)
     query = query.where(Photo.md5 == md5, Run.state == DONE).order_by(Run.created_at.desc(), Run.id.desc())
-    with held.store.session() as session:
+    with held.store.reading() as session:
         found = session.scalars(query).all()
     for id in found:
         run = held.store.get_run(id)
@@ -26,7 +26,7 @@ def latest(md5: str) -> Run:
 def reset() -> int:
     """Delete every stored result of the API; how many there were. Analyses that other runs share stay."""
     held = services()
-    with held.store.session() as session:
+    with held.store.reading() as session:
         ids = session.scalars(_ids()).all()
     for id in ids:
         held.store.delete_run(id)
