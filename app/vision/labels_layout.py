@@ -16,6 +16,7 @@ _COVERS_ITSELF = 6.0
 _PER_RANK = 0.12
 _RINGS = (0.0, 0.5, 1.2, 2.0, 3.0, 4.5, 6.5, 9.0)
 _DIRECTIONS = 16
+_AIR = 0.06  # Between two tags, as a share of their height.
 # A tag that must cover more of the others than this is left out: it could not be read, and would hide them.
 _TOO_MUCH = 0.15
 
@@ -66,7 +67,8 @@ def place(
         if covered[best] > _TOO_MUCH:
             places.append(None)
             continue
-        placed = np.concatenate([placed, rectangles[best : best + 1]])
+        air = max(1, round(_AIR * h))
+        placed = np.concatenate([placed, rectangles[best : best + 1] + np.array([-air, -air, air, air])])
         places.append(_place(rectangles[best], box, far=gaps[best] > 0.4))
     return places
 
