@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.store.models import DONE, QUEUED, Analysis, Photo, Run
 from app.vision.view import View
 from app.web import rendered as module
+from app.web.exports import export_response
 from app.web.view_cache import PixelBudget, ViewCache
 from tests.unit.photos import encode, scene
 from tests.unit.results import everything
@@ -147,7 +148,14 @@ def app(settings: Settings, store: FakeStore) -> Flask:
 
 def run(state: str = DONE) -> Run:
     photo = Photo(sha256=PHOTO, width=320, height=240, format="png")
-    return Run(id="r", photo_sha256=PHOTO, photo=photo, state=state, analyses=[Analysis(id="x", state=state)])
+    return Run(
+        id="r",
+        name="street.png",
+        photo_sha256=PHOTO,
+        photo=photo,
+        state=state,
+        analyses=[Analysis(id="x", state=state)],
+    )
 
 
 def test_the_same_view_is_drawn_once(app: Flask, store: FakeStore) -> None:
@@ -188,3 +196,14 @@ def test_a_forgotten_photo_is_drawn_anew(app: Flask, store: FakeStore) -> None:
         module.forget(PHOTO)
         module.rendered(run(), View())
     assert store.read == 2
+
+
+@pytest.mark.parametrize(("format", "type"), [("coco", "application/json"), ("cutouts", "application/zip")])
+def test_exports_are_sent_whole_to_be_saved(app: Flask, format: str, type: str) -> None:
+    app.add_url_rule("/export", view_func=lambda: export_response([run()], format, View()))
+    with app.test_client() as client:
+        response = client.get("/export")
+    assert response.status_code == 200
+    assert response.mimetype == type
+    assert response.headers["Content-Disposition"].startswith("attachment; filename=street_")
+    assert response.content_length == len(response.data) > 100
