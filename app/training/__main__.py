@@ -1,0 +1,162 @@
+"""`python -m app.training`: fine-tune a detector on a folder of labelled photos.
+
+    python -m app.training --data photos/ --base starter --out trained/
+
+Everything ends up in the output folder: the best weights with config and catalogue entry (serve them with
+`MODEL=trained/`), `report.html`, and what a stopped training needs to go on. The same command resumes it.
+On several cores or GPUs: `torchrun --nproc-per-node 2 -m app.training ...`.
+"""
+
+import argparse
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import torch
+
+from app.settings import Settings, SettingsError
+from app.training.data import CocoData, DataError, read_coco, split
+from app.training.dataset import Augmentation, TrainingSet
+from app.training.evaluate import predict
+from app.training.loop import Plan, Trainer, TrainingError
+from app.training.model import build, freeze, normalisation, training_config
+from app.training.publish import publish
+from app.training.report import read_log, write_report
+from app.training.scores import score
+from app.vision.analyzers.mmdet import MMDetector
+from app.vision.catalogue import CatalogueError, Model
+from app.vision.checkpoints import CheckpointError, load_weights
+from app.vision.results import Instances
+from app.vision.zoo import find_model
+
+NAME = "detector"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status."""
+    options = parse(arguments)
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    try:
+        data = read_coco(options.data, skip_bad=options.skip_bad)
+        for problem in data.problems:
+            print(f"left out: {problem}", file=sys.stderr)
+        train(options, data)
+    except DataError as error:
+        print("\n".join([*error.problems, str(error)]), file=sys.stderr)
+        return 1
+    except (SettingsError, CatalogueError, CheckpointError, TrainingError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from the last saved step.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m app.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="COCO-format folder")
+    parser.add_argument("--base", default="starter", help="catalogue name of the model to start from")
+    parser.add_argument("--out", type=Path, required=True, help="output folder")
+    parser.add_argument("--epochs", type=float, default=12, help="how often each photo is seen")
+    parser.add_argument("--steps", type=int, help="number of steps, instead of epochs")
+    parser.add_argument("--batch", type=int, default=2, help="photos a step and process")
+    parser.add_argument("--lr", type=float, default=2e-4, help="greatest learning rate")
+    parser.add_argument("--validation", type=float, default=0.1, help="share of the photos kept for validation")
+    parser.add_argument("--evaluations", type=int, default=4, help="how often to measure on the way")
+    parser.add_argument("--short", type=int, nargs=2, default=(256, 384), help="range of the short side in pixels")
+    parser.add_argument("--freeze", nargs="*", help="prefixes of parameters to keep as they are")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--skip-bad", action="store_true", help="leave bad photos and annotations out")
+    return parser.parse_args(arguments)
+
+
+# The early, costly layers of a backbone, which ImageNet has taught well enough.
+FROZEN = {
+    "EfficientNetLite0": ("backbone.stem.", "backbone.blocks.0.", "backbone.blocks.1.", "backbone.blocks.2."),
+    "ResNet": ("backbone.conv1.", "backbone.layer1."),
+}
+
+
+def train(options: argparse.Namespace, data: CocoData) -> None:
+    """Train, measure, keep the best, write the report."""
+    settings = Settings.from_env()
+    base = find_model(options.base)
+    path = base.path(settings.checkpoints_path)
+    if path is None or base.config is None or not path.is_file():
+        raise CheckpointError(f"{base.title} is not installed; run `make weights MODEL={base.name}`.")
+    weights = load_weights(path, base)
+    original = mmcv.Config.fromfile(str(base.config))
+    config = training_config(original, data.classes)
+    model = build(config, weights.state, base.classes or weights.classes, data.classes)
+    freeze(model, FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze)
+    learning, validation = split(data, options.validation, options.seed)
+    short = (options.short[0], options.short[1])
+    examples = TrainingSet(
+        learning, normalisation(original), Augmentation(short=short, long=short[1] * 5 // 3), options.seed
+    )
+    steps = options.steps or max(1, round(options.epochs * len(examples) / options.batch))
+    plan = Plan(
+        steps=steps,
+        batch=options.batch,
+        lr=options.lr,
+        warmup=min(50, steps // 10),
+        seed=options.seed,
+        ema=min(0.998, 1 - 5 / (steps + 5)),
+        save_every=max(1, min(250, steps // 4)),
+        evaluate_every=max(1, steps // max(1, options.evaluations)),
+    )
+    trainer = Trainer(model, examples, plan, options.out, options.device)
+    if trainer.resume():
+        print(f"Going on from step {trainer.step} of {steps}.", flush=True)
+    judge = Judge(options.out, config, base, validation, options.device)
+    began = time.monotonic()
+    trainer.run(judge)
+    if trainer.rank == 0:
+        facts = {
+            "Base": base.title,
+            "Photos": f"{len(learning.samples)} to learn from, {len(validation.samples)} to validate with",
+            "Classes": len(data.classes),
+            "Steps": f"{steps} of {options.batch} photos, seed {options.seed}",
+            "This session": f"{(time.monotonic() - began) / 60:.1f} minutes on {options.device}",
+            "Best box AP": f"{judge.best:.2f}",
+            "Licence": base.licence,
+        }
+        report = write_report(options.out, "Training report", facts, validation, judge.predictions)
+        print(f"Report: {report}\nServe it: MODEL={options.out.resolve()} make up")
+
+
+class Judge:
+    """Measures the averaged model on the validation photos, as it would be served, and publishes the best so far."""
+
+    def __init__(self, folder: Path, config: mmcv.Config, base: Model, data: CocoData, device: str):
+        self.folder, self.config, self.base, self.data, self.device = folder, config, base, data, device
+        scored = [entry["scores"]["box"]["AP"] for entry in read_log(folder / "log.jsonl") if "scores" in entry]
+        self.best = max(scored, default=-1.0)
+        self.predictions: dict[int, Instances] = {}
+
+    def __call__(self, model: torch.nn.Module, step: int) -> dict[str, Any]:
+        trial = self.folder / "trial"
+        trial.mkdir(exist_ok=True)
+        made = publish(trial, NAME, model.state_dict(), self.config, self.data.classes, self.base)
+        detector = MMDetector(made, trial / made.file)
+        detector.load(self.device)
+        self.predictions = predict(detector, self.data)
+        scores = score(self.data, self.predictions)
+        if scores["box"]["AP"] > self.best:
+            self.best = scores["box"]["AP"]
+            publish(self.folder, NAME, model.state_dict(), self.config, self.data.classes, self.base)
+        return scores
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,67 @@
+"""`python -m app.training.evaluate MODEL FOLDER`: average precision of a model on a folder of labelled photos.
+
+The folder is in COCO format (see `app.training.data`). The last line printed is one JSON object.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from app.intake import decode
+from app.settings import Settings, SettingsError
+from app.training.data import CocoData, DataError, read_coco
+from app.training.scores import score
+from app.vision.analyzer import Analyzer
+from app.vision.catalogue import CatalogueError
+from app.vision.checkpoints import CheckpointError
+from app.vision.registry import analyzer
+from app.vision.results import Instances
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m app.training.evaluate", description=__doc__)
+    parser.add_argument("model", help="a name in the catalogue, the folder of a training, or auto")
+    parser.add_argument("data", type=Path, help="the folder of photos and annotations")
+    options = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    try:
+        settings = Settings.from_env({**os.environ, "MODEL": options.model})
+        detector = analyzer("objects", settings)
+        detector.load(settings.device)
+        data = read_coco(options.data, skip_bad=True)
+    except (SettingsError, CatalogueError, CheckpointError, DataError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for problem in data.problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    scores = score(data, predict(detector, data))
+    card = detector.card
+    print(f"{card.title} ({card.identity}) on {options.data}: {scores['photos']} photos")
+    for kind in ("box", "mask"):
+        if scores[kind]:
+            print(f"{kind:>5}: AP {scores[kind]['AP']:.1f}  AP50 {scores[kind]['AP50']:.1f}")
+    print(json.dumps({"model": card.model, "identity": card.identity, **scores}))
+    return 0
+
+
+def predict(detector: Analyzer, data: CocoData) -> dict[int, Instances]:
+    """What a loaded detector finds in every photo, by image id."""
+    found = {}
+    for sample in tqdm(data.samples, unit="photo"):
+        result = detector.analyse(decode(sample.path.read_bytes())).result
+        assert isinstance(result, Instances)
+        found[sample.image_id] = result
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

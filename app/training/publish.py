@@ -1,0 +1,56 @@
+"""A trained detector as files that the program serves: checkpoint, config and catalogue entry in one folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmcv import Config
+
+from app.training.partial_masks import PartialMaskRoIHead
+from app.vision.catalogue import Model, load_catalogue
+from app.vision.checkpoints import sha256_of
+
+
+def publish(
+    folder: Path, name: str, state: Mapping[str, torch.Tensor], config: Config, classes: Sequence[str], base: Model
+) -> Model:
+    """Write `<name>.pth` (MMDetection's format, fp16), `<name>.py` and `models.toml`.
+
+    Serve it with `MODEL=<folder>`.
+
+    Args:
+        config: of the training; state: the detector's weights; base: the catalogue entry it started from.
+    """
+    weights = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    part = folder / f"{name}.pth.part"
+    torch.save({"state_dict": weights, "meta": {"CLASSES": tuple(classes)}}, part)
+    path = part.replace(folder / f"{name}.pth")
+    (folder / f"{name}.py").write_text(serving_config(config).pretty_text + "\n")
+    entry = {
+        "name": name,
+        "title": f"{base.title}, fine-tuned",
+        "analyzer": "objects",
+        "loader": "mmdet",
+        "config": f"{name}.py",
+        "file": path.name,
+        "sha256": sha256_of(path),
+        "size": path.stat().st_size,
+        "labels": list(classes),
+        "licence": base.licence,
+    }
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in entry.items()]
+    (folder / "models.toml").write_text("\n".join(["[[model]]", *lines, ""]))
+    return load_catalogue(folder / "models.toml")[name]
+
+
+def serving_config(config: Config) -> Config:
+    """The training's config without what only training needs."""
+    values: dict[str, Any] = config._cfg_dict.to_dict()
+    values["model"].pop("train_cfg", None)
+    values.pop("train_cfg", None)
+    roi_head = values["model"].get("roi_head")
+    if roi_head and roi_head["type"] == PartialMaskRoIHead.__name__:
+        roi_head["type"] = "StandardRoIHead"
+    return Config(values)
