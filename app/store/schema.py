@@ -4,6 +4,7 @@ Every process calls `migrate` at its start: one query where nothing is to do, an
 is. Alembic is imported only in the second case.
 """
 
+import logging
 import sqlite3
 import time
 from pathlib import Path
@@ -42,6 +43,7 @@ def migrate(database: Database) -> bool:
 
 def upgrade(connection: Connection) -> None:
     """Run Alembic's missing migrations inside the connection's transaction."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugins and dialects are nobody's news
     from alembic import command
 
     command.upgrade(alembic_config(connection), "head")
