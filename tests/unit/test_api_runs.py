@@ -7,6 +7,8 @@ import pytest
 from pycocotools import mask as coco
 
 from app.settings import Settings
+from app.vision.export import FORMATS
+from app.web.api.runs import EXPORT_TYPES
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 from tests.unit.photos import jpeg
@@ -143,11 +145,21 @@ def test_image_and_export_of_an_unfinished_run_are_409(service: Service) -> None
         assert get(service, f"/runs/{id}/{path}", 409)["code"] == "not-ready"
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_export_format_is_offered_with_a_documented_media_type(service: Service, format: str) -> None:
+    answer = service.client.get(f"/api/v1/runs/{done(service)['id']}/export?format={format}")
+    assert (answer.status_code, answer.mimetype in EXPORT_TYPES) == (200, True)
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
 def test_an_export_is_the_file_of_the_asked_format(service: Service) -> None:
     id = done(service)["id"]
     answer = service.client.get(f"/api/v1/runs/{id}/export?format=coco&threshold=0.9")
     assert answer.status_code == 200
-    assert len(answer.json["annotations"]) == 1  # type: ignore[index]
+    names = {category["id"]: category["name"] for category in answer.json["categories"]}  # type: ignore[index]
+    found = [names[annotation["category_id"]] for annotation in answer.json["annotations"]]  # type: ignore[index]
+    assert found.count("car") == 1
+    assert "dog" not in found
     assert get(service, f"/runs/{id}/export?format=papyrus", 400)["detail"]
 
 

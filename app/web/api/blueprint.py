@@ -28,7 +28,11 @@ def answers(*problems: int, **own: Any) -> dict[Any, Any]:
 
 def media(description: str, *types: str) -> dict[str, Any]:
     """A response that is a file of one of some media types."""
-    return {"description": description, "content": {kind: {"schema": {"type": "string"}} for kind in types}}
+    text: dict[str, Any] = {"type": "string"}
+    return {
+        "description": description,
+        "content": {kind: {"schema": {} if kind.endswith("json") else text} for kind in types},
+    }
 
 
 def header(description: str, kind: str = "string") -> dict[str, Any]:

@@ -15,6 +15,23 @@ from app.web.api.waiting import waiting_room
 # Seconds after which a silent stream looks again: other runs ending move a queued one up without news of its own.
 REFRESH = 5.0
 
+# One event, as the OpenAPI file describes it.
+DOCUMENTED: dict[str, Any] = {
+    "description": "Server-sent events, until the run has ended.",
+    "content": {
+        "text/event-stream": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "event": {"enum": ["position", "running", "done", "failed", "cancelled", "deleted"]},
+                    "data": {"type": "string", "contentMediaType": "application/json"},
+                },
+                "required": ["event", "data"],
+            }
+        }
+    },
+}
+
 Event = tuple[str, dict[str, Any]]
 
 

@@ -16,6 +16,7 @@ from app.web.exports import export_response
 from app.web.keys import may_change, owner
 from app.web.rendered import rendered
 
+EXPORT_TYPES = ("application/json", "application/geo+json", "application/xml", "application/zip", "text/csv")
 SHOWN = ("threshold", "classes", "exclude")
 
 
@@ -90,7 +91,7 @@ def get_image(path: schemas.RunPath, query: schemas.ImageQuery) -> Response:
     "/runs/<run_id>/export",
     operation_id="getExport",
     summary="Export the result",
-    responses=answers(404, 409, s200=media("The file.", "application/json", "application/zip", "text/csv")),
+    responses=answers(404, 409, s200=media("The file.", *EXPORT_TYPES)),
 )
 def get_export(path: schemas.RunPath, query: schemas.ExportQuery) -> Response:
     """The result as a file of another tool's format. 409 until the run is done."""
@@ -104,7 +105,7 @@ def get_export(path: schemas.RunPath, query: schemas.ExportQuery) -> Response:
     "/runs/<run_id>/events",
     operation_id="getEvents",
     summary="Follow a run",
-    responses=answers(404, s200=media("Server-sent events.", "text/event-stream")),
+    responses=answers(404, s200=events.DOCUMENTED),
 )
 def get_events(path: schemas.RunPath) -> Response:
     """Server-sent events: `position` while it is queued, `running`, and at last `done`, `failed` or `cancelled`."""

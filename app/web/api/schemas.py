@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 
+from app.vision.export import FORMATS
+
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Names = list[str]
@@ -115,7 +117,9 @@ class ImageQuery(Strict):
 
 
 class ExportQuery(Strict):
-    format: str = Field(description="Name of the export format.", json_schema_extra={"example": "coco"})
+    format: str = Field(
+        description="Name of the export format.", json_schema_extra={"enum": [*FORMATS], "example": "coco"}
+    )
     threshold: Score = optional("Least score of an exported instance. Default: what the run asked for.")
     classes: Names = optional("Names of the classes to export, repeated or separated by commas. Default: all.")
     exclude: Names = optional("Names of the classes to leave out.")

@@ -1,0 +1,150 @@
+"""The OpenAPI file, and schemathesis against it: no 5xx, and no answer that the file does not know."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as budget
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.schemas import APIOperation
+
+from app.settings import Settings
+from tests.unit import api_service
+from tests.unit.api_service import PHOTO, Service
+
+FILE = "/api/v1/openapi.json"
+EXAMPLES = 30
+# Not everything that makes a request wrong can be said in a schema: a cursor of ours, base64 of a photo.
+load_all_checks()
+(UNSAID,) = CHECKS.get_by_names(["positive_data_acceptance"])
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An application with a finished run, a waiting one and a batch."""
+    yield from api_service.running(Settings(data_dir=str(tmp_path_factory.mktemp("data")), secret_key="tests"))
+
+
+@pytest.fixture(scope="module")
+def schema(service: Service) -> Any:
+    return schemathesis.openapi.from_wsgi(FILE, service.app)
+
+
+def document(service: Service) -> dict[str, Any]:
+    return dict(service.client.get(FILE).json or {})
+
+
+def operations(service: Service) -> list[tuple[str, str, dict[str, Any]]]:
+    paths = document(service)["paths"]
+    return [(path, method, operation) for path, item in paths.items() for method, operation in item.items()]
+
+
+def test_the_file_is_valid_openapi_3_1(service: Service) -> None:
+    spec = document(service)
+    assert spec["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(spec).validate()
+
+
+def test_the_file_names_every_route_of_the_api_and_nothing_else(service: Service) -> None:
+    documented = {(path, method.upper()) for path, method, _ in operations(service)}
+    served = {
+        (rule.rule.replace("<", "{").replace(">", "}"), method)
+        for rule in service.app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1") and rule.rule != FILE
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert documented == served
+
+
+def test_every_operation_says_what_it_does_and_tells_errors_as_problems(service: Service) -> None:
+    for path, method, operation in operations(service):
+        assert operation["summary"], (path, method)
+        assert operation["description"], (path, method)
+        assert operation["operationId"], (path, method)
+        for status, answer in operation["responses"].items():
+            if status >= "400":
+                assert set(answer["content"]) == {"application/problem+json"}, (path, method, status)
+
+
+def test_photos_are_documented_in_their_three_forms(service: Service) -> None:
+    content = document(service)["paths"]["/api/v1/runs"]["post"]["requestBody"]["content"]
+    assert {"multipart/form-data", "application/json", "image/jpeg"} <= set(content)
+
+
+def ids(service: Service) -> list[str]:
+    """A finished run of this client, one in the queue, and none."""
+    service.know(PHOTO, "objects", "faces", "labels")
+    made = service.post(PHOTO, "?analyses=objects,faces,labels").json or {}
+    waiting = service.add(api_service.jpeg(50, 40))
+    return [made["id"], waiting.id, "nobody"]
+
+
+# Label of each operation, and whether there is anything that the schema forbids.
+LABELS = {
+    "POST /api/v1/runs": True,
+    "GET /api/v1/runs": True,
+    "GET /api/v1/runs/{run_id}": True,
+    "DELETE /api/v1/runs/{run_id}": False,
+    "POST /api/v1/runs/{run_id}/cancel": False,
+    "GET /api/v1/runs/{run_id}/image": True,
+    "GET /api/v1/runs/{run_id}/export": True,
+    "GET /api/v1/runs/{run_id}/events": False,
+    "GET /api/v1/batches/{batch_id}": False,
+    "GET /api/v1/models": False,
+}
+
+
+def by_label(schema: Any) -> dict[str, APIOperation]:
+    return {found.ok().label: found.ok() for found in schema.get_all_operations()}
+
+
+def test_no_operation_is_left_out_below(schema: Any) -> None:
+    assert set(by_label(schema)) == set(LABELS)
+
+
+@pytest.mark.parametrize(
+    ("label", "mode"),
+    [(label, mode) for label, wrong in LABELS.items() for mode in GenerationMode if wrong or mode.is_positive],
+)
+def test_every_answer_is_documented_and_none_is_5xx(
+    service: Service, schema: Any, label: str, mode: GenerationMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.api.events.REFRESH", 0.01)
+    known = ids(service)
+    turn = iter(range(10**6))
+
+    @given(case=by_label(schema)[label].as_strategy(generation_mode=mode))
+    @budget(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def attack(case: Case) -> None:
+        n = next(turn)
+        if "run_id" in case.path_parameters and n % 4 != 3 and mode.is_positive:
+            case.path_parameters["run_id"] = known[n % len(known)]
+        if label.endswith("/events"):
+            service.answer()  # a stream ends with its run
+        if label == "POST /api/v1/runs":
+            case.query.pop("wait", None)
+            service.redis.flushdb()
+            service.services.jobs.announce([found.card for found in service.found.values()], {})
+            if mode.is_positive and case.media_type == "image/jpeg":
+                case.body = PHOTO
+        case.call_and_validate(excluded_checks=[UNSAID])
+
+    attack()
+
+
+def test_the_file_is_the_same_for_everybody_and_small_enough_to_read(service: Service) -> None:
+    text = json.dumps(document(service))
+    assert len(text) < 100_000
+    assert "localhost" not in text
