@@ -28,7 +28,7 @@ GPU_DRIVER = Path("/proc/driver/nvidia/version")
 STAMP, BEGUN = ".installed", ".installing"
 # Gigabytes that an installation takes, with room for pip's unpacking.
 DISK = {"serve": 2.0, "cpu": 4.0, "gpu": 9.0}
-# In the registry's torch for GPUs, opened by it only when one is used: 1.3 GB.
+# In the registry's torch for GPUs, opened by it only when one is used: 1.4 GB.
 GPU_PACKAGES = ("triton", "nvidia-nvtx")
 GPU_FILES = ("cudnn/lib/libcudnn_*", "cu13/lib/libcusolverMg*", "cu13/lib/libnvrtc.alt*", "cu13/lib/libnvperf_*")
 # What pip calls installed may still not import.

@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("what", nargs="?", default="all", choices=(*PARTS, "check"))
     parser.add_argument("part", nargs="?", default="all", choices=PARTS, help="what to check")
     parser.add_argument("--with-parent", action="store_true", help="end when the process that started this one dies")
+    parser.add_argument("--analyzers", metavar="MODULE:FUNCTION", help="what makes the worker's analyzers")
     options = parser.parse_args()
     if options.with_parent:
         die_with_parent(signal.SIGTERM)
@@ -40,7 +41,7 @@ def main() -> None:
         if options.what == "check":
             sys.exit(0 if healthy(settings, options.part) else 1)
         if options.what == "all":
-            Launcher(settings).run()
+            Launcher(settings, ["--analyzers", options.analyzers] if options.analyzers else []).run()
         else:
             become(options.what, settings)
     except (SettingsError, LaunchError, StoreUnavailable) as error:

@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 from app.launch import LaunchError
@@ -28,8 +29,8 @@ GUNICORN = ["-m", "gunicorn", "--config", "python:app.launch.gunicorn", "app:cre
 class Launcher:
     """Starts the processes, keeps them alive, and ends them all when told."""
 
-    def __init__(self, settings: Settings):
-        self._settings = settings
+    def __init__(self, settings: Settings, worker_options: Sequence[str] = ()):
+        self._settings, self._worker_options = settings, worker_options
         self._stop, self._hurry = threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -61,7 +62,7 @@ class Launcher:
         """The worker and the web process."""
         worker = Supervised(
             "The worker",
-            [sys.executable, str(ROOT / "worker.py")],
+            [sys.executable, str(ROOT / "worker.py"), *self._worker_options],
             grace=self._settings.job_timeout + GRACE_WORKER,
             environment=environment,
             ending=signal.SIGKILL,  # What it has in hand is done again; SIGTERM would first finish it.
