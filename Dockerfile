@@ -1,52 +1,39 @@
-# syntax=docker/dockerfile:1
-# Targets: `app` (the default: everything, MMDetection included) and `serve` (exported engines only, no torch).
-#   docker build -t flask-detector .
-#   docker build -t flask-detector:serve --target serve .
-# A folder `wheels/` beside this file may hold a built mmcv-full, which spares its compilation.
+# Flask Detector: `docker build -t flask-detector .`, then `docker run -p 5000:5000 flask-detector`.
+# Nothing here needs BuildKit. Where a build has no network through Docker's bridge, add `--network host`.
 
-FROM debian:bookworm-slim AS base
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+FROM debian:bookworm-slim AS python
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3 python3-venv ca-certificates libglib2.0-0 \
- && rm -rf /var/lib/apt/lists/*
+    && apt-get install -y --no-install-recommends ca-certificates python3 \
+    && rm -rf /var/lib/apt/lists/*
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
+
+# Every package, in /opt/venv; torch for CPUs. mmcv-full is compiled here, which takes some minutes, unless the folder
+# `wheels` (git ignores it) holds a wheel of it.
+FROM python AS packages
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends build-essential python3-dev python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY scripts/install.py scripts/
+# A pattern that may match nothing needs a companion that is always there.
+COPY requirements.txt requirements-serve.txt wheels* wheels/
+RUN mv wheels/requirements*.txt . \
+    && PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --without-gpu
+
+# A user who may write to /data and nowhere else; any other user id works as well (`--user`, Heroku).
+FROM python AS base
+RUN useradd --uid 1000 --create-home detector \
+    && install --directory --owner detector --mode 1777 /data
 WORKDIR /app
-
-FROM base AS full-venv
-RUN apt-get update && apt-get install -y --no-install-recommends g++ python3-dev git && rm -rf /var/lib/apt/lists/*
-COPY scripts/install.py scripts/
-COPY requirements*.txt wheel[s]/ ./
-RUN mkdir -p wheels && mv ./*.whl wheels/ 2>/dev/null || true
-RUN --mount=type=cache,target=/root/.cache/pip \
-    VENV=/venv PIP_FIND_LINKS=/app/wheels python3 scripts/install.py \
- && find /venv -name '*.a' -delete \
- && rm -rf /venv/lib/python3.11/site-packages/torch/include /venv/lib/python3.11/site-packages/torch/test
-
-FROM base AS serve-venv
-COPY scripts/install.py scripts/
-COPY requirements*.txt ./
-RUN --mount=type=cache,target=/root/.cache/pip VENV=/venv python3 scripts/install.py --serve
-
-FROM full-venv AS engines
-COPY . .
-RUN /venv/bin/python -m app.vision.engine
-
-# What both images share: the program, a user of its own, health.
-FROM base AS runtime
-RUN useradd --create-home --uid 10001 detector && mkdir -p /data /app/checkpoints && chown detector /data /app/checkpoints
-ENV PATH=/venv/bin:$PATH HOST=0.0.0.0 DATA_DIR=/data
-COPY --chown=detector . .
-COPY --from=engines --chown=detector /app/checkpoints/engines checkpoints/engines
-EXPOSE 5000
+ENV HOST=0.0.0.0 DATA_DIR=/data CHECKPOINTS_DIR=/data/checkpoints MPLCONFIGDIR=/tmp/matplotlib
 VOLUME /data
-STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=120s --retries=3 CMD ["python", "scripts/health.py"]
+EXPOSE 5000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=180s --retries=6 CMD ["python", "-m", "app.launch", "check"]
 CMD ["python", "-m", "app.launch"]
 
-FROM runtime AS serve
-COPY --from=serve-venv /venv /venv
-ENV ENGINE=openvino
-USER detector
-
-FROM runtime AS app
-COPY --from=full-venv /venv /venv
+# The program with everything: fetches weights, readies them for OpenVINO, serves with either engine.
+FROM base AS runtime
+COPY --from=packages /opt/venv /opt/venv
+COPY . .
+RUN rm -rf wheels && python -m compileall -q app && CHECKPOINTS_DIR=checkpoints python -m app.vision.engine
 USER detector
