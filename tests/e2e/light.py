@@ -4,13 +4,14 @@ A worker loads them by its hook: `worker.py --analyzers tests.e2e.light:offer`.
 """
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
 from app.settings import Settings
 from app.vision.masks import encode
 from app.vision.registry import Offer
-from app.vision.results import Analysed, Faces, Instances, Labels, ModelCard
+from app.vision.results import Analysed, Faces, Instances, Labels, ModelCard, Result
 
 CLASSES = ("person", "car", "dog", "traffic light", "backpack", "kite")
 # Class, score, and box and extent as shares of the photo: centre x, centre y, width, height.
@@ -48,8 +49,7 @@ class Light:
         """Answer for (H, W, 3) uint8 RGB."""
         if rgb.shape[1] == SLOW_SIDE:
             time.sleep(SLOW_SECONDS)
-        made = {"objects": _objects, "faces": _faces, "labels": _labels}[self.card.analyzer]
-        return Analysed(self.card, made(rgb), {"detect": 0.01})
+        return Analysed(self.card, MAKERS[self.card.analyzer](rgb), {"detect": 0.01})
 
 
 def _objects(rgb: np.ndarray) -> Instances:
@@ -78,3 +78,6 @@ def _faces(rgb: np.ndarray) -> Faces:
 
 def _labels(rgb: np.ndarray) -> Labels:
     return Labels(("street_sign", "parking_meter", "cab", "mailbox", "umbrella"), (0.61, 0.17, 0.09, 0.04, 0.02))
+
+
+MAKERS: dict[str, Callable[[np.ndarray], Result]] = {"objects": _objects, "faces": _faces, "labels": _labels}

@@ -1,0 +1,38 @@
+"""Photos on disk for the browser to send; each is new to the service."""
+
+import itertools
+import random
+import zipfile
+from pathlib import Path
+
+from PIL import Image
+
+from tests.e2e.light import SLOW_SIDE
+
+_numbers = itertools.count(random.randrange(10**6))
+
+
+def photo(folder: Path, name: str = "street.jpg", *, slow: bool = False) -> Path:
+    """A photo of coloured bars."""
+    n = next(_numbers)
+    image = Image.effect_mandelbrot((640, 420), (-2.2, -1.4, 0.9, 1.4), 20).convert("RGB")
+    image.paste(((n * 53) % 256, (n * 97) % 256, n % 256), (0, 0, 80, 80))
+    if slow:
+        image = image.resize((SLOW_SIDE, 220))
+    image.save(folder / name, quality=90)
+    return folder / name
+
+
+def blank(folder: Path) -> Path:
+    """A photo of one colour, in which nothing sure is found."""
+    n = next(_numbers)
+    Image.new("RGB", (640, 420), (n % 256, (n * 7) % 256, 90)).save(folder / "blank.png")
+    return folder / "blank.png"
+
+
+def archive(folder: Path, *files: Path) -> Path:
+    """A ZIP of files."""
+    with zipfile.ZipFile(folder / "photos.zip", "w") as made:
+        for file in files:
+            made.write(file, file.name)
+    return folder / "photos.zip"

@@ -1,0 +1,66 @@
+"""axe-core finds nothing serious on any page, in light and dark, wide and narrow."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Page
+
+from tests.e2e import photos
+from tests.e2e.steps import done, send
+
+SERIOUS = ("serious", "critical")
+axe = Axe()
+
+
+@pytest.fixture(scope="module")
+def pages(site: str, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], Any]:
+    """The address of every kind of page, and the cookies that open them."""
+    folder = tmp_path_factory.mktemp("photos")
+    context = browser.new_context()
+    page = context.new_page()
+    found = {"start": site, "missing": f"{site}/nothing", "history": f"{site}/runs"}
+    send(page, site, photos.photo(folder), analyses=("faces", "labels"))
+    done(page)
+    found["run"] = page.url.split("?")[0]
+    send(page, site, photos.blank(folder))
+    done(page)
+    found["empty"] = page.url.split("?")[0]
+    (folder / "notes.txt").write_text("hello")
+    send(page, site, photos.photo(folder, "a.jpg"), folder / "notes.txt")
+    found["batch"] = page.url
+    page.wait_for_selector(".tile[data-state=done]")
+    cookies = context.storage_state()
+    context.close()
+    return found, cookies
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_serious_barrier(
+    pages: tuple[dict[str, str], Any], browser: Any, scheme: str, width: int
+) -> None:
+    addresses, cookies = pages
+    view = {"viewport": {"width": width, "height": 860}, "color_scheme": scheme, "storage_state": cookies}
+    context = browser.new_context(**view, reduced_motion="reduce")
+    page: Page = context.new_page()
+    found: dict[str, list[str]] = {}
+    for name, address in addresses.items():
+        page.goto(address)
+        if name in ("run", "empty"):
+            done(page)
+        violations = [v for v in axe.run(page).response["violations"] if v["impact"] in SERIOUS]
+        found |= {f"{name}: {v['id']}": [node["html"][:200] for node in v["nodes"]] for v in violations}
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways"
+    context.close()
+    assert found == {}
+
+
+def test_the_waiting_page_has_no_serious_barrier(site: str, visit: Callable[..., Page], tmp_path: Path) -> None:
+    page = visit()
+    page.route("**/static/js/run.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    send(page, site, photos.photo(tmp_path, slow=True))
+    violations = [v for v in axe.run(page).response["violations"] if v["impact"] in SERIOUS]
+    assert violations == []

@@ -1,0 +1,194 @@
+"""A photo's way in the browser: sent, waited for, looked at in every view, downloaded, deleted."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e import photos
+from tests.e2e.steps import VISIBLE, done, downloaded, listed, names, send, slide
+
+ALL = ("faces", "labels")
+Visit = Callable[..., Page]
+
+
+def test_a_photo_is_seen_at_once_and_its_result_after_the_wait(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path, slow=True))
+    expect(page.locator("#wait-words")).to_contain_text("Looking at the photo")
+    assert page.title().startswith("Looking at the photo")
+    box = page.locator("#photo").bounding_box()
+    done(page)
+    assert page.locator("#photo").bounding_box() == box, "the stage keeps its shape"
+    assert page.title() == "street.jpg · Flask Detector"
+    assert names(page) == ["person 98 %", "backpack 55 %", "car 62 %", "person 86 %", "car 91 %", "dog 77 %"]
+    assert listed(page) == ["person", "car", "person", "dog", "car", "backpack"]
+
+
+def test_the_download_is_byte_for_byte_the_image_of_what_is_shown(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    address = page.url.split("?")[0]
+    name, before = downloaded(page)
+    assert name == "detected_street.jpg"
+    assert before == page.request.get(f"{address}/image?threshold=0.5").body()
+    slide(page, 30)
+    page.locator(".chip", has_text="car").click()
+    page.locator(".layers label", has_text="Masks").click()
+    _, after = downloaded(page)
+    assert after == page.request.get(f"{address}/image?threshold=0.3&exclude=car&masks=0").body()
+    assert after != before
+    with page.expect_download() as waiting:
+        page.locator(".menu summary").click()
+        page.get_by_role("link", name="CSV").click()
+    rows = Path(waiting.value.path()).read_text()
+    assert "traffic light" in rows
+    assert "car" not in rows
+
+
+def test_slider_chips_and_layers_act_at_once_without_a_request(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    page.wait_for_load_state("networkidle")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    slide(page, 80)
+    assert sorted(names(page)) == ["car 91 %", "person 86 %", "person 98 %"]
+    slide(page, 5)
+    assert len(names(page)) == 9
+    assert page.locator("#sum b").inner_text() == "9\u00a0objects"
+    page.locator(".chip", has_text="person").click()
+    assert len(names(page)) == 6
+    assert "person" not in listed(page)
+    expect(page.locator(".chip", has_text="person").locator("b")).to_have_text("3")
+    page.get_by_role("button", name="Show all").click()
+    assert len(names(page)) == 9
+    for layer, selector in (("Masks", ".mask"), ("Boxes", "rect.box"), ("Labels", ".tag")):
+        shown = f"#stage svg {selector}:not([display])"
+        assert page.locator(shown).count() > 0
+        page.locator(".layers label", has_text=layer).click()
+        assert page.locator(shown).count() == 0
+    assert requests == []
+
+
+def test_the_address_keeps_the_view_for_a_reload_and_for_others(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    slide(page, 60)
+    page.locator(".chip", has_text="dog").click()
+    page.wait_for_url("**?threshold=0.6&exclude=dog")
+    other = visit(page.url)
+    done(other)
+    assert names(other) == names(page)
+    assert other.locator("#threshold-out").inner_text() == "60\u00a0%"
+    expect(other.get_by_role("checkbox", name="dog")).not_to_be_checked()
+    assert other.locator("summary", has_text="Delete").count() == 0
+
+
+def test_pointing_lights_up_clicking_pins_and_esc_frees(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    box = page.locator("#stage svg").bounding_box()
+    assert box
+    car = (box["x"] + 0.65 * box["width"], box["y"] + 0.66 * box["height"])
+    page.mouse.move(*car)
+    assert page.locator(".inst.on").get_attribute("aria-label") == "car 91\u00a0%"
+    assert page.locator("#list li.on .what").inner_text() == "car"
+    page.mouse.click(*car)
+    page.mouse.move(2, 2)
+    assert page.locator(".inst[aria-pressed=true]").get_attribute("aria-label") == "car 91\u00a0%"
+    assert page.locator(".inst.on").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator(".inst.on").count() == 0
+    page.locator("#list li", has_text="dog").hover()
+    assert page.locator(".inst.on").get_attribute("aria-label") == "dog 77\u00a0%"
+
+
+def test_the_keyboard_does_everything(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    page.keyboard.press("[")
+    assert page.locator("#threshold-out").inner_text() == "45\u00a0%"
+    page.keyboard.press("]")
+    page.keyboard.press("]")
+    assert page.locator("#threshold-out").inner_text() == "55\u00a0%"
+    order = names(page)
+    page.locator(VISIBLE).first.focus()
+    seen = []
+    for _ in order:
+        seen.append(str(page.evaluate("document.activeElement.ariaLabel")).replace("\u00a0", " "))
+        page.keyboard.press("Tab")
+    assert seen == order, "tab goes through the instances in reading order"
+    page.locator(VISIBLE).first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator(".inst[aria-pressed=true]").count() == 1
+    page.keyboard.press("Escape")
+    assert page.locator(".inst[aria-pressed=true]").count() == 0
+    expect(page.locator("#live")).to_contain_text("55")
+
+
+def test_faces_and_the_whole_photo_are_shown_when_asked(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path), analyses=ALL)
+    done(page)
+    assert "face 99 %" in names(page)
+    assert page.locator(".inst .point").count() == 5
+    assert page.locator("#stage svg .caption").text_content() == "street sign 61\u00a0% · parking meter 17\u00a0%"
+    expect(page.locator(".captions li")).to_have_count(5)
+    page.locator(".layers label", has_text="Faces").click()
+    assert "face 99 %" not in names(page)
+    assert "faces=0" in (page.locator("#download").get_attribute("href") or "")
+
+
+def test_nothing_sure_shows_weaker_guesses_to_choose_from(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.blank(tmp_path))
+    done(page)
+    assert page.locator(".empty").inner_text() == "Nothing above 50\u00a0%. 3\u00a0weaker guesses:"
+    assert names(page) == []
+    page.locator("#list li:not([hidden])").first.click()
+    assert names(page) == ["traffic light 41 %"]
+    assert page.locator(".empty").is_hidden()
+
+
+def test_a_deleted_photo_is_gone(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    address = page.url.split("?")[0]
+    page.locator("summary", has_text="Delete").click()
+    page.get_by_role("button", name="Delete it now").click()
+    page.wait_for_url("**/runs")
+    expect(page.get_by_role("status").first).to_contain_text("was deleted")
+    assert page.request.get(address).status == 404
+
+
+def test_without_scripts_everything_works_by_forms(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(site, java_script_enabled=False)
+    page.set_input_files("#photo", str(photos.photo(tmp_path, slow=True)))
+    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Show").wait_for()
+    page.locator("#threshold").fill("30")
+    page.locator(".chip", has_text="car").click()
+    page.locator(".layers label", has_text="Boxes").click()
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**?threshold=0.3&exclude=car&boxes=0")
+    source = page.locator("img.photo").last.get_attribute("src") or ""
+    assert page.locator("#sum b").inner_text() == "5\u00a0objects"
+    _, file = downloaded(page)
+    assert file == page.request.get(site + source).body()
+
+
+def test_the_status_of_a_finished_run_names_its_links(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    status = json.loads(page.request.get(page.url.split("?")[0] + "/status").text())
+    assert status["state"] == "done"
+    assert page.request.get(site + status["links"]["overlay"]).ok

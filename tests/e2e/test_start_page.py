@@ -1,0 +1,96 @@
+"""Photos are dropped, pasted, chosen or tried; several make a batch; errors stay on the page."""
+
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e import photos
+from tests.e2e.steps import done, downloaded, send
+
+Visit = Callable[..., Page]
+TRANSFER = """async ([bytes, name, type]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], name, { type }));
+  return data;
+}"""
+
+
+def transfer(page: Page, file: Path) -> object:
+    return page.evaluate_handle(TRANSFER, [list(file.read_bytes()), file.name, "image/jpeg"])
+
+
+def test_a_dropped_photo_is_previewed_and_sent(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(site)
+    page.route("**/", lambda route: route.continue_() if route.request.method == "GET" else None)
+    data = transfer(page, photos.photo(tmp_path))
+    page.dispatch_event("body", "dragover", {"dataTransfer": data})
+    expect(page.locator("#drop")).to_have_class("drop over")
+    page.dispatch_event("body", "drop", {"dataTransfer": data})
+    expect(page.locator("#preview img")).to_be_visible()
+    expect(page.locator("#sending-name")).to_have_text("street.jpg")
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_pasted_photo_is_sent(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(site)
+    data = transfer(page, photos.photo(tmp_path))
+    page.evaluate("data => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))", data)
+    done(page)
+
+
+def test_a_sample_is_one_click(site: str, visit: Visit) -> None:
+    page = visit(site)
+    page.get_by_role("button", name="A cup of coffee").click()
+    done(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("coffee.jpg")
+
+
+def test_what_is_no_photo_is_said_on_the_spot(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(site, allow="status of 415")
+    (tmp_path / "notes.txt").write_text("hello")
+    page.set_input_files("#photo", str(tmp_path / "notes.txt"))
+    expect(page.get_by_role("alert")).to_have_text(
+        "This file is not a photo we can read. JPEG, PNG, WebP, GIF, BMP and TIFF work."
+    )
+    expect(page.locator("#drop .ask")).to_be_visible()
+
+
+def test_several_photos_fill_a_grid_and_come_back_as_one_zip(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    (tmp_path / "notes.txt").write_text("hello")
+    files = [photos.photo(tmp_path, f"{n}.jpg") for n in range(3)] + [photos.photo(tmp_path, "slow.jpg", slow=True)]
+    send(page, site, *files, tmp_path / "notes.txt")
+    expect(page.locator(".refused li")).to_contain_text("notes.txt This file is not a photo we can read.")
+    expect(page.locator(".tile[data-state=done]")).to_have_count(4)
+    expect(page.locator("#progress-words")).to_have_text("4\u00a0photos, all looked at")
+    expect(page.locator("#progress")).to_be_hidden()
+    name, data = downloaded(page)
+    assert name.endswith(".zip")
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        assert sorted(archive.namelist()) == [f"detected_{n}.jpg" for n in ("0", "1", "2", "slow")]
+    page.locator("summary", has_text="Delete").click()
+    page.get_by_role("button", name="Delete them now").click()
+    page.wait_for_url("**/runs")
+    expect(page.get_by_text("No photos yet")).to_be_visible()
+
+
+def test_a_zip_is_a_batch(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.archive(tmp_path, photos.photo(tmp_path, "a.jpg"), photos.photo(tmp_path, "b.jpg")))
+    expect(page.locator(".tile[data-state=done]")).to_have_count(2)
+
+
+def test_the_history_finds_a_photo_by_its_class(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path, "busy.jpg"))
+    done(page)
+    send(page, site, photos.blank(tmp_path))
+    done(page)
+    page.goto(f"{site}/runs")
+    expect(page.locator(".tile")).to_have_count(2)
+    page.get_by_label("Showing").select_option("dog")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator(".tile .name")).to_have_text(["busy.jpg"])
