@@ -63,7 +63,7 @@ class OpenVINODetector:
 
     def load(self, device: str) -> None:
         """Compile the graphs. device: always the CPU here."""
-        suffix = "-int8" if self.runtime.precision == "int8" else ""
+        suffix = "" if self.runtime.precision == "bf16" else f"-{self.runtime.precision}"
         self._dense = self._compile(f"dense{suffix}.xml")
         self._boxes = self._compile(f"boxes{suffix}.xml")
         self._masks = self._compile(f"masks{suffix}.xml") if self.spec.masks else None

@@ -8,7 +8,7 @@ from app.vision.checkpoints import sha256_of
 from app.vision.engine.spec import SPEC_FILE, EngineError, EngineSpec
 
 # Raised when the same weights would be exported to graphs that answer differently.
-EXPORT_VERSION = "1"
+EXPORT_VERSION = "2"
 
 
 def engine_folder(model: Model, checkpoints: Path) -> Path:
