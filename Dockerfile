@@ -34,6 +34,9 @@ CMD ["python", "-m", "app.launch"]
 # The program with everything: fetches weights, readies them for OpenVINO, serves with either engine.
 FROM base AS runtime
 COPY --from=packages /opt/venv /opt/venv
-COPY . .
-RUN rm -rf wheels && python -m compileall -q app && CHECKPOINTS_DIR=checkpoints python -m app.vision.engine
+COPY worker.py ./
+COPY configs configs
+COPY checkpoints checkpoints
+COPY app app
+RUN python -m compileall -q app && CHECKPOINTS_DIR=checkpoints python -m app.vision.engine
 USER detector

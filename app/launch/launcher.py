@@ -1,5 +1,6 @@
 """The supervisor of everything: Redis, the worker, the web process."""
 
+import errno
 import logging
 import signal
 import socket
@@ -132,9 +133,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except PermissionError as error:
         raise LaunchError(f"Port {port} needs more rights than you have; choose another: PORT=8080 make up.") from error
-    except socket.gaierror as error:
-        raise LaunchError(f"HOST {host!r} is no address of this machine; try HOST=0.0.0.0.") from error
     except OSError as error:
-        if "in use" in str(error):
+        if error.errno == errno.EADDRINUSE:
             raise LaunchError(f"Port {port} is taken; choose another: PORT={port + 1} make up.") from error
-        raise LaunchError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+        reason = str(error.strerror).split(" (while")[0]
+        raise LaunchError(f"Cannot listen on {host}:{port} ({reason}); try HOST=127.0.0.1 or HOST=0.0.0.0.") from error

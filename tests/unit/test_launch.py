@@ -1,0 +1,177 @@
+"""The launcher's parts: sockets, folders, its own Redis, what it says."""
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.launch import LaunchError, prepare, redis_server
+from app.launch.launcher import listen
+from app.launch.processes import Supervised
+from app.launch.ready import introduction, local_address
+from app.settings import Settings
+from tests.conftest import free_port
+
+PYTHON = sys.executable
+
+
+def test_a_taken_port_is_one_line_with_the_next_step() -> None:
+    with listen("127.0.0.1", free_port()) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(LaunchError, match=rf"^Port {port} is taken; choose another: PORT={port + 1} make up\.$"):
+            listen("127.0.0.1", port)
+
+
+def test_an_address_of_another_machine_is_one_line() -> None:
+    with pytest.raises(LaunchError, match=r"Cannot listen on no such host:\d+ \(Name .*\); try HOST=127\.0\.0\.1 or"):
+        listen("no such host", free_port())
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:5000"),
+        ("127.0.0.1", "http://127.0.0.1:5000"),
+        ("::", "http://[::1]:5000"),
+        ("box.lan", "http://box.lan:5000"),
+    ],
+)
+def test_the_address_that_is_printed_works_on_this_machine(host: str, address: str) -> None:
+    assert local_address(Settings(host=host)) == address
+
+
+def test_what_is_printed_says_which_models_stand_in_and_what_is_missing() -> None:
+    state = {
+        "analyses": {"objects": {"title": "Starter", "note": "A stand-in."}, "faces": {"title": "MTCNN", "note": ""}},
+        "missing": {"labels": "Run `make weights`."},
+    }
+    lines = [line.strip() for line in introduction(Settings(), state, 3.4) if line]
+    assert lines == [
+        "Flask Detector is ready: http://127.0.0.1:5000  (after 3 s)",
+        "faces: MTCNN",
+        "objects: Starter",
+        "A stand-in.",
+        "labels: not available. Run `make weights`.",
+        "Ctrl-C ends it.",
+    ]
+
+
+def test_a_second_launcher_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    lock = prepare.only_one(tmp_path)
+    with pytest.raises(LaunchError, match="already runs on"):
+        prepare.only_one(tmp_path)
+    lock.close()
+    prepare.only_one(tmp_path).close()
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LaunchError, match=r"cannot be written to .* choose another"):
+        prepare.writable_folder(Settings(data_dir=str(tmp_path / "file" / "data")))
+
+
+def test_bundled_models_are_known_in_another_folder_too(tmp_path: Path) -> None:
+    bundled, folder = tmp_path / "bundled", tmp_path / "other"
+    (bundled / "engines" / "starter").mkdir(parents=True)
+    (bundled / "starter.pth").write_text("weights")
+    for _ in range(2):
+        prepare.link_bundled(folder, bundled)
+    assert (folder / "starter.pth").read_text() == "weights"
+    assert (folder / "engines" / "starter").is_dir()
+    prepare.link_bundled(bundled, bundled)
+    assert not (bundled / "starter.pth").is_symlink()
+
+
+def test_a_model_put_there_by_hand_is_left_alone(tmp_path: Path) -> None:
+    bundled, folder = tmp_path / "bundled", tmp_path / "other"
+    for place, text in ((bundled, "ours"), (folder, "theirs")):
+        place.mkdir()
+        (place / "starter.pth").write_text(text)
+    prepare.link_bundled(folder, bundled)
+    assert (folder / "starter.pth").read_text() == "theirs"
+
+
+def fake_server(path: Path, version: str) -> str:
+    path.write_text(f"#!/bin/sh\necho '{version}'\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_servers_that_cannot_read_each_others_files_have_folders_of_their_own(tmp_path: Path) -> None:
+    redis = fake_server(tmp_path / "a", "Redis server v=7.0.15 sha=0 malloc=libc")
+    valkey = fake_server(tmp_path / "b", "Valkey server v=9.1.2 sha=0 malloc=libc")
+    redis_server.embedded_redis(tmp_path / "data", redis)
+    redis_server.embedded_redis(tmp_path / "data", valkey)
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"redis-7", "valkey-9"}
+
+
+def test_a_server_that_does_not_run_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="does not run; install redis-server, or set REDIS_URL"):
+        redis_server.embedded_redis(tmp_path, fake_server(tmp_path / "a", "nonsense"))
+
+
+def test_the_server_inside_the_package_is_used_where_none_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    binary = redis_server.server_binary()
+    assert os.access(binary, os.X_OK)
+    assert Path(binary).name == "valkey-server"
+
+
+def test_a_child_that_keeps_dying_starts_again_later_and_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    now = 1000.0
+    monkeypatch.setattr("app.launch.processes.time.monotonic", lambda: now)
+    started = tmp_path / "started"
+    child = Supervised("The child", ["sh", "-c", f"echo x >>{started}"], grace=1)
+    waits = []
+    child.watch()
+    for _ in range(7):
+        assert child._process is not None
+        child._process.wait()
+        child.watch()
+        died = now
+        while child.pid is None:
+            now += 1
+            child.watch()
+        waits.append(now - died)
+    assert waits == [2, 4, 8, 16, 30, 30, 30]
+    child.stop()
+
+
+def test_a_child_that_does_not_end_by_itself_is_killed_with_its_own_children(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    code = (
+        "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        f"os.fork() or os.write({writer}, b'up'); time.sleep(1000)"
+    )
+    child = Supervised("The child", [PYTHON, "-c", code], grace=0.2, fds=[writer])
+    child.start()
+    os.close(writer)
+    assert os.read(reader, 2) == b"up"
+    child.stop()
+    # The end of the pipe: nobody holds it any more.
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    assert child.status == -signal.SIGKILL
+
+
+def test_a_child_reads_what_it_is_fed_and_writes_to_its_file(tmp_path: Path) -> None:
+    child = Supervised("The child", ["cat"], grace=5, feed="fed", output=tmp_path / "out")
+    child.start()
+    assert child._process is not None
+    assert child._process.wait(5) == 0
+    assert (tmp_path / "out").read_text() == "fed"
+
+
+def test_a_listening_socket_is_handed_down_to_a_child() -> None:
+    with listen("127.0.0.1", free_port()) as listener:
+        code = f"import socket; socket.socket(fileno={listener.fileno()}).accept()[0].send(b'child')"
+        child = Supervised("The child", [PYTHON, "-c", code], grace=5, fds=[listener.fileno()])
+        child.start()
+        with socket.create_connection(listener.getsockname(), timeout=20) as visitor:
+            assert visitor.recv(5) == b"child"
+        child.stop()
