@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.store.analyses import requeue
-from app.store.base import NAME_LENGTH, Part, clean, enter, follow, index_classes, photo_key
+from app.store.base import NAME_LENGTH, Part, clean, enter, follow, index_classes, photo_key, waiting
 from app.store.models import (
     CANCELLED,
     FAILED,
@@ -86,6 +86,8 @@ class Runs(Part):
             session.flush()
             index_classes(session, [run.id])
             follow(session, [run])
+            for id in queued:  # an unfinished run may have asked for one that failed and is tried again now
+                follow(session, waiting(session, id))
             session.refresh(run, ["photo", "analyses"])
         return run, queued
 

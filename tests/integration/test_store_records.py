@@ -86,6 +86,19 @@ def test_a_failed_analysis_is_tried_again_for_the_next_run_alone(store: Store):
     assert store.get_run(first.id).state == FAILED
 
 
+def test_an_unfinished_run_takes_part_when_another_one_tries_its_failed_analysis_again(store: Store):
+    photo = made.photo()
+    first, _ = add(store, photo, identities=BOTH)
+    ids = {analysis.analyzer: analysis.id for analysis in first.analyses}
+    store.fail_analysis(ids["faces"], "No.")
+    second, queued = add(store, photo, identities={"faces": BOTH["faces"]})
+    assert queued == [ids["faces"]]
+    assert store.get_run(first.id).state == QUEUED
+    assert store.finish_analysis(ids["faces"], made.faces()) == sorted([first.id, second.id])
+    assert store.finish_analysis(ids["objects"], made.objects()) == [first.id]
+    assert store.get_run(first.id).error is None
+
+
 def test_a_second_start_of_a_running_analysis_is_another_attempt(store: Store):
     _, [id] = add(store)
     store.start_analysis(id)

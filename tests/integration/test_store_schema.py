@@ -1,13 +1,16 @@
 """The tables: made once whoever starts first, equal to the models, and quick to check."""
 
+import base64
+import os
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, inspect, text
 
 from app.settings import Settings, SettingsError
 from app.store import Store, StoreUnavailable, schema
@@ -58,10 +61,8 @@ def test_the_migrations_can_be_undone(empty: Settings):
 
 
 def test_processes_that_start_together_migrate_once(empty: Settings):
-    command = [sys.executable, "-c", MIGRATE.format(repr(empty).replace("Settings(", "Settings("))]
-    command[2] = MIGRATE.format(
-        f"Settings(data_dir={empty.data_dir!r}, database_url={empty.database_url!r}, secret_key='x')"
-    )
+    program = MIGRATE.format(f"Settings(data_dir={empty.data_dir!r}, database_url={empty.database_url!r})")
+    command = [sys.executable, "-c", program]
     started = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     answers = [process.communicate(timeout=60)[0].strip() for process in started]
     assert sorted(answers) == ["False", "False", "True"]
@@ -80,8 +81,7 @@ def test_a_migration_that_breaks_in_the_middle_leaves_no_table(empty: Settings, 
             store.migrate()
     assert store.migrate()
     with store.session() as session:
-        context = pytest.importorskip("sqlalchemy").inspect(session.connection())
-        assert not context.has_table("half")
+        assert not inspect(session.connection()).has_table("half")
     store.close()
 
 
@@ -165,29 +165,42 @@ def test_a_connection_that_the_server_closed_is_replaced(postgres_url: str, sett
 
 
 def test_threads_and_a_forked_child_use_connections_of_their_own(either_store: Store):
-    import os
-
     either_store.check()
     pid = os.fork()
     if pid == 0:
+        code = 1
         try:
             either_store.check()
             code = 0
         finally:
-            os._exit(code if "code" in locals() else 1)
-    failures: list[BaseException] = []
-
-    def use() -> None:
-        try:
-            for _ in range(20):
-                either_store.check()
-        except StoreUnavailable as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=use) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+            os._exit(code)
+    with ThreadPoolExecutor(8) as pool:
+        for use in [pool.submit(either_store.check) for _ in range(100)]:
+            use.result(30)
     assert os.waitpid(pid, 0)[1] == 0
-    assert failures == []
+
+
+def test_the_history_reads_its_index_in_order_and_never_sorts_or_scans(settings: Settings):
+    store = Store.from_settings(settings)
+    store.migrate()
+    asked: list[tuple[str, tuple]] = []
+
+    def note(_connection, _cursor, statement, parameters, *_) -> None:
+        if statement.startswith("SELECT") and "LIMIT" in statement:
+            asked.append((statement, parameters))
+
+    event.listen(store.database.engine, "before_cursor_execute", note)
+    then = datetime(2026, 1, 1, tzinfo=UTC)
+    cursor = base64.urlsafe_b64encode(b"1767225600000000:x").decode()
+    for class_name in (None, "cat"):
+        store.history("v:x", class_name=class_name)
+        store.history("v:x", class_name=class_name, cursor=cursor, since=then, until=then)
+    event.remove(store.database.engine, "before_cursor_execute", note)
+    assert len(asked) == 4
+    with store.reading() as session:
+        for number, (statement, parameters) in enumerate(asked):
+            plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps = [row[3] for row in plan]
+            assert f"INDEX ix_run{'s' if number < 2 else '_classes'}_history" in steps[0]
+            assert all(step.startswith("SEARCH") for step in steps), steps
+    store.close()
