@@ -60,6 +60,8 @@ def _row(model: Model, settings: Settings, serving: bool) -> Sequence[str]:
         state = "installed"
     else:
         state = f"to fetch, {_size(model)}" if _size(model) else "to fetch"
+    if model.gpu_only:
+        state += ", needs a GPU"
     return (model.name, model.analyzer, model.data, *precision, model.licence, state)
 
 

@@ -68,8 +68,8 @@ def _load(loader: str, settings: Settings) -> Offer:
     """Call `module:function` with the settings, and load every analyzer that it offers."""
     module, _, name = loader.partition(":")
     offer: Offer = getattr(import_module(module), name)(settings)
+    offer.load(settings.device)
     for analyzer in offer.analyzers.values():
-        analyzer.load(settings.device)
         log.info("%s is ready: %s", analyzer.card.analyzer, analyzer.card.title)
     return offer
 

@@ -13,7 +13,10 @@ class Analyzer(Protocol):
     card: ModelCard
 
     def load(self, device: str) -> None:
-        """Read the weights and be ready. device: `cpu` or `cuda`. Raises CheckpointError when they are unusable."""
+        """Read the weights and be ready.
+
+        device: `cpu`, `cuda`, or `auto` for CUDA where there is some. Raises CheckpointError when they are unusable.
+        """
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Look at one upright photo, (H, W, 3) uint8 RGB. Never keeps a reference to it."""

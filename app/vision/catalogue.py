@@ -36,6 +36,7 @@ class Model:
     labels: class names, or `coco`, `imagenet`, or `checkpoint` for the names that the file itself holds.
     rank: of the installed models the one of the highest rank is served; 0 is a stand-in for all others.
     home: the catalogue's own folder, where the weights lie beside it, as a training leaves them.
+    gpu_only: it uses operations that exist for CUDA only.
     box_ap, mask_ap: published average precision in percent on data, the data set that the model was trained for.
     """
 
@@ -54,6 +55,7 @@ class Model:
     labels: str | tuple[str, ...] = ()
     rank: float = 1
     note: str = ""
+    gpu_only: bool = False
     data: str = "COCO"
     box_ap: float | None = None
     mask_ap: float | None = None

