@@ -142,6 +142,7 @@ class Supervisor:
                 cards = [ModelCard.from_dict(card) for card in child.offer["cards"]]
                 jobs.announce(cards, child.offer["missing"])
                 child.offer, self._beaten = None, 0.0
+                log.info("announced: %s", ", ".join(card.analyzer for card in cards) or "nothing")
         if time.monotonic() - self._beaten >= names.HEARTBEAT:
             for child in self._children:
                 jobs.beat(child.name, child.ready, child.job)

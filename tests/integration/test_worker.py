@@ -1,0 +1,269 @@
+"""The worker survives what happens to it: each misfortune is real, on a real Redis."""
+
+import contextlib
+import io
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import redis
+from PIL import Image
+
+from app.intake import read_photo
+from app.jobs import names
+from app.jobs.recovery import Reconciler
+from app.jobs.submit import submit
+from app.services import Services
+from app.settings import Settings
+from app.store.models import DONE, FAILED, FINISHED, RUNNING, Run
+from tests.conftest import ROOT, free_port
+from tests.integration import odd_analyzers as odd
+
+# Far beyond what anything here takes on a busy machine: the tests wait for events, not for times.
+PATIENCE = 60.0
+
+
+class Worker:
+    """A running `worker.py`, whose log can be waited for."""
+
+    def __init__(self, settings: Settings, **more: str):
+        environ = {
+            **os.environ,
+            "DATA_DIR": settings.data_dir,
+            "REDIS_URL": settings.redis_url,
+            "SECRET_KEY": settings.secret_key,
+            "JOB_TIMEOUT": "3",
+            **more,
+        }
+        command = [sys.executable, "worker.py", "--analyzers", "tests.integration.odd_analyzers:offer"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.put(line)
+
+    def wait_for(self, text: str) -> str:
+        """The next line of the log that holds a text."""
+        while True:
+            line = self._lines.get(timeout=PATIENCE)
+            if text in line:
+                return line
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def services(tmp_path: Path, clean_redis_url: str) -> Services:
+    made = Services.from_settings(
+        Settings(data_dir=str(tmp_path), redis_url=clean_redis_url, secret_key="a key for tests")
+    )
+    made.store.migrate()
+    os.mkfifo(tmp_path / "at work")
+    os.mkfifo(tmp_path / "go")
+    return made
+
+
+@pytest.fixture
+def start(services: Services) -> Iterator[Callable[..., Worker]]:
+    """Starts workers, which end with the test; each is ready when the call returns."""
+    started: list[Worker] = []
+
+    def make(**more: str) -> Worker:
+        worker = Worker(services.settings, **more)
+        started.append(worker)
+        worker.wait_for("labels is ready")
+        worker.wait_for("announced")
+        return worker
+
+    yield make
+    for worker in started:
+        worker.stop(signal.SIGKILL)
+
+
+def send(services: Services, width: int) -> Run:
+    """Submit a new photo of a width that tells the analyzer what to do."""
+    pixels = np.random.default_rng().integers(0, 255, (32, width, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    photo = read_photo(file.getvalue(), max_bytes=2**20, max_pixels=10**6)
+    return submit(services, photo, name="a.png", analyses=["labels"], owner="v:a")
+
+
+def ended(services: Services, run: Run) -> Run:
+    """The run once it is over."""
+    services.jobs.wait(run.id, PATIENCE, until=lambda: services.store.get_run(run.id).state in FINISHED)
+    return services.store.get_run(run.id)
+
+
+def at_work(services: Services) -> int:
+    """Wait until an analyzer says that it is at work; the id of its process."""
+    return int((services.settings.data_path / "at work").read_text())
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_a_photo_is_analysed_by_a_worker_that_loaded_its_models_once(
+    services: Services, start: Callable[..., Worker]
+) -> None:
+    start()
+    runs = [ended(services, send(services, odd.FINE)) for _ in range(3)]
+    assert [run.state for run in runs] == [DONE] * 3
+    assert services.store.results(runs[0])["labels"].result.to_dict()["names"] == ["odd"]
+    assert len((services.settings.data_path / "loads").read_text().split()) == 1
+    assert services.jobs.missing() == {"objects": "Objects need a model."}
+    assert services.jobs.service_time("labels") is not None
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (odd.HANG, "took longer than 3 seconds"),
+        (odd.SEGFAULT, "stopped 3 times"),
+        (odd.OUT_OF_MEMORY, "more memory than the server has"),
+        (odd.RAISE, "failed"),
+    ],
+    ids=["hangs in native code", "segfault", "out of memory", "exception"],
+)
+def test_what_breaks_an_analysis_is_said_in_a_sentence_and_the_next_one_is_served(
+    services: Services, start: Callable[..., Worker], width: int, said: str
+) -> None:
+    start()
+    broken, fine = send(services, width), send(services, odd.FINE)
+    run = ended(services, broken)
+    assert run.state == FAILED
+    assert said in str(run.error)
+    assert ended(services, fine).state == DONE
+
+
+def test_an_analysis_whose_process_is_killed_is_run_again(services: Services, start: Callable[..., Worker]) -> None:
+    start(JOB_TIMEOUT="100")
+    run = send(services, odd.STOP_ONCE)
+    os.kill(at_work(services), signal.SIGKILL)
+    run = ended(services, run)
+    assert run.state == DONE
+    assert run.analyses[0].attempts == 2
+
+
+def test_sigterm_finishes_the_analysis_in_hand(services: Services, start: Callable[..., Worker]) -> None:
+    worker = start(JOB_TIMEOUT="100")
+    run = send(services, odd.WAIT)
+    child = at_work(services)
+    worker.process.terminate()
+    assert services.store.get_run(run.id).state == RUNNING
+    (services.settings.data_path / "go").write_text("go")
+    assert ended(services, run).state == DONE
+    assert worker.process.wait(PATIENCE) == 0
+    assert not alive(child)
+
+
+def test_a_killed_supervisor_leaves_no_process_and_the_next_one_takes_its_work_back(
+    services: Services, start: Callable[..., Worker]
+) -> None:
+    worker = start(JOB_TIMEOUT="100")
+    run = send(services, odd.STOP_ONCE)
+    child = os.pidfd_open(at_work(services))
+    worker.stop(signal.SIGKILL)
+    signalled = _wait_for_exit(child)
+    assert signalled
+    start(JOB_TIMEOUT="100")
+    run = ended(services, run)
+    assert run.state == DONE
+    assert run.analyses[0].attempts == 2
+
+
+def _wait_for_exit(pidfd: int) -> bool:
+    import select
+
+    with contextlib.closing(os.fdopen(pidfd)):
+        return bool(select.select([pidfd], [], [], PATIENCE)[0])
+
+
+def test_the_worker_goes_on_after_redis_was_away(tmp_path: Path) -> None:
+    folder, port = tmp_path / "redis", free_port()
+    folder.mkdir()
+    settings = Settings(data_dir=str(tmp_path), redis_url=f"redis://127.0.0.1:{port}/0", secret_key="a key for tests")
+    services = Services.from_settings(settings)
+    with _redis(folder, port):
+        services.store.migrate()
+        worker = Worker(settings)
+        try:
+            worker.wait_for("announced")
+            assert ended(services, send(services, odd.FINE)).state == DONE
+        except BaseException:
+            worker.stop(signal.SIGKILL)
+            raise
+    worker.wait_for("not reported yet")
+    try:
+        with _redis(folder, port):
+            assert ended(services, send(services, odd.FINE)).state == DONE
+    finally:
+        worker.stop(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _redis(folder: Path, port: int) -> Iterator[None]:
+    from app.launch.redis_server import server_binary
+
+    command = [server_binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
+    with subprocess.Popen([*command, "--save", ""], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        for line in server.stdout:
+            if "eady to accept connections" in line:
+                break
+        try:
+            yield
+        finally:
+            server.terminate()
+
+
+def test_an_analysis_that_never_reached_the_queue_is_found(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(self: object, analysis_id: str) -> None:
+        raise redis.ConnectionError("Redis went away between the store and the queue")
+
+    monkeypatch.setattr("app.jobs.names.LOST_AFTER", -1)
+    services.jobs.announce([odd.Odd(services.settings.data_path).card], {})
+    with monkeypatch.context() as patch:
+        patch.setattr("app.jobs.queue.Jobs.enqueue", away)
+        with pytest.raises(redis.ConnectionError):
+            send(services, odd.FINE)
+    lost = [analysis.id for analysis in services.store.pending_analyses()]
+    reconciler = Reconciler(services.store, services.jobs)
+    assert reconciler.look() == []
+    assert reconciler.look() == lost
+    assert services.jobs.waiting() == lost
+
+
+def test_a_running_analysis_that_no_worker_holds_is_given_up_after_its_last_attempt(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.jobs.names.LOST_AFTER", -1)
+    services.jobs.announce([odd.Odd(services.settings.data_path).card], {})
+    run = send(services, odd.FINE)
+    reconciler = Reconciler(services.store, services.jobs)
+    for _ in range(names.MAX_ATTEMPTS):
+        services.jobs.cancel(run.analyses[0].id)  # as a worker that takes it from the queue and dies
+        services.store.start_analysis(run.analyses[0].id)
+        reconciler.look()
+        assert reconciler.look() == [run.analyses[0].id]
+    run = services.store.get_run(run.id)
+    assert run.state == FAILED
+    assert "stopped 3 times" in str(run.error)
