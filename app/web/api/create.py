@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Response, json, request, url_for
+from flask import Response, request, url_for
 
 from app.errors import BadRequest, NotFound, PublicError
 from app.intake.photo import Photo, read_photo
@@ -14,7 +14,7 @@ from app.store.models import FINISHED, Run
 from app.vision.view import View
 from app.web import services
 from app.web.api import schemas
-from app.web.api.blueprint import answers, api, header, json_answer
+from app.web.api.blueprint import answer, answers, api, header, json_answer
 from app.web.api.idempotency import claim, fingerprint
 from app.web.api.serialise import absolute, full, summary
 from app.web.api.sources import Source, check_webhook, read_request
@@ -118,7 +118,7 @@ def _again(held: Services, reference: str) -> Run | str | None:
 def _one(run: Run, query: schemas.CreateQuery, preferred: float | None) -> Response:
     ended = run.state in FINISHED
     body = full(run, {}, coordinates=query.coordinates, mask_form=query.masks)
-    response = Response(json.dumps(body), 200 if ended else 202, mimetype="application/json")
+    response = answer(body, 200 if ended else 202)
     response.headers["Location"] = absolute(url_for("api.get_run", run_id=run.id))
     if preferred is not None:
         response.headers["Preference-Applied"] = f"wait={preferred:g}"
@@ -126,7 +126,7 @@ def _one(run: Run, query: schemas.CreateQuery, preferred: float | None) -> Respo
 
 
 def _batch(held: Services, batch_id: str) -> Response:
-    response = Response(json.dumps(batch_body(held, batch_id)), 202, mimetype="application/json")
+    response = answer(batch_body(held, batch_id), 202)
     response.headers["Location"] = absolute(url_for("api.get_batch", batch_id=batch_id))
     return response
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from flask import Response, json, jsonify, request
+from flask import Response, request
 
 from app.errors import NotReady
 from app.store.models import FINISHED, Run
 from app.vision.view import MEDIA_TYPES
 from app.web import services
 from app.web.api import events, schemas
-from app.web.api.blueprint import answers, api, media
+from app.web.api.blueprint import answer, answers, api, media
 from app.web.api.create import batch_body
 from app.web.api.serialise import full, links, summary, view_of
 from app.web.exports import export_response
@@ -31,14 +31,14 @@ def list_runs(query: schemas.HistoryQuery) -> Response:
         since=query.since and query.since.astimezone(),
         until=query.until and query.until.astimezone(),
     )
-    return jsonify({"runs": [summary(run) for run in page.runs], "next": page.next_cursor})
+    return answer({"runs": [summary(run) for run in page.runs], "next": page.next_cursor})
 
 
 @api.get("/runs/<run_id>", operation_id="getRun", summary="Get a run", responses=answers(404, s200=schemas.Run))
 def get_run(path: schemas.RunPath, query: schemas.ResultOptions) -> Response:
     """Its state, place in the queue and times; and of its result what the query asks for."""
     run = services().store.get_run(path.run_id)
-    return jsonify(full(run, _shown(query), coordinates=query.coordinates, mask_form=query.masks))
+    return answer(full(run, _shown(query), coordinates=query.coordinates, mask_form=query.masks))
 
 
 @api.delete(
@@ -65,7 +65,7 @@ def cancel_run(path: schemas.RunPath) -> Response:
     """End a run that has not ended. For its owner only. A run that has ended stays as it is."""
     run = _own(path.run_id)
     _cancel(run)
-    return jsonify(summary(services().store.get_run(run.id)))
+    return answer(summary(services().store.get_run(run.id)))
 
 
 @api.get(
@@ -118,7 +118,7 @@ def get_events(path: schemas.RunPath) -> Response:
 )
 def get_batch(path: schemas.BatchPath) -> Response:
     """The runs of several photos that were sent in one go."""
-    return jsonify(batch_body(services(), path.batch_id))
+    return answer(batch_body(services(), path.batch_id))
 
 
 @api.get("/models", operation_id="listModels", summary="List the models", responses=answers(s200=schemas.Models))
@@ -129,7 +129,7 @@ def list_models() -> Response:
         {**card.to_dict(), "identity": card.identity, "seconds": jobs.service_time(name)}
         for name, card in sorted(jobs.cards().items())
     ]
-    return Response(json.dumps({"models": models, "workers": jobs.workers()}), mimetype="application/json")
+    return answer({"models": models, "workers": jobs.workers()})
 
 
 def _shown(query: schemas.ResultOptions | schemas.ExportQuery) -> dict[str, Any]:
