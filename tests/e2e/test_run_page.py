@@ -138,7 +138,7 @@ def test_faces_and_the_whole_photo_are_shown_when_asked(site: str, visit: Visit,
     send(page, site, photos.photo(tmp_path), analyses=ALL)
     done(page)
     assert "face 99 %" in names(page)
-    assert page.locator(".inst .point").count() == 5
+    assert page.locator(".shape .point").count() == 5
     assert page.locator("#stage svg .caption").text_content() == "street sign 61\u00a0% · parking meter 17\u00a0%"
     expect(page.locator(".captions li")).to_have_count(5)
     page.locator(".layers label", has_text="Faces").click()

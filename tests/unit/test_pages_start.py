@@ -33,7 +33,7 @@ def test_the_start_offers_a_drop_area_three_samples_and_the_analyses(visitor: Vi
 
 
 def test_samples_are_served_and_nothing_beside_them(visitor: Visitor) -> None:
-    answer = visitor.get("/samples/cat.jpg")
+    answer = visitor.get("/samples/coffee.jpg")
     assert (answer.status_code, answer.mimetype) == (200, "image/jpeg")
     assert visitor.get("/samples/README.md").status_code == 404
     assert visitor.get("/samples/..%2fapp%2fsettings.py").status_code == 404

@@ -44,7 +44,7 @@ def test_no_template_has_an_inline_script_or_style() -> None:
 
 
 def test_a_form_without_its_token_is_refused_in_plain_words(service: Service) -> None:
-    answer = service.client.post("/", data={"sample": "cat.jpg"})
+    answer = service.client.post("/", data={"sample": "coffee.jpg"})
     assert answer.status_code == 400
     assert "Reload it" in answer.text
     assert service.services.jobs.waiting() == []
@@ -53,7 +53,7 @@ def test_a_form_without_its_token_is_refused_in_plain_words(service: Service) ->
 def test_another_visitors_token_is_refused(service: Service) -> None:
     one, other = Visitor(service), Visitor(service)
     other.get("/")
-    answer = other.client.post("/", data={"sample": "cat.jpg", "csrf_token": one.token()})
+    answer = other.client.post("/", data={"sample": "coffee.jpg", "csrf_token": one.token()})
     assert answer.status_code == 400
 
 

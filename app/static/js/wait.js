@@ -2,7 +2,7 @@
 
 import { announce } from "./announce.js";
 
-const SOONEST_MS = 120;
+const SOONEST_MS = 60;
 const LATEST_MS = 2000;
 const GUESS_S = 4;
 const ENDED = ["done", "failed", "cancelled"];

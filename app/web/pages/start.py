@@ -16,9 +16,9 @@ pages = Blueprint("start", __name__)
 SAMPLES_FOLDER = ROOT / "test_images"
 # Photos to try, with what to call them and their size in pixels.
 SAMPLES = {
-    "coffee.jpg": ("A cup of coffee", 600, 400),
     "astronaut.jpg": ("An astronaut", 512, 512),
-    "cat.jpg": ("A cat", 451, 300),
+    "coffee.jpg": ("A cup of coffee", 600, 400),
+    "grace_hopper.jpg": ("An officer", 512, 600),
 }
 
 
