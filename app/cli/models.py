@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 from flask import Flask, current_app
+from flask.cli import with_appcontext
 
 from app.services import Services
 from app.settings import Settings
@@ -23,6 +24,7 @@ def init_app(app: Flask) -> None:
 @click.command()
 @click.option("--zoo", is_flag=True, help="List every model of MMDetection's zoo too, not only installed ones.")
 @click.option("--installed", "present", is_flag=True, help="List only what is installed.")
+@with_appcontext
 def models(zoo: bool, present: bool) -> None:
     """List the models that can be served, with their published average precision and what is installed.
 
