@@ -37,6 +37,7 @@ COPY --from=packages /opt/venv /opt/venv
 COPY worker.py ./
 COPY configs configs
 COPY checkpoints checkpoints
+COPY test_images test_images
 COPY app app
 RUN python -m compileall -q app && CHECKPOINTS_DIR=checkpoints python -m app.vision.engine
 USER detector
