@@ -50,7 +50,7 @@ class MMDetector:
         )
 
     def load(self, device: str) -> None:
-        """Build the network, read its weights, and look at a first, empty photo.
+        """Build the network, read its weights, and look at a first photo: a strip, which is soon done.
 
         Raises CheckpointError when the weights do not fit the config, or it needs what this machine lacks.
         """
@@ -67,7 +67,7 @@ class MMDetector:
         self._pipeline = pipeline(cfg)
         self._painter = MaskEncoder(self._net)
         try:
-            self.analyse(np.full((96, 128, 3), 127, np.uint8))
+            self.analyse(np.full((8, 128, 3), 127, np.uint8))
         except (RuntimeError, NotImplementedError, AssertionError) as error:
             raise CheckpointError(
                 f"{self.model.name} does not run on {self._device.type} here: {_line(error)}."
