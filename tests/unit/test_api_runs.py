@@ -209,6 +209,20 @@ def test_the_list_can_be_narrowed_to_a_class_and_to_times(service: Service) -> N
     assert get(service, "/runs?since=2020-01-01T00:00:00")["runs"] != []
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["since=0001-01-01T00:00:00%2B23:59", "until=9999-12-31T23:59:59-23:59", "class=%00", "limit=0", "cursor=x"],
+)
+def test_a_list_that_cannot_be_is_refused(service: Service, query: str) -> None:
+    assert service.client.get(f"/api/v1/runs?{query}").status_code in (400, 422)
+
+
+def test_the_smallest_threshold_is_a_threshold(service: Service) -> None:
+    id = done(service)["id"]
+    assert get(service, f"/runs/{id}?threshold=0.00001")["threshold"] == 0
+    assert len(get(service, f"/runs/{id}?threshold=0")["results"]["objects"]["instances"]) == 3
+
+
 def test_a_cancelled_run_leaves_the_queue(service: Service) -> None:
     id = service.post(PHOTO).json["id"]  # type: ignore[index]
     answer = service.client.post(f"/api/v1/runs/{id}/cancel")

@@ -28,8 +28,8 @@ def list_runs(query: schemas.HistoryQuery) -> Response:
         cursor=query.cursor,
         limit=query.limit,
         class_name=query.class_name,
-        since=query.since and query.since.astimezone(),
-        until=query.until and query.until.astimezone(),
+        since=query.since,
+        until=query.until,
     )
     return answer({"runs": [summary(run) for run in page.runs], "next": page.next_cursor})
 

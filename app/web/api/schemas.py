@@ -1,14 +1,15 @@
 """What the API takes and gives, as the pydantic models that check requests and make the OpenAPI file."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel, WithJsonSchema
 
 from app.vision.export import FORMATS
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+# At four decimals, as scores are shown and compared everywhere.
+Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
 Names = list[str]
 # In a body, names may also come as one text.
 BodyNames = Annotated[
@@ -17,6 +18,23 @@ BodyNames = Annotated[
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
 ]
 LONGEST_WAIT = 60
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is out of range") from error
+
+
+def _without_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("the text has a NUL character")
+    return value
+
+
+Moment = Annotated[datetime, AfterValidator(_utc)]
+Text = Annotated[str, AfterValidator(_without_nul)]
 
 
 def optional(description: str, **constraints: Any) -> Any:
@@ -128,9 +146,9 @@ class ExportQuery(Strict):
 class HistoryQuery(Strict):
     cursor: str = optional("Where to go on: `next` of the answer before.", max_length=200)
     limit: Annotated[int, Field(ge=1, le=100)] = Field(default=24, description="Most runs in one answer.")
-    class_name: str = optional("Only runs in which this class was found.", alias="class", max_length=80)
-    since: datetime = optional("Only runs made at or after this time (ISO 8601).")
-    until: datetime = optional("Only runs made before this time (ISO 8601).")
+    class_name: Text = optional("Only runs in which this class was found.", alias="class", max_length=80)
+    since: Moment = optional("Only runs made at or after this time (ISO 8601; UTC where it names no zone).")
+    until: Moment = optional("Only runs made before this time.")
 
 
 # What goes out

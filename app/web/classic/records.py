@@ -1,6 +1,6 @@
 """The third classic API's stored results: runs that carry its name."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 
 from app.errors import NotFound
 from app.store.models import DONE, Photo, Run, utcnow
@@ -13,14 +13,13 @@ def latest(md5: str) -> Run:
     """The newest finished run of the API for a photo with this MD5. Raises NotFound."""
     held = services()
     query = _ids().join(Photo, Photo.sha256 == Run.photo_sha256)
-    query = query.where(Photo.md5 == md5, Run.state == DONE).order_by(Run.created_at.desc(), Run.id.desc())
+    alive = or_(Run.expires_at.is_(None), Run.expires_at > utcnow())
+    query = query.where(Photo.md5 == md5, Run.state == DONE, alive).order_by(Run.created_at.desc(), Run.id.desc())
     with held.store.reading() as session:
-        found = session.scalars(query).all()
-    for id in found:
-        run = held.store.get_run(id)
-        if run.expires_at is None or run.expires_at > utcnow():
-            return run
-    raise NotFound
+        found = session.scalar(query.limit(1))
+    if found is None:
+        raise NotFound
+    return held.store.get_run(found)
 
 
 def reset() -> int:

@@ -1,0 +1,75 @@
+"""The API's page and the board in a browser."""
+
+import base64
+from collections.abc import Callable
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.unit.photos import jpeg
+
+Visit = Callable[..., Page]
+DROP = """([target, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], "dropped.jpg", { type: "image/jpeg" }));
+  for (const type of ["dragover", "drop"])
+    document.querySelector(target).dispatchEvent(
+      new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_the_documentation_is_drawn_with_nothing_from_other_hosts(site: str, visit: Visit) -> None:
+    page = visit()
+    asked: list[str] = []
+
+    def only_ours(route: Route) -> None:
+        if route.request.url.startswith((site, "data:")):
+            route.continue_()
+        else:
+            asked.append(route.request.url)
+            route.abort()
+
+    page.route("**/*", only_ours)
+    page.goto(f"{site}/docs")
+    expect(page.locator(".opblock")).to_have_count(10)
+    assert asked == []
+
+
+def test_an_operation_can_be_tried_out_on_the_page(site: str, visit: Visit) -> None:
+    page = visit(f"{site}/docs", color_scheme="dark")
+    operation = page.locator(".opblock", has_text="/api/v1/models")
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".live-responses-table td.response-col_status").last).to_contain_text("200")
+    expect(operation.locator(".live-responses-table")).to_contain_text("A light model")
+
+
+def test_a_photo_dropped_on_the_board_becomes_a_card_that_fills_in_and_can_be_removed(site: str, visit: Visit) -> None:
+    page = visit(f"{site}/board")
+    page.evaluate(DROP, ["main", base64.b64encode(jpeg(333, 240)).decode()])
+    card = page.locator("[data-card]")
+    expect(card).to_have_attribute("data-waiting", "")
+    expect(card).to_have_attribute("data-state", "done")
+    expect(card.locator(".lines li")).to_have_count(4)
+    expect(card.locator("h2")).to_have_text("dropped.jpg")
+    card.get_by_role("button", name="Remove dropped.jpg from the board").click()
+    expect(page.locator("[data-card]")).to_have_count(0)
+
+
+def test_what_is_no_photo_is_told_on_the_board(site: str, visit: Visit) -> None:
+    page = visit(f"{site}/board", allow="415")
+    page.route("**/board", lambda route: route.fulfill(status=415, json={"error": "This file is not a photo."}))
+    chosen = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"}
+    with page.expect_response("**/board"):
+        page.set_input_files("input[type=file]", [chosen])  # type: ignore[list-item]
+    expect(page.get_by_role("alert")).to_have_text("This file is not a photo.")
+
+
+def test_the_board_works_without_scripts(site: str, visit: Visit) -> None:
+    page = visit(f"{site}/board", java_script_enabled=False)
+    photo = {"name": "plain.jpg", "mimeType": "image/jpeg", "buffer": jpeg(320, 240)}
+    page.set_input_files("input[type=file]", [photo])  # type: ignore[list-item]
+    page.get_by_role("button", name="Add to the board").click()
+    expect(page.locator("[data-card]")).to_have_count(1)
+    expect(page.locator("[data-card][data-state=done]")).to_have_count(1)
