@@ -134,6 +134,6 @@ def _numpy_scalars() -> list[Any]:
 
 
 if __name__ == "__main__":
-    from app.vision.download import main
+    from app.vision.weights import main
 
     sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,4 @@
-"""Fetching weights: resumed where it broke off, checked, and put in place only when whole.
-
-`python -m app.vision.checkpoints [MODEL ...]` is the command (`make weights`).
-"""
+"""Fetching weights: resumed where it broke off, checked, and put in place only when whole."""
 
 import fcntl
 import os
@@ -11,7 +8,7 @@ import socket
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -20,10 +17,8 @@ from urllib.parse import urlsplit
 import httpx
 from tqdm import tqdm
 
-from app.settings import Settings, SettingsError
-from app.vision.catalogue import CatalogueError, Model, load_catalogue
+from app.vision.catalogue import Model
 from app.vision.checkpoints import CheckpointError, verify
-from app.vision.zoo import find_model
 
 # Seconds: to find and connect to a host, and to wait for the next bytes. A machine without network goes on soon.
 CONNECT_TIMEOUT = 5.0
@@ -241,44 +236,3 @@ def _resolve(url: str) -> None:
     thread.join(CONNECT_TIMEOUT)
     if not answers:
         raise CheckpointError(f"{parts.hostname} cannot be found; is there a network, or a proxy to set?")
-
-
-def wanted(names: Sequence[str], settings: Settings) -> list[Model]:
-    """The models to fetch: those named, or the one that MODEL names, or the best detector of the catalogue.
-
-    Raises CatalogueError for a name that nothing has.
-    """
-    names = [name for name in names if name] or [settings.model]
-    return [best_detector() if name == "auto" else find_model(name) for name in names]
-
-
-def best_detector() -> Model:
-    """The detector of the highest rank that can be fetched. Raises CatalogueError when there is none."""
-    models = [model for model in load_catalogue().values() if model.analyzer == "objects" and model.url]
-    if not models:
-        raise CatalogueError("The catalogue has no detector that can be fetched.")
-    return max(models, key=lambda model: model.rank)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Fetch models by name, saying what happens. Returns the exit status: 1 when one could not be had."""
-    try:
-        settings = Settings.from_env()
-        models = wanted(arguments, settings)
-    except (SettingsError, CatalogueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    status = 0
-    for model in models:
-        try:
-            path = fetch(model, settings.checkpoints_path)
-            print(f"{model.title} is installed: {path}")
-            if model.analyzer == "objects" and model != best_detector():
-                print(f"To serve it: MODEL={model.name}")
-        except CheckpointError as error:
-            print(error, file=sys.stderr)
-            status = 1
-        except KeyboardInterrupt:
-            print("Stopped; the next `make weights` goes on from here.", file=sys.stderr)
-            return 130
-    return status

@@ -14,9 +14,11 @@ from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from app.intake import decode
 from app.settings import Settings
 from app.vision import masks, registry
-from app.vision.analyzers.mmdet import MaskEncoder, MMDetector
+from app.vision.analyzers.mmdet import MMDetector
+from app.vision.analyzers.mmdet_masks import MaskEncoder
 from app.vision.catalogue import load_catalogue
 from app.vision.checkpoints import CheckpointError
+from app.vision.coco import CLASSES
 from app.vision.results import Faces, Instances, Labels
 from tests.conftest import ROOT
 
@@ -103,6 +105,19 @@ def test_an_analyzer_whose_weights_do_not_fit_is_reported_and_the_others_load(se
     offer.load("cpu")
     assert list(offer.analyzers) == ["labels"]
     assert offer.missing["objects"].startswith("The weights do not fit the config")
+
+
+def test_a_catalogue_entry_with_other_classes_than_the_weights_is_refused() -> None:
+    entry = dataclasses.replace(load_catalogue()["starter"], labels=("cat", "dog"))
+    with pytest.raises(CheckpointError, match="starter tells 80 classes apart, but 2 are named"):
+        MMDetector(entry, STARTER).load("cpu")
+
+
+def test_class_names_may_come_with_the_weights() -> None:
+    detector = MMDetector(dataclasses.replace(load_catalogue()["starter"], labels="checkpoint"), STARTER)
+    assert detector.card.classes == ()
+    detector.load("cpu")
+    assert detector.card.classes == CLASSES
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
@@ -211,6 +226,17 @@ def test_masks_of_a_large_photo_never_take_its_full_size_at_once() -> None:
     assert [len(of_class) for of_class in found] == [2, 2]
     assert peak < 300e6
     assert 0.2 < masks.area(found[0][0]) / (size[0] * size[1]) < 0.8
+
+
+def test_a_box_beyond_the_photo_has_an_empty_mask() -> None:
+    head = FCNMaskHead(num_convs=1, in_channels=4, conv_out_channels=4, num_classes=1, class_agnostic=True)
+    encoder = MaskEncoder(torch.nn.Sequential(head))
+    config = type("Config", (), {"mask_thr_binary": 0.5})
+    with encoder.at((100, 80)):
+        box = torch.tensor([[90.0, 120.0, 95.0, 130.0]])
+        (mask,), *_ = head.get_seg_masks(torch.ones(1, 1, 28, 28), box, torch.tensor([0]), config, (), 1.0, True)
+    assert mask.size == (100, 80)
+    assert masks.area(mask) == 0
 
 
 def test_masks_without_boxes_get_them_from_their_outlines(loaded: registry.Offer) -> None:

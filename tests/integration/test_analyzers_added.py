@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from app.settings import Settings
-from app.vision import catalogue, download, registry, zoo
+from app.vision import catalogue, registry, zoo
+from app.vision import weights as weights_command
 from app.vision.coco import CLASSES
 from app.vision.results import Instances
 from tests.conftest import ROOT
@@ -90,7 +91,7 @@ def test_a_model_of_the_zoo_is_fetched_by_name_and_serves(
     shutil.copy(ROOT / "checkpoints" / "starter.pth", checkpoints)
     settings = Settings(checkpoints_dir=str(checkpoints), analyses="objects", engine="mmdet")
     monkeypatch.setattr(zoo, "zoo_folder", lambda: root)
-    monkeypatch.setattr(download.Settings, "from_env", classmethod(lambda cls: settings))
+    monkeypatch.setattr(weights_command.Settings, "from_env", classmethod(lambda cls: settings))
     with serving(lambda seen, handler: reply(handler, 200, weights)) as server:
         url = f"http://127.0.0.1:{server.port}/tiny-{hashlib.sha256(weights).hexdigest()[:8]}.pth"
         (root / "model-index.yml").write_text("Import:\n  - configs/metafile.yml\n")
@@ -99,7 +100,7 @@ def test_a_model_of_the_zoo_is_fetched_by_name_and_serves(
             "  - {Task: Object Detection, Dataset: COCO, Metrics: {box AP: 1.5}}\n"
             f"  Weights: {url}\n"
         )
-        assert download.main(["tiny"]) == 0
+        assert weights_command.main(["tiny"]) == 0
     assert "To serve it: MODEL=tiny" in capsys.readouterr().out
     # It is better than the starter, so it serves without being named.
     result, model = analyse(settings)

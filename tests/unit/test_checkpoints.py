@@ -20,10 +20,11 @@ import pytest
 import torch
 
 from app.settings import Settings
-from app.vision import catalogue, download
+from app.vision import catalogue, download, weights
 from app.vision.catalogue import Model
 from app.vision.checkpoints import CheckpointError, load_weights, sha256_of, verify
-from app.vision.download import fetch, main
+from app.vision.download import fetch
+from app.vision.weights import main
 from tests.conftest import free_port
 from tests.unit.servers import Answer, Seen, reply, serving
 
@@ -328,9 +329,9 @@ def test_a_full_disk_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.Mon
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., int]]:
     """The command with a catalogue whose only detector comes from a server that behaves well."""
     with serving(with_ranges) as server:
-        monkeypatch.setattr(download, "load_catalogue", lambda: {"small": model(server.port)})
+        monkeypatch.setattr(weights, "load_catalogue", lambda: {"small": model(server.port)})
         monkeypatch.setattr(
-            download.Settings, "from_env", classmethod(lambda cls: Settings(checkpoints_dir=str(tmp_path)))
+            weights.Settings, "from_env", classmethod(lambda cls: Settings(checkpoints_dir=str(tmp_path)))
         )
         yield lambda *arguments: main(arguments)
 
@@ -442,5 +443,5 @@ def test_verify_answers_the_whole_hash_and_sees_a_change(tmp_path: Path) -> None
 
 
 def test_fetching_needs_neither_torch_nor_mmdet(tmp_path: Path) -> None:
-    code = "import sys, app.vision.download; sys.exit(bool({'torch', 'mmcv', 'mmdet'} & set(sys.modules)))"
+    code = "import sys, app.vision.weights; sys.exit(bool({'torch', 'mmcv', 'mmdet'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=catalogue.ROOT).returncode == 0

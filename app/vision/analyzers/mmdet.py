@@ -7,8 +7,6 @@ MMDetection pastes every mask to the photo's full size at once, which takes giga
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,13 @@ import mmcv
 import numpy as np
 import torch
 from mmcv.parallel import collate, scatter
-from mmdet.datasets import DATASETS, replace_ImageToTensor
-from mmdet.datasets.pipelines import Compose
-from mmdet.models import build_detector
-from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 
-from app.vision import masks
 from app.vision.analyzers.device import torch_device
+from app.vision.analyzers.mmdet_build import build, class_count, dataset_classes, pipeline, telling_line
+from app.vision.analyzers.mmdet_masks import MaskEncoder, box_of, encoded_mask
 from app.vision.catalogue import Model
 from app.vision.checkpoints import Checkpoint, CheckpointError, load_weights, verify
-from app.vision.paste import paste
-from app.vision.results import RLE, Analysed, Instances, ModelCard
+from app.vision.results import Analysed, Instances, ModelCard
 
 # Raised when the same weights and config would answer differently.
 VERSION = "mmdet-1"
@@ -59,9 +53,8 @@ class MMDetector:
             cfg = mmcv.Config.fromfile(str(self.model.config))
             self._net = build(cfg, checkpoint, self.score_floor)
         except (ImportError, KeyError, TypeError, AssertionError) as error:
-            raise CheckpointError(f"The config of {self.model.name} cannot be built: {_line(error)}.") from error
-        classes = self.card.classes or checkpoint.classes or _dataset_classes(cfg)
-        self.card = dataclasses.replace(self.card, classes=classes)
+            raise CheckpointError(f"The config of {self.model.name} cannot be built: {telling_line(error)}.") from error
+        self.card = dataclasses.replace(self.card, classes=self._classes(cfg, checkpoint))
         self._device = torch_device(device)
         self._net.to(self._device).eval()
         self._pipeline = pipeline(cfg)
@@ -70,8 +63,18 @@ class MMDetector:
             self.analyse(np.full((8, 128, 3), 127, np.uint8))
         except (RuntimeError, NotImplementedError, AssertionError) as error:
             raise CheckpointError(
-                f"{self.model.name} does not run on {self._device.type} here: {_line(error)}."
+                f"{self.model.name} does not run on {self._device.type} here: {telling_line(error)}."
             ) from error
+
+    def _classes(self, cfg: mmcv.Config, checkpoint: Checkpoint) -> tuple[str, ...]:
+        """Class names by the catalogue, else the checkpoint, else the config's data set; numbers where none has any."""
+        count = class_count(self._net)
+        names = self.model.classes or checkpoint.classes or dataset_classes(cfg)
+        if not names and count:
+            return tuple(f"class {number}" for number in range(1, count + 1))
+        if count and len(names) != count:
+            raise CheckpointError(f"{self.model.name} tells {count} classes apart, but {len(names)} are named.")
+        return names
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Find objects in an upright photo, (H, W, 3) uint8 RGB."""
@@ -112,91 +115,11 @@ class MMDetector:
         encoded = None
         if segments is not None:
             flat = [segment for of_class in segments for segment in of_class]
-            encoded = tuple(_encoded(flat[i], size) for i in order)
+            encoded = tuple(encoded_mask(flat[i], size) for i in order)
         kept = np.clip(found[order, :4], 0, np.array([size[1], size[0]] * 2, np.float32))
         if encoded is not None and len(kept) and not kept.any():  # SOLO gives masks without boxes.
-            kept = np.array([_box(mask) for mask in encoded], np.float32)
+            kept = np.array([box_of(mask) for mask in encoded], np.float32)
         return Instances(size, self.card.classes, kept, found[order, 4], labels[order].astype(np.int64), encoded)
-
-
-class MaskEncoder:
-    """Makes mask heads answer encoded masks where they would paste them to the photo's full size.
-
-    `seconds` is the time that pasting and encoding took in the photo last looked at.
-    """
-
-    def __init__(self, net: torch.nn.Module):
-        self.seconds = 0.0
-        self._size = (0, 0)
-        for head in net.modules():
-            if isinstance(head, FCNMaskHead):
-                head.get_seg_masks = self._encode_all(head)
-
-    @contextmanager
-    def at(self, size: tuple[int, int]) -> Iterator[None]:
-        """Encode masks for a photo of this height and width."""
-        self.seconds, self._size = 0.0, size
-        yield
-
-    def _encode_all(self, head: FCNMaskHead) -> Any:
-        def get_seg_masks(
-            mask_pred: Any,
-            det_bboxes: torch.Tensor,
-            det_labels: torch.Tensor,
-            rcnn_test_cfg: Any,
-            ori_shape: Sequence[int],
-            scale_factor: Any,
-            rescale: bool,
-        ) -> list[list[RLE]]:
-            began = time.perf_counter()
-            squares = mask_pred.sigmoid() if isinstance(mask_pred, torch.Tensor) else det_bboxes.new_tensor(mask_pred)
-            labels = det_labels.tolist()
-            if not head.class_agnostic:
-                squares = squares[range(len(squares)), det_labels][:, None]
-            boxes = det_bboxes[:, :4]
-            if rescale:
-                boxes = boxes / torch.as_tensor(scale_factor).to(boxes)
-            by_class: list[list[RLE]] = [[] for _ in range(head.num_classes)]
-            pixels, corners = squares[:, 0].float().cpu().numpy(), boxes.float().cpu().numpy()
-            for square, box, label in zip(pixels, corners, labels, strict=True):
-                window, x, y = paste(square, box, self._size, rcnn_test_cfg.mask_thr_binary)
-                by_class[label].append(masks.encode(window, x, y, self._size))
-            self.seconds += time.perf_counter() - began
-            return by_class
-
-        return get_seg_masks
-
-
-def build(cfg: mmcv.Config, checkpoint: Checkpoint, score_floor: float) -> torch.nn.Module:
-    """The detector of a config with a checkpoint's weights, on the CPU, as `mmdet.apis.init_detector` makes it.
-
-    Raises CheckpointError when the weights do not fit.
-    """
-    cfg.model.train_cfg = None
-    _without_pretrained(cfg.model)
-    test_cfg = cfg.model.get("test_cfg") or cfg.get("test_cfg")
-    for part in (test_cfg, test_cfg.get("rcnn") if test_cfg else None):
-        if part and "score_thr" in part:
-            part["score_thr"] = score_floor
-    net = build_detector(cfg.model, test_cfg=cfg.get("test_cfg"))
-    state = checkpoint.state
-    if all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
-    try:
-        missing, _ = net.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise CheckpointError(f"The weights do not fit the config: {_line(error)}.") from error
-    lost = [key for key in missing if not key.endswith("num_batches_tracked")]
-    if lost:
-        raise CheckpointError(f"The weights do not fit the config: {len(lost)} are missing, such as {lost[0]}.")
-    return net
-
-
-def pipeline(cfg: mmcv.Config) -> Compose:
-    """The config's test pipeline, for photos already in memory: BGR, (H, W, 3) uint8, as `img`."""
-    steps = [dict(step) for step in replace_ImageToTensor(cfg.data.test.pipeline)]
-    steps[0]["type"] = "LoadImageFromWebcam"
-    return Compose(steps)
 
 
 def _widened(rgb: np.ndarray) -> np.ndarray:
@@ -207,46 +130,3 @@ def _widened(rgb: np.ndarray) -> np.ndarray:
     if not right and not below:
         return rgb
     return cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(127, 127, 127))
-
-
-def _without_pretrained(part: Any) -> None:
-    """Keep a detector and its parts from fetching weights of their own: a checkpoint holds them all."""
-    if isinstance(part, dict):
-        if part.get("pretrained"):
-            part["pretrained"] = None if isinstance(part["pretrained"], str) else False
-        init = part.get("init_cfg")
-        if isinstance(init, dict) and init.get("type") == "Pretrained":
-            part["init_cfg"] = None
-        for value in part.values():
-            _without_pretrained(value)
-    elif isinstance(part, (list, tuple)):
-        for value in part:
-            _without_pretrained(value)
-
-
-def _dataset_classes(cfg: mmcv.Config) -> tuple[str, ...]:
-    dataset = DATASETS.get(cfg.get("dataset_type") or "CocoDataset")
-    return tuple(dataset.CLASSES or ()) if dataset else ()
-
-
-def _encoded(mask: Any, size: tuple[int, int]) -> RLE:
-    """A mask of a detector as RLE: encoded already, or (H, W) bool, or COCO's dict."""
-    if isinstance(mask, RLE):
-        return mask
-    if isinstance(mask, dict):
-        counts = mask["counts"]
-        return RLE(size, counts.decode("ascii") if isinstance(counts, bytes) else counts)
-    return masks.from_bitmap(np.asarray(mask).astype(bool))
-
-
-def _box(mask: RLE) -> tuple[float, float, float, float]:
-    x, y, w, h = masks.bounds(mask)
-    return x, y, x + w, y + h
-
-
-def _line(error: BaseException) -> str:
-    """The first line of an error's message, without the full stop."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (
-        lines[-1] if isinstance(error, RuntimeError) and len(lines) > 1 else (lines or [type(error).__name__])[0]
-    ).rstrip(".")
