@@ -25,7 +25,8 @@ FROM python AS base
 RUN useradd --uid 1000 --create-home detector \
     && install --directory --owner detector --mode 1777 /data
 WORKDIR /app
-ENV HOST=0.0.0.0 DATA_DIR=/data CHECKPOINTS_DIR=/data/checkpoints MPLCONFIGDIR=/tmp/matplotlib
+# torch asks for the name of the user, and matplotlib for a home: an id without an account has neither.
+ENV HOST=0.0.0.0 DATA_DIR=/data CHECKPOINTS_DIR=/data/checkpoints HOME=/tmp LOGNAME=detector
 VOLUME /data
 EXPOSE 5000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=180s --retries=6 CMD ["python", "-m", "app.launch", "check"]

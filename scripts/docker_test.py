@@ -38,7 +38,7 @@ class Failure(Exception):
 def main() -> int:
     """Run the tries that the command line names, or all; the exit status."""
     trials = {"run": alone, "compose": composed, "heroku": heroku}
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("trials", nargs="*", metavar="TRIAL", help=f"of {', '.join(trials)} (default: all)")
     parser.add_argument("--no-build", action="store_true", help=f"try the image {IMAGE} as it is")
     options = parser.parse_args()
