@@ -1,4 +1,6 @@
 # Flask Detector: `docker build -t flask-detector .`, then `docker run -p 5000:5000 flask-detector`.
+# The target `serve` is a small image without torch, for a web process or for a worker on exported engines:
+# `docker build --target serve -t flask-detector:serve .`
 # Nothing here needs BuildKit. Where a build has no network through Docker's bridge, add `--network host`.
 
 FROM debian:bookworm-slim AS python
@@ -20,6 +22,25 @@ COPY requirements.txt requirements-serve.txt wheels* wheels/
 RUN mv wheels/requirements*.txt . \
     && PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --without-gpu
 
+# The same for the target `serve`, whose packages need no compiler.
+FROM python AS serve-packages
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY scripts/install.py scripts/
+COPY requirements-serve.txt ./
+RUN PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --serve
+
+FROM python AS program
+WORKDIR /app
+COPY worker.py ./
+COPY configs configs
+COPY checkpoints checkpoints
+COPY test_images test_images
+COPY app app
+RUN python3 -m compileall -q app
+
 # A user who may write to /data and nowhere else; any other user id works as well (`--user`, Heroku).
 FROM python AS base
 RUN useradd --uid 1000 --create-home detector \
@@ -32,13 +53,18 @@ EXPOSE 5000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=180s --retries=6 CMD ["python", "-m", "app.launch", "check"]
 CMD ["python", "-m", "app.launch"]
 
-# The program with everything: fetches weights, readies them for OpenVINO, serves with either engine.
-FROM base AS runtime
+# Everything: fetches weights, readies them for OpenVINO, serves with either engine, finds faces, labels photos.
+FROM base AS full
 COPY --from=packages /opt/venv /opt/venv
-COPY worker.py ./
-COPY configs configs
-COPY checkpoints checkpoints
-COPY test_images test_images
-COPY app app
-RUN python -m compileall -q app && CHECKPOINTS_DIR=checkpoints python -m app.vision.engine
+COPY --from=program /app /app
+RUN CHECKPOINTS_DIR=checkpoints python -m app.vision.engine
 USER detector
+
+FROM base AS serve
+COPY --from=serve-packages /opt/venv /opt/venv
+COPY --from=full /app /app
+ENV ENGINE=openvino
+USER detector
+
+# What a build makes where no target is named.
+FROM full
