@@ -20,7 +20,8 @@ def prepare(rgb: np.ndarray, spec: Preprocessing) -> tuple[np.ndarray, tuple[int
     """
     height, width = rgb.shape[:2]
     factor = min(max(spec.scale) / max(height, width), min(spec.scale) / min(height, width))
-    shape = int(height * float(factor) + 0.5), int(width * float(factor) + 0.5)
+    # A sliver of a photo keeps at least a pixel.
+    shape = max(1, int(height * float(factor) + 0.5)), max(1, int(width * float(factor) + 0.5))
     small = cv2.resize(rgb, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     padded = [math.ceil(side / spec.divisor) * spec.divisor for side in shape]
     image = np.zeros((1, 3, *padded), np.float32)
