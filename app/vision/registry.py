@@ -137,13 +137,23 @@ def _mmdet(model: Model, settings: Settings) -> Analyzer | None:
 
 
 def _openvino(model: Model, settings: Settings) -> Analyzer | None:
-    """Where an engine of these weights is there; `auto` leaves a machine with CUDA to MMDetection."""
-    cuda = settings.device == "cuda" or (settings.device == "auto" and Path("/dev/nvidia0").exists())
-    if (settings.engine == "auto" and cuda) or not current(model, settings.checkpoints_path):
+    """Where an engine of these weights is there; `auto` leaves CUDA to MMDetection."""
+    if (settings.engine == "auto" and _on_cuda(settings)) or not current(model, settings.checkpoints_path):
         return None
     from app.vision.engine.detector import make
 
     return make(model, engine_folder(model, settings.checkpoints_path), settings)
+
+
+def _on_cuda(settings: Settings) -> bool:
+    """Whether MMDetection would run on CUDA here. Imports torch only where there is an NVIDIA device."""
+    if settings.device != "auto":
+        return settings.device == "cuda"
+    if not Path("/dev/nvidia0").exists() or importlib.util.find_spec("mmdet") is None:
+        return False
+    from app.vision.analyzers.device import mmcv_device
+
+    return mmcv_device("auto").type == "cuda"
 
 
 def _faces(model: Model, settings: Settings) -> Analyzer:

@@ -14,6 +14,7 @@ from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from app.intake import decode
 from app.settings import Settings
 from app.vision import masks, registry
+from app.vision.analyzers.device import mmcv_device
 from app.vision.analyzers.mmdet import MMDetector
 from app.vision.analyzers.mmdet_masks import MaskEncoder
 from app.vision.catalogue import load_catalogue
@@ -248,3 +249,16 @@ def test_masks_without_boxes_get_them_from_their_outlines(loaded: registry.Offer
     answer = ([np.array([[0, 0, 0, 0, 0.9]], np.float32), nothing], [[bitmap], []])
     result = detector._instances(answer, (40, 60))
     assert result.boxes.tolist() == [[5, 10, 50, 20]]
+
+
+@pytest.mark.parametrize(("built", "device"), [(True, "cuda"), (False, "cpu")])
+def test_a_gpu_is_used_where_the_operations_were_built_for_it(
+    monkeypatch: pytest.MonkeyPatch, built: bool, device: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("mmcv.ops.get_compiling_cuda_version", lambda: "12.6" if built else "not available")
+    assert mmcv_device("auto").type == device
+    assert mmcv_device("cpu").type == "cpu"
+    if not built:
+        with pytest.raises(CheckpointError, match="FORCE_CUDA=1"):
+            mmcv_device("cuda")

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from mmcv.parallel import collate, scatter
 
-from app.vision.analyzers.device import torch_device
+from app.vision.analyzers.device import mmcv_device
 from app.vision.analyzers.mmdet_build import build, class_count, dataset_classes, pipeline, telling_line
 from app.vision.analyzers.mmdet_masks import MaskEncoder, box_of, encoded_mask
 from app.vision.catalogue import Model
@@ -55,7 +55,7 @@ class MMDetector:
         except (ImportError, KeyError, TypeError, AssertionError) as error:
             raise CheckpointError(f"The config of {self.model.name} cannot be built: {telling_line(error)}.") from error
         self.card = dataclasses.replace(self.card, classes=self._classes(cfg, checkpoint))
-        self._device = torch_device(device)
+        self._device = mmcv_device(device)
         self._net.to(self._device).eval()
         self._pipeline = pipeline(cfg)
         self._painter = MaskEncoder(self._net)
