@@ -1,34 +1,35 @@
 # make up      serve everything on http://127.0.0.1:5000 (PORT, WORKERS, DATA_DIR and other settings by environment)
 # make test    every test          make lint    ruff and mypy         make help    all targets
 
-PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3))
+# The first Python that runs; scripts/install.py finds 3.11 from there, or says what to do.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(shell $(name) -c '' 2>/dev/null && echo $(name))))
 RUN := .venv/bin/python
-MODEL ?= mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco
 
-.PHONY: help up install weights engine test lint bench docker-test train eval
+.PHONY: help up install install-dev python weights engine test lint bench docker-test train eval
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-install:
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: install it (apt-get install python3 python3-venv)" >&2; exit 1; }
+
+install: python
 	@$(PYTHON) scripts/install.py
 
-install-dev:
+install-dev: python
 	@$(PYTHON) scripts/install.py --dev
 
 up: install ## Install what is missing, fetch the weights, serve until Ctrl-C
-	@$(RUN) -m app.vision.checkpoints || true
-	@$(RUN) -m app.vision.engine
-	@exec $(RUN) -m app.launch
+	@$(RUN) -m app.launch --with-parent
 
-weights: install ## Fetch a model's weights (MODEL=<name>, see `flask models`)
+weights: install ## Fetch a model's weights: make weights, or MODEL=<name> (see `flask models`)
 	@$(RUN) -m app.vision.checkpoints $(MODEL)
 
 engine: install ## Export the installed models to OpenVINO (QUANTIZE=<folder of photos> adds int8)
 	@$(RUN) -m app.vision.engine $(if $(QUANTIZE),--quantize $(QUANTIZE))
 
-test: install-dev ## Run every test
-	@$(RUN) -m pytest $(ARGS)
+test: install-dev ## Run every test (ARGS: options of pytest)
+	@$(RUN) scripts/run_tests.py $(ARGS)
 
 lint: install-dev ## Check style and types
 	@$(RUN) -m ruff check .
@@ -36,10 +37,10 @@ lint: install-dev ## Check style and types
 	@$(RUN) -m mypy
 
 bench: install-dev ## Measure speed and memory; writes build/bench.json and the README's table
-	@$(RUN) -m bench
+	@$(RUN) -m bench $(ARGS)
 
-docker-test: ## Build the images and try them for real
-	@$(PYTHON) scripts/docker_test.py
+docker-test: python ## Build the images and try them for real: docker run, compose, Heroku's layout (ARGS: which)
+	@$(PYTHON) scripts/docker_test.py $(ARGS)
 
 train: install ## Fine-tune: make train ARGS="--data FOLDER --base starter --out FOLDER"
 	@$(RUN) -m app.training $(ARGS)
