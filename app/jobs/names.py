@@ -9,6 +9,7 @@ CARDS = "detector:cards"  # hash: analyzer -> ModelCard as JSON, as last announc
 MISSING = "detector:missing"  # hash: analyzer -> the one step that adds it
 SECONDS = "detector:seconds"  # hash: analyzer -> moving average of its service time
 ALIVE = "detector:alive:"  # + worker name -> {"ready": bool, "job": analysis id or null}, expiring
+WORKERS = "detector:workers"  # set: names of the workers that may live, so that nobody searches all keys for them
 MAINTENANCE = "detector:maintenance"  # lock of whoever does the maintenance
 CHANGES = "detector:run:"  # + run id: channel that tells of any change of the run
 

@@ -75,16 +75,25 @@ class Jobs:
 
     def beat(self, worker: str, ready: bool, job: str | None) -> None:
         """Say that a worker lives, and which analysis it holds."""
-        self.redis.set(names.ALIVE + worker, json.dumps({"ready": ready, "job": job}), ex=names.HEARTBEAT_TTL)
+        with self.redis.pipeline() as pipe:
+            pipe.set(names.ALIVE + worker, json.dumps({"ready": ready, "job": job}), ex=names.HEARTBEAT_TTL)
+            pipe.sadd(names.WORKERS, worker)
+            pipe.execute()
 
     def forget(self, worker: str) -> None:
         """A worker is gone for good."""
-        self.redis.delete(names.ALIVE + worker)
+        with self.redis.pipeline() as pipe:
+            pipe.delete(names.ALIVE + worker)
+            pipe.srem(names.WORKERS, worker)
+            pipe.execute()
 
     def living(self) -> list[dict[str, Any]]:
         """{"ready", "job"} of every worker that lives."""
-        keys = list(self.redis.scan_iter(names.ALIVE + "*", count=100))
-        values = cast(list[bytes | None], self.redis.mget(keys)) if keys else []
+        known = [name.decode() for name in cast(set[bytes], self.redis.smembers(names.WORKERS))]
+        values = cast(list[bytes | None], self.redis.mget([names.ALIVE + name for name in known])) if known else []
+        dead = [name for name, value in zip(known, values, strict=True) if value is None]
+        if dead:  # one that was only slow comes back with its next sign of life
+            self.redis.srem(names.WORKERS, *dead)
         return [json.loads(value) for value in values if value is not None]
 
     def workers(self) -> int:
