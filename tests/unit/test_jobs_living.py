@@ -1,7 +1,5 @@
 """Who works: found without a search through all keys of Redis."""
 
-from collections.abc import Iterator
-
 import fakeredis
 import pytest
 
@@ -10,9 +8,9 @@ from app.settings import Settings
 
 
 @pytest.fixture
-def jobs(settings: Settings) -> Iterator[Jobs]:
+def jobs(settings: Settings) -> Jobs:
     server = fakeredis.FakeServer()
-    yield Jobs(settings, fakeredis.FakeRedis(server=server), fakeredis.FakeRedis(server=server))
+    return Jobs(settings, fakeredis.FakeRedis(server=server), fakeredis.FakeRedis(server=server))
 
 
 def test_workers_that_beat_live_until_they_are_forgotten(jobs: Jobs) -> None:
