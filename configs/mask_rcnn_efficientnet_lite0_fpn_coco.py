@@ -22,7 +22,7 @@ model = dict(
         type="StandardRoIHead",
         bbox_roi_extractor=dict(
             type="SingleRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=0),
+            roi_layer=dict(type="RoIAlign", output_size=7, sampling_ratio=2),
             out_channels=channels,
             featmap_strides=strides,
         ),
@@ -41,7 +41,7 @@ model = dict(
         ),
         mask_roi_extractor=dict(
             type="SingleRoIExtractor",
-            roi_layer=dict(type="RoIAlign", output_size=14, sampling_ratio=0),
+            roi_layer=dict(type="RoIAlign", output_size=14, sampling_ratio=2),
             out_channels=channels,
             featmap_strides=strides,
         ),
