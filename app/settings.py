@@ -2,13 +2,15 @@
 
 Values come from the environment (`PORT=8080`), or, for secrets, from a file named by `<NAME>_FILE`
 (`SECRET_KEY_FILE=/run/secrets/key`). A malformed value, or a name that is one letter off a known one,
-ends the program at start with one sentence. `python -m app.settings` prints the README's table.
+ends the program at start with one sentence. `python -m app.settings` prints the
+README's table, `--write` puts it there.
 """
 
 import dataclasses
 import difflib
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +73,9 @@ class Settings:
     )
 
     # Models and worker
-    model: str = _setting("auto", "Detector of objects: a name in the catalogue, or the folder of a training. auto: the best installed.")
+    model: str = _setting(
+        "auto", "Detector of objects: a name in the catalogue, or the folder of a training. auto: the best installed."
+    )
     analyses: str = _setting("objects,faces,labels", "Analyses that the worker loads, separated by commas.")
     checkpoints_dir: str = _setting("checkpoints", "Folder of the weights.")
     device: str = _setting("auto", "Where models run.", choices=("auto", "cpu", "cuda"))
@@ -218,5 +222,15 @@ def markdown_table() -> str:
     return "\n".join(rows)
 
 
+def write_readme(readme: Path = ROOT / "README.md") -> None:
+    """Put the table between the README's markers."""
+    before, _, rest = readme.read_text().partition("<!-- settings -->")
+    after = rest.partition("<!-- /settings -->")[2]
+    readme.write_text(f"{before}<!-- settings -->\n{markdown_table()}\n<!-- /settings -->{after}")
+
+
 if __name__ == "__main__":
-    print(markdown_table())
+    if "--write" in sys.argv:
+        write_readme()
+    else:
+        print(markdown_table())
