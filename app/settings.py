@@ -73,9 +73,7 @@ class Settings:
     )
 
     # Models and worker
-    model: str = _setting(
-        "auto", "Detector of objects: a name in the catalogue, or the folder of a training. auto: the best installed."
-    )
+    model: str = _setting("auto", "Detector: a catalogue name, or a training's folder. auto: the best installed.")
     analyses: str = _setting("objects,faces,labels", "Analyses that the worker loads, separated by commas.")
     checkpoints_dir: str = _setting("checkpoints", "Folder of the weights.")
     device: str = _setting("auto", "Where models run.", choices=("auto", "cpu", "cuda"))
