@@ -53,12 +53,17 @@ def become(part: str, settings: Settings) -> None:
     if not settings.redis_url:
         raise LaunchError(f"The {part} alone needs a Redis that the other part knows too; set REDIS_URL.")
     writable_folder(settings)
+    stop = threading.Event()
+    # The first process of a container does not end on SIGTERM by itself.
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     if part == "worker":
-        prepare(settings, threading.Event())
+        prepare(settings, stop)
         command = [sys.executable, str(ROOT / "worker.py")]
     else:
         Services.from_settings(settings).store.migrate()
         command = [sys.executable, *GUNICORN]
+    if stop.is_set():
+        return
     sys.stdout.flush()
     os.chdir(ROOT)
     os.execv(command[0], command)

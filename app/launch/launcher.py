@@ -22,7 +22,7 @@ log = logging.getLogger("launch")
 
 TICK = 0.2  # seconds from one look at the children to the next
 PATIENCE = 60.0  # seconds of loading models before something is said about it, and from then to the next time
-HOPELESS = 4  # deaths in a row, before the service was ever ready, after which the start is given up
+HOPELESS = 3  # deaths in a row, before the service was ever ready, after which the start is given up
 GRACE_REDIS, GRACE_WEB, GRACE_WORKER = 10.0, 15.0, 5.0  # to end in; the worker's is added to JOB_TIMEOUT
 GUNICORN = ["-m", "gunicorn", "--config", "python:app.launch.gunicorn", "app:create_app()"]
 
@@ -91,7 +91,8 @@ class Launcher:
             for process in processes:
                 process.watch()
                 if process.failures >= HOPELESS and not ready:
-                    raise LaunchError(f"{process.name} cannot start; what it said is above.{self._hint(process)}")
+                    words = f"see {process.output}" if process.output else "what it said is above"
+                    raise LaunchError(f"{process.name} cannot start; {words}.")
             bury_orphans([process.pid for process in processes if process.pid])
             if not ready:
                 ready = self._say_when_ready(time.monotonic() - began)
@@ -99,9 +100,6 @@ class Launcher:
                 said = time.monotonic()
                 log.info("Still loading the models, for %.0f s now.", said - began)
             self._stop.wait(TICK)
-
-    def _hint(self, process: Supervised) -> str:
-        return f" See {process.output}." if process.output else ""
 
     def _say_when_ready(self, seconds: float) -> bool:
         state = readiness(self._settings)

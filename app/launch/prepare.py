@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -63,9 +64,28 @@ def link_bundled(folder: Path, bundled: Path = BUNDLED) -> None:
 def prepare(settings: Settings, stop: threading.Event) -> None:
     """Fetch and ready the models, showing how it goes, until done or told to stop. What fails says so itself."""
     link_bundled(settings.checkpoints_path)
-    for module in STEPS:
-        if not stop.is_set():
-            run([sys.executable, "-m", module], stop)
+    with _turn(settings.checkpoints_path, stop):
+        for module in STEPS:
+            if not stop.is_set():
+                run([sys.executable, "-m", module], stop)
+
+
+@contextmanager
+def _turn(folder: Path, stop: threading.Event) -> Iterator[None]:
+    """Wait for whoever readies the same folder, so that every worker of a host finds the same models."""
+    try:
+        lock = (folder / ".preparing").open("a")
+    except OSError:  # Nothing can be put there, by nobody.
+        yield
+        return
+    with lock:
+        while not stop.is_set():
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                stop.wait(TICK)
+        yield
 
 
 def run(command: list[str], stop: threading.Event) -> int | None:

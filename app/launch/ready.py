@@ -61,6 +61,7 @@ def healthy(settings: Settings, part: str) -> bool:
 
 
 def _worker_lives(settings: Settings) -> bool:
+    """Whether a worker process of this host has its models loaded."""
     import redis
 
     from app.jobs import names
@@ -68,6 +69,9 @@ def _worker_lives(settings: Settings) -> bool:
 
     try:
         with connect(settings) as client:
-            return any(True for _ in client.scan_iter(f"{names.ALIVE}{socket.gethostname()}:*", count=100))
+            known = {member.decode() for member in client.smembers(names.WORKERS)}
+            ours = [names.ALIVE + name for name in known if name.startswith(f"{socket.gethostname()}:")]
+            signs = client.mget(ours) if ours else []
+            return any(json.loads(sign)["ready"] for sign in signs if sign)
     except redis.RedisError:
         return False

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from app.launch.redis_server import _kind, server_binary
 from app.settings import ROOT
 from tests.conftest import free_port
 
@@ -107,9 +108,9 @@ def wait_until_gone(pids: dict[int, str]) -> None:
             os.close(end)
 
 
-def one(pids: dict[int, str], part: str) -> int:
-    """The process whose command line holds a text; the oldest if several do."""
-    return min(pid for pid, name in pids.items() if part in name)
+def running(service: Launched, part: str) -> list[int]:
+    """The service's processes whose command line holds a text, the oldest first."""
+    return sorted(pid for pid, name in descendants(service.process.pid).items() if part in name)
 
 
 def test_it_serves_says_so_and_term_leaves_no_process_behind(tmp_path: Path) -> None:
@@ -129,13 +130,12 @@ def test_it_serves_says_so_and_term_leaves_no_process_behind(tmp_path: Path) -> 
 def test_each_part_that_is_killed_comes_back_and_no_visitor_is_refused(tmp_path: Path) -> None:
     with launched(tmp_path) as service:
         for part in ("gunicorn", "worker.py", "-server"):
-            below = descendants(service.process.pid)
-            killed = one(below, part)
+            killed = running(service, part)[0]
             os.kill(killed, signal.SIGKILL)
             wait_until_gone({killed: part})
             assert service.get("/healthz").status_code == 200
             deadline = time.monotonic() + PATIENCE
-            while not (service.get().json()["ready"] and one(descendants(service.process.pid), part) != killed):
+            while not (service.get().json()["ready"] and running(service, part)):
                 assert time.monotonic() < deadline, "\n".join(service.lines)
                 time.sleep(0.1)
         service.process.send_signal(signal.SIGINT)
@@ -169,6 +169,17 @@ def test_what_stands_in_the_way_is_one_line_and_an_exit_status(tmp_path: Path) -
         refused.stderr
         == "Flask Detector: The worker alone needs a Redis that the other part knows too; set REDIS_URL.\n"
     )
+
+
+def test_a_redis_that_cannot_read_its_file_is_given_up_with_the_place_of_its_log(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "redis"
+    broken = folder / _kind(server_binary()) / "appendonlydir"
+    broken.mkdir(parents=True)
+    (broken / "appendonly.aof.manifest").write_text("no manifest\n")
+    refused = run(tmp_path)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == f"Flask Detector: Redis cannot start; see {folder / 'redis.log'}."
+    assert "AOF" in (folder / "redis.log").read_text()
 
 
 def test_the_web_process_alone_migrates_and_serves_on_a_redis_of_others(tmp_path: Path, clean_redis_url: str) -> None:

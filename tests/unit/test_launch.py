@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,38 @@ def test_a_model_put_there_by_hand_is_left_alone(tmp_path: Path) -> None:
         (place / "starter.pth").write_text(text)
     prepare.link_bundled(folder, bundled)
     assert (folder / "starter.pth").read_text() == "theirs"
+
+
+def test_the_second_to_ready_the_models_waits_for_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "STEPS", ("ready_the_models",))
+    running: list[str] = []
+    most: list[int] = []
+    first_runs = threading.Event()
+
+    def run(command: list[str], stop: threading.Event) -> int:
+        running.append(command[-1])
+        most.append(len(running))
+        first_runs.set()
+        waiting.wait(0.3)
+        running.pop()
+        return 0
+
+    monkeypatch.setattr(prepare, "run", run)
+    waiting, stop = threading.Event(), threading.Event()
+    settings = Settings(checkpoints_dir=str(tmp_path))
+    threads = [threading.Thread(target=prepare.prepare, args=(settings, stop)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert first_runs.wait(10)
+    for thread in threads:
+        thread.join(10)
+    assert most == [1, 1]
+
+
+def test_readying_the_models_ends_when_told_to(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert prepare.run([PYTHON, "-c", "import time; time.sleep(1000)"], stop) is None
 
 
 def fake_server(path: Path, version: str) -> str:
