@@ -35,10 +35,12 @@ def adopt_orphans() -> None:
 
 
 def bury_orphans(known: Collection[int]) -> None:
-    """Take the exit statuses of dead adopted children, all but the known ones."""
-    for pid in set(_children()) - set(known):
-        with suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+    """Take the exit statuses of dead adopted children; those of the known ones are left to whoever started them."""
+    if _prctl is None:
+        return
+    with suppress(ChildProcessError):
+        while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and dead.si_pid not in known:
+            os.waitpid(dead.si_pid, 0)
 
 
 def end_orphans() -> None:

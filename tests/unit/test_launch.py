@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -190,6 +191,37 @@ def test_a_child_that_does_not_end_by_itself_is_killed_with_its_own_children(tmp
     assert os.read(reader, 1) == b""
     os.close(reader)
     assert child.status == -signal.SIGKILL
+
+
+def test_an_orphan_is_adopted_and_leaves_no_zombie(tmp_path: Path) -> None:
+    """In a process of its own: adopting is for good."""
+    code = """
+import os, signal, subprocess, sys
+from app.launch.processes import adopt_orphans, bury_orphans, end_orphans
+adopt_orphans()
+ours = subprocess.Popen(["true"])
+os.waitid(os.P_PID, ours.pid, os.WEXITED | os.WNOWAIT)
+reader, writer = os.pipe()
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.write(writer, str(os.getpid()).encode())
+        signal.pause()
+    os._exit(0)
+orphan = int(os.read(reader, 20))
+os.kill(orphan, signal.SIGKILL)
+os.waitid(os.P_PID, orphan, os.WEXITED | os.WNOWAIT)
+bury_orphans([ours.pid])
+assert ours.wait() == 0
+if os.fork() == 0:
+    signal.pause()
+end_orphans()
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("nobody is left")
+"""
+    done = subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "nobody is left\n", done.stderr
 
 
 def test_a_child_reads_what_it_is_fed_and_writes_to_its_file(tmp_path: Path) -> None:
