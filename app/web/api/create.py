@@ -13,7 +13,7 @@ from app.services import Services
 from app.store.models import FINISHED, Run
 from app.vision.view import View
 from app.web import services
-from app.web.api import schemas
+from app.web.api import inputs, schemas
 from app.web.api.blueprint import answer, answers, api, header, json_answer
 from app.web.api.idempotency import claim, fingerprint
 from app.web.api.serialise import absolute, full, summary
@@ -39,14 +39,14 @@ LOCATION = header("Address of the run, or of the batch.")
         s202=schemas.Submitted,
     ),
 )
-def create_run(query: schemas.CreateQuery, header: schemas.CreateHeaders) -> Response:
+def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Response:
     """Send one photo as the raw body, as a form file, by address or as base64 in JSON; or several as form files.
 
     One photo makes a run; several form files make a batch. Options go into the query, the form or the JSON.
     """
     held = services()
     sources, options = read_request(request, query.name)
-    asked = query.model_dump(include=set(schemas.CreateForm.model_fields), exclude_none=True) | options
+    asked = query.model_dump(include=set(inputs.CreateForm.model_fields), exclude_none=True) | options
     wanted = _options(asked)
     prefer = _prefer(header.prefer)
     made_for = owner()
@@ -115,7 +115,7 @@ def _again(held: Services, reference: str) -> Run | str | None:
         return None
 
 
-def _one(run: Run, query: schemas.CreateQuery, preferred: float | None) -> Response:
+def _one(run: Run, query: inputs.CreateQuery, preferred: float | None) -> Response:
     ended = run.state in FINISHED
     body = full(run, {}, coordinates=query.coordinates, mask_form=query.masks)
     response = answer(body, 200 if ended else 202)
@@ -141,4 +141,4 @@ def batch_body(held: Services, batch_id: str) -> dict[str, Any]:
 def _prefer(value: str | None) -> float | None:
     """Seconds of `Prefer: wait=SECONDS` (RFC 7240), at most the longest wait; other preferences are not ours."""
     found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})", value or "", re.IGNORECASE)
-    return min(float(found[1]), float(schemas.LONGEST_WAIT)) if found else None
+    return min(float(found[1]), float(inputs.LONGEST_WAIT)) if found else None

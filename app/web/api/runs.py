@@ -8,7 +8,7 @@ from app.errors import NotReady
 from app.store.models import FINISHED, Run
 from app.vision.view import MEDIA_TYPES
 from app.web import services
-from app.web.api import events, schemas
+from app.web.api import events, inputs, schemas
 from app.web.api.blueprint import answer, answers, api, media
 from app.web.api.create import batch_body
 from app.web.api.serialise import full, links, summary, view_of
@@ -21,7 +21,7 @@ SHOWN = ("threshold", "classes", "exclude")
 
 
 @api.get("/runs", operation_id="listRuns", summary="List your runs", responses=answers(s200=schemas.RunPage))
-def list_runs(query: schemas.HistoryQuery) -> Response:
+def list_runs(query: inputs.HistoryQuery) -> Response:
     """The runs of the API key, or of the visitor's cookie; newest first."""
     page = services().store.history(
         owner(),
@@ -35,7 +35,7 @@ def list_runs(query: schemas.HistoryQuery) -> Response:
 
 
 @api.get("/runs/<run_id>", operation_id="getRun", summary="Get a run", responses=answers(404, s200=schemas.Run))
-def get_run(path: schemas.RunPath, query: schemas.ResultOptions) -> Response:
+def get_run(path: inputs.RunPath, query: inputs.ResultOptions) -> Response:
     """Its state, place in the queue and times; and of its result what the query asks for."""
     run = services().store.get_run(path.run_id)
     return answer(full(run, _shown(query), coordinates=query.coordinates, mask_form=query.masks))
@@ -47,7 +47,7 @@ def get_run(path: schemas.RunPath, query: schemas.ResultOptions) -> Response:
     summary="Delete a run",
     responses=answers(403, 404, s204={"description": "The run is gone."}),
 )
-def delete_run(path: schemas.RunPath) -> Response:
+def delete_run(path: inputs.RunPath) -> Response:
     """Delete a run at once, with its photo and result where no other run uses them. For its owner only."""
     run = _own(path.run_id)
     _cancel(run)
@@ -61,7 +61,7 @@ def delete_run(path: schemas.RunPath) -> Response:
     summary="Cancel a run",
     responses=answers(403, 404, s200=schemas.RunSummary),
 )
-def cancel_run(path: schemas.RunPath) -> Response:
+def cancel_run(path: inputs.RunPath) -> Response:
     """End a run that has not ended. For its owner only. A run that has ended stays as it is."""
     run = _own(path.run_id)
     _cancel(run)
@@ -74,7 +74,7 @@ def cancel_run(path: schemas.RunPath) -> Response:
     summary="Get the annotated photo",
     responses=answers(404, 409, s200=media("The photo.", *MEDIA_TYPES.values()), s304={"description": "Not changed."}),
 )
-def get_image(path: schemas.RunPath, query: schemas.ImageQuery) -> Response:
+def get_image(path: inputs.RunPath, query: inputs.ImageQuery) -> Response:
     """The photo with what was found drawn on it, as the query asks for. 409 until the run is done."""
     run = services().store.get_run(path.run_id)
     view = view_of(run, query.model_dump(exclude_none=True))
@@ -93,7 +93,7 @@ def get_image(path: schemas.RunPath, query: schemas.ImageQuery) -> Response:
     summary="Export the result",
     responses=answers(404, 409, s200=media("The file.", *EXPORT_TYPES)),
 )
-def get_export(path: schemas.RunPath, query: schemas.ExportQuery) -> Response:
+def get_export(path: inputs.RunPath, query: inputs.ExportQuery) -> Response:
     """The result as a file of another tool's format. 409 until the run is done."""
     run = services().store.get_run(path.run_id)
     view = view_of(run, _shown(query))
@@ -107,7 +107,7 @@ def get_export(path: schemas.RunPath, query: schemas.ExportQuery) -> Response:
     summary="Follow a run",
     responses=answers(404, s200=events.DOCUMENTED),
 )
-def get_events(path: schemas.RunPath) -> Response:
+def get_events(path: inputs.RunPath) -> Response:
     """Server-sent events: `position` while it is queued, `running`, and at last `done`, `failed` or `cancelled`."""
     run = services().store.get_run(path.run_id)
     return events.stream(services(), run, links(run))
@@ -116,7 +116,7 @@ def get_events(path: schemas.RunPath) -> Response:
 @api.get(
     "/batches/<batch_id>", operation_id="getBatch", summary="Get a batch", responses=answers(404, s200=schemas.Batch)
 )
-def get_batch(path: schemas.BatchPath) -> Response:
+def get_batch(path: inputs.BatchPath) -> Response:
     """The runs of several photos that were sent in one go."""
     return answer(batch_body(services(), path.batch_id))
 
@@ -132,7 +132,7 @@ def list_models() -> Response:
     return answer({"models": models, "workers": jobs.workers()})
 
 
-def _shown(query: schemas.ResultOptions | schemas.ExportQuery) -> dict[str, Any]:
+def _shown(query: inputs.ResultOptions | inputs.ExportQuery) -> dict[str, Any]:
     return query.model_dump(include=set(SHOWN), exclude_none=True)
 
 

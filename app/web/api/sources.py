@@ -14,8 +14,8 @@ from app.errors import BadRequest, FetchFailed, NoPhoto
 from app.intake import fetch
 from app.intake.address import Guard, port_of
 from app.settings import Settings
+from app.web.api.inputs import CreateForm, CreateJson
 from app.web.api.problems import InvalidRequest
-from app.web.api.schemas import CreateForm, CreateJson
 
 M = TypeVar("M", bound=BaseModel)
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)

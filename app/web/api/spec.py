@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Response, current_app, make_response, render
 from flask_openapi3 import Info, OpenAPI
 
 from app.web import services
-from app.web.api import schemas
+from app.web.api import inputs, schemas
 from app.web.api.blueprint import PREFIX, answer, api
 from app.web.api.problems import InvalidRequest, kinds
 from app.web.api.serialise import absolute
@@ -80,8 +80,8 @@ def document(keys_required: bool) -> dict[str, Any]:
 def _describe_photos(spec: dict[str, Any]) -> None:
     """The three forms in which `POST /runs` takes photos."""
     models = spec["components"]["schemas"]
-    models["CreateJson"] = _schema(schemas.CreateJson, models)
-    form = _schema(schemas.CreateForm, models)
+    models["CreateJson"] = _schema(inputs.CreateJson, models)
+    form = _schema(inputs.CreateForm, models)
     binary = {"type": "string", "contentMediaType": "application/octet-stream"}
     form["properties"] = {"file": {"type": "array", "items": binary, "minItems": 1}, **form["properties"]}
     form["required"] = ["file"]
