@@ -2,7 +2,9 @@
 # make test    every test          make lint    ruff and mypy         make help    all targets
 
 # The first Python that runs; scripts/install.py finds 3.11 from there, or says what to do.
-PYTHON ?= $(firstword $(foreach name,python3.11 python3 python,$(shell $(name) -c '' 2>/dev/null && echo $(name))))
+ifndef PYTHON
+PYTHON := $(shell for name in python3.11 python3 python; do $$name -c '' 2>/dev/null && echo $$name && break; done)
+endif
 RUN := .venv/bin/python
 
 .PHONY: help up install install-dev python weights engine test lint bench docker-test train eval
