@@ -8,7 +8,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -173,13 +173,11 @@ def _read_sample(
 
 
 def _photo_path(folder: Path, name: str) -> Path | None:
-    """Where a photo named in the annotations lies; never outside the folder."""
-    root = folder.resolve()
-    for sub in PHOTO_FOLDERS:
-        path = (folder / sub / name).resolve()
-        if path.is_relative_to(root) and path.is_file():
-            return path
-    return None
+    """Where a photo named in the annotations lies; a name cannot lead out of the folder."""
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        return None
+    paths = (folder / sub / name for sub in PHOTO_FOLDERS)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _check(a: dict[str, Any], size: tuple[int, int], index: dict[int, int]) -> str | None:

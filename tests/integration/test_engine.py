@@ -1,0 +1,81 @@
+"""The OpenVINO engine answers as MMDetection does on the same weights, without torch in the process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.intake import decode
+from app.settings import Settings
+from app.vision.analyzers.mmdet import MMDetector
+from app.vision.catalogue import Model, load_catalogue
+from app.vision.checkpoints import CheckpointError
+from app.vision.engine.__main__ import export
+from app.vision.engine.detector import make
+from app.vision.engine.folder import current, engine_folder
+from app.vision.registry import analyzer
+from bench.parity import compare
+from tests.conftest import ROOT
+
+PHOTOS = sorted((ROOT / "test_images").glob("*.jpg"))[:2]
+
+
+@pytest.fixture(scope="module")
+def starter() -> Model:
+    return load_catalogue()["starter"]
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory, starter: Model) -> Path:
+    """A folder with the starter's weights and its engine."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    (folder / starter.file).symlink_to(ROOT / "checkpoints" / starter.file)
+    assert not current(starter, folder)
+    export(starter, folder)
+    return folder
+
+
+def test_in_f32_the_engine_finds_what_mmdetection_finds(starter: Model, checkpoints: Path) -> None:
+    reference = MMDetector(starter, checkpoints / starter.file)
+    engine = make(starter, engine_folder(starter, checkpoints), Settings(precision="f32"))
+    reference.load("cpu")
+    engine.load("cpu")
+    found = compare(reference, engine, [decode(path.read_bytes()) for path in PHOTOS])
+    assert found["instances"] > 20
+    assert found["matched"] >= 0.995
+    assert found["mask_iou_min"] >= 0.99
+
+
+def test_the_engine_is_chosen_where_it_is_there_and_of_these_weights(checkpoints: Path) -> None:
+    settings = Settings(checkpoints_dir=str(checkpoints), device="cpu")
+    assert "openvino" in analyzer("objects", settings).card.version
+    assert "mmdet" in analyzer("objects", Settings(checkpoints_dir=str(checkpoints), engine="mmdet")).card.version
+
+
+def test_an_engine_of_other_weights_is_out_of_date(starter: Model, checkpoints: Path, tmp_path: Path) -> None:
+    (tmp_path / "engines").symlink_to(checkpoints / "engines")
+    (tmp_path / starter.file).write_bytes(b"other weights")
+    assert not current(starter, tmp_path)
+
+
+def test_int8_without_its_graphs_says_how_to_make_them(starter: Model, checkpoints: Path) -> None:
+    with pytest.raises(CheckpointError, match="QUANTIZE"):
+        make(starter, engine_folder(starter, checkpoints), Settings(precision="int8"))
+
+
+def test_serving_an_engine_imports_no_torch(checkpoints: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from app.intake import decode
+from app.settings import Settings
+from app.vision.registry import analyzer
+detector = analyzer("objects", Settings(checkpoints_dir=sys.argv[1], engine="openvino"))
+detector.load("cpu")
+assert len(detector.analyse(decode(Path(sys.argv[2]).read_bytes())).result)
+print(sorted({"torch", "mmcv", "mmdet", "torchvision"} & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", program, str(checkpoints), str(PHOTOS[0])]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
