@@ -1,6 +1,6 @@
 // Shows photos that are still on the visitor's disk.
 
-const MOST = 6;
+const MOST = 5;
 
 /** Fills `box` with previews of files; what a browser cannot show gets its file type instead. */
 export function preview(box, files) {

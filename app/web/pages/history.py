@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import BadRequest
 from app.web import services
+from app.web.pages import start
 from app.web.security import owner
 
 pages = Blueprint("history", __name__)
@@ -39,6 +40,7 @@ def page() -> ResponseReturnValue:
         given=given,
         thumbnail=THUMBNAIL,
         retention=services().settings.retention_days,
+        upload=None if found.runs or given or "cursor" in request.args else start.form(),
     )
 
 

@@ -1,6 +1,7 @@
 """The start: one place to drop photos on."""
 
 import re
+from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
@@ -25,11 +26,7 @@ SAMPLES = {
 @pages.get("/")
 def start() -> ResponseReturnValue:
     """Where photos are dropped, chosen or pasted."""
-    settings = services().settings
-    limits = {"photo": settings.max_upload_bytes, "batch": settings.max_batch_bytes, "count": settings.batch_max}
-    return render_template(
-        "start.html", samples=SAMPLES, analyses=_offered(), limits=limits, retention=settings.retention_days
-    )
+    return render_template("start.html", upload=form(), retention=services().settings.retention_days)
 
 
 @pages.post("/")
@@ -49,6 +46,13 @@ def sample(name: str) -> Response:
     if name not in SAMPLES:
         abort(404)
     return send_from_directory(SAMPLES_FOLDER, name, max_age=86400)
+
+
+def form() -> dict[str, Any]:
+    """What the template of the upload form shows: samples, analyses and limits."""
+    settings = services().settings
+    limits = {"photo": settings.max_upload_bytes, "batch": settings.max_batch_bytes, "count": settings.batch_max}
+    return {"samples": SAMPLES, "analyses": _offered(), "limits": limits}
 
 
 def address_of(made: Run | Batch) -> str:
