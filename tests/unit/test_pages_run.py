@@ -195,6 +195,15 @@ def test_a_deleted_run_is_gone_at_once(visitor: Visitor, service: Service) -> No
     assert list(service.services.store.blobs.keys("photos/")) == []
 
 
+def test_a_deleted_run_leaves_no_picture_in_the_cache(visitor: Visitor, settings: Settings) -> None:
+    address = visitor.run()
+    assert visitor.get(f"{address}/image").status_code == 200
+    kept = settings.data_path / "cache"
+    assert [path for path in kept.rglob("*") if path.is_file()]
+    visitor.post(f"{address}/delete", page=address)
+    assert not [path for path in kept.rglob("*") if path.is_file()]
+
+
 def test_deleting_a_waiting_run_takes_it_out_of_the_queue(visitor: Visitor, service: Service) -> None:
     address = visitor.send((PHOTO, "street.jpg")).location
     visitor.post(f"{address}/delete", page=address)

@@ -5,9 +5,9 @@ from typing import Any
 from flask import Response, request
 
 from app.errors import NotReady
-from app.store.models import FINISHED, Run
+from app.store.models import Run
 from app.vision.view import MEDIA_TYPES
-from app.web import services
+from app.web import deleting, services
 from app.web.api import events, inputs, schemas
 from app.web.api.blueprint import answer, answers, api, media
 from app.web.api.create import batch_body
@@ -50,8 +50,7 @@ def get_run(path: inputs.RunPath, query: inputs.ResultOptions) -> Response:
 def delete_run(path: inputs.RunPath) -> Response:
     """Delete a run at once, with its photo and result where no other run uses them. For its owner only."""
     run = _own(path.run_id)
-    _cancel(run)
-    services().store.delete_run(run.id)
+    deleting.delete_run(run)
     return Response(status=204)
 
 
@@ -64,7 +63,7 @@ def delete_run(path: inputs.RunPath) -> Response:
 def cancel_run(path: inputs.RunPath) -> Response:
     """End a run that has not ended. For its owner only. A run that has ended stays as it is."""
     run = _own(path.run_id)
-    _cancel(run)
+    deleting.cancel(run)
     return answer(summary(services().store.get_run(run.id)))
 
 
@@ -140,15 +139,6 @@ def _own(run_id: str) -> Run:
     run = services().store.get_run(run_id)
     may_change(run.owner)
     return run
-
-
-def _cancel(run: Run) -> None:
-    if run.state in FINISHED:
-        return
-    held = services()
-    for analysis_id in held.store.cancel_run(run.id):
-        held.jobs.cancel(analysis_id)
-    held.jobs.publish([run.id])
 
 
 def _done(run: Run) -> None:

@@ -11,6 +11,7 @@ from app.vision.results import Instances
 from app.vision.view import View
 from app.web import services
 from app.web.classic.image import THRESHOLD
+from app.web.deleting import delete_run
 from app.web.errors import wants_json
 from app.web.keys import may_change
 from app.web.pages import uploads
@@ -79,12 +80,9 @@ def card(run_id: str) -> str:
 @blueprint.post("/<run_id>/remove")
 def remove(run_id: str) -> ResponseReturnValue:
     """Delete a card's run. For its owner only."""
-    held = services()
-    run = held.store.get_run(run_id)
+    run = services().store.get_run(run_id)
     may_change(run.owner)
-    for analysis_id in held.store.cancel_run(run.id):
-        held.jobs.cancel(analysis_id)
-    held.store.delete_run(run.id)
+    delete_run(run)
     return redirect(url_for(".page"), 303)
 
 

@@ -14,6 +14,7 @@ from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
 from app.vision.view import View
 from app.web import services
+from app.web.deleting import delete_run
 from app.web.exports import export_response
 from app.web.pages import words
 from app.web.pages.history import THUMBNAIL
@@ -86,8 +87,7 @@ def delete(batch_id: str) -> ResponseReturnValue:
     if not is_owner(batch.owner):
         raise Forbidden("Only the person who sent these photos can delete them.")
     for run in held.store.batch_runs(batch_id):
-        for analysis_id in held.store.cancel_run(run.id):
-            held.jobs.cancel(analysis_id)
+        delete_run(run)
     held.store.delete_batch(batch_id)
     flash("The batch was deleted.")
     return redirect(url_for("history.page"), 303)

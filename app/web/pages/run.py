@@ -14,6 +14,7 @@ from app.vision.export import FORMATS
 from app.vision.overlay import overlay as overlay_of
 from app.vision.view import View
 from app.web import services
+from app.web.deleting import delete_run
 from app.web.exports import export_response
 from app.web.pages import words
 from app.web.pages.views import asked_view, shown, ticked_view
@@ -97,13 +98,10 @@ def export(run_id: str) -> ResponseReturnValue:
 @pages.post("/delete")
 def delete(run_id: str) -> ResponseReturnValue:
     """Delete the run, its photo and its results at once, unless other runs use them. For its owner only."""
-    held = services()
-    run = held.store.get_run(run_id)
+    run = services().store.get_run(run_id)
     if not is_owner(run.owner):
         raise Forbidden("Only the person who sent this photo can delete it.")
-    for analysis_id in held.store.cancel_run(run.id):
-        held.jobs.cancel(analysis_id)
-    held.store.delete_run(run.id)
+    delete_run(run)
     flash(f"{run.name} was deleted.")
     return redirect(url_for("history.page"), 303)
 
