@@ -43,7 +43,7 @@ def only_one(folder: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise LaunchError(f"Flask Detector already runs on {folder}; stop it, or choose another DATA_DIR.") from error
+        raise LaunchError(f"Another one already runs on {folder}; stop it, or choose another DATA_DIR.") from error
     return lock
 
 
