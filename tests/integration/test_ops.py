@@ -1,0 +1,63 @@
+"""`/healthz` says that the process lives, `/readyz` whether photos can be taken, on a real Redis."""
+
+from dataclasses import replace
+
+import pytest
+
+from app import create_app
+from app.services import Services
+from app.settings import Settings
+from app.vision.results import ModelCard
+from tests.conftest import free_port
+
+CARD = ModelCard("labels", "odd", "Odd", "1", "0" * 64)
+
+
+@pytest.fixture
+def services(settings: Settings, clean_redis_url: str) -> Services:
+    made = Services.from_settings(replace(settings, redis_url=clean_redis_url))
+    made.store.migrate()
+    return made
+
+
+def test_without_a_worker_the_service_lives_but_is_not_ready(services: Services) -> None:
+    client = create_app(services).test_client()
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json == {
+        "ready": False,
+        "redis": True,
+        "database": True,
+        "workers": 0,
+        "analyses": {},
+        "missing": {},
+    }
+
+
+def test_a_worker_that_still_loads_does_not_make_the_service_ready(services: Services) -> None:
+    services.jobs.beat("a", ready=False, job=None)
+    assert create_app(services).test_client().get("/readyz").status_code == 503
+
+
+def test_a_worker_makes_it_ready_and_each_missing_analysis_has_its_step(services: Services) -> None:
+    services.jobs.announce([CARD], {"objects": "Run make weights."})
+    services.jobs.beat("a", ready=True, job=None)
+    answer = create_app(services).test_client().get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json is not None
+    assert answer.json["ready"] is True
+    assert answer.json["workers"] == 1
+    assert answer.json["analyses"] == {"labels": {"model": CARD.model, "title": CARD.title, "note": CARD.note}}
+    assert answer.json["missing"] == {"objects": "Run make weights."}
+
+
+def test_without_redis_the_service_lives_but_is_not_ready(settings: Settings) -> None:
+    services = Services.from_settings(replace(settings, redis_url=f"redis://127.0.0.1:{free_port()}/0"))
+    services.store.migrate()
+    client = create_app(services).test_client()
+    assert client.get("/healthz").status_code == 200
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json is not None
+    assert (answer.json["redis"], answer.json["database"]) == (False, True)
