@@ -30,7 +30,7 @@ def submit(
         UnknownAnalysis, AnalysisUnavailable, QueueFull: nothing was stored.
     """
     identities = services.jobs.identities(analyses)
-    services.jobs.check_room()
+    services.jobs.check_room(len(identities))
     run, queued = services.store.add_run(
         photo,
         name=name,
