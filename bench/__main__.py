@@ -66,7 +66,8 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
             ("peak memory of the worker process", f"{peak['worker']:.0f} MB", "512 MB"),
         ]
     for name, values in (report.get("load") or {}).items():
-        facts = ", ".join(f"{key.replace('_', ' ')} {value:g}" for key, value in values.items())
+        pace = f"{values['requests_per_second']:.0f} a second"
+        facts = f"{pace}, p50 {values['p50_ms']:.0f} ms, p99 {values['p99_ms']:.0f} ms, {values['refused']} refused"
         rows.append((f"{name.upper()} with 64 clients, worker busy", facts, ""))
     if rendering := report.get("rendering"):
         rows += [
