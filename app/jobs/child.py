@@ -4,12 +4,10 @@ It runs native code that may hang, crash or eat all memory, so it keeps no watch
 through a pipe what it does, and the supervisor ends it and starts another when it must.
 """
 
-import ctypes
 import json
 import logging
 import os
 import signal
-import sys
 from importlib import import_module
 
 from rq import SimpleWorker
@@ -17,13 +15,13 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 
 from app.jobs.tasks import Context, prepare
+from app.parent import die_with_parent
 from app.services import Services
 from app.settings import Settings
 from app.vision.registry import Offer
 
 log = logging.getLogger(__name__)
 
-PR_SET_PDEATHSIG = 1
 LOADER = "app.vision.registry:offer"
 
 
@@ -46,7 +44,7 @@ class DetectorWorker(SimpleWorker):
 
 def main(status_fd: int, loader: str) -> None:
     """Load the models, say so, and work until told to stop (SIGTERM finishes the analysis in hand)."""
-    die_with_parent()
+    die_with_parent(signal.SIGKILL)
     settings = Settings.from_env()
     services = Services.from_settings(settings)
     status = os.fdopen(status_fd, "w", buffering=1)
@@ -72,9 +70,3 @@ def _load(loader: str, settings: Settings) -> Offer:
     for analyzer in offer.analyzers.values():
         log.info("%s is ready: %s", analyzer.card.analyzer, analyzer.card.title)
     return offer
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent dies, however it dies (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -13,8 +13,8 @@ import threading
 from app.launch import LaunchError
 from app.launch.launcher import GUNICORN, Launcher
 from app.launch.prepare import prepare, writable_folder
-from app.launch.processes import die_with_parent
 from app.launch.ready import healthy
+from app.parent import die_with_parent
 from app.services import Services
 from app.settings import ROOT, Settings, SettingsError
 from app.store.errors import StoreUnavailable

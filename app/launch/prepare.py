@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from app.launch import LaunchError
-from app.launch.processes import TICK, die_with_parent
+from app.launch.processes import TICK
+from app.parent import die_with_parent
 from app.settings import ROOT, Settings
 
 BUNDLED = ROOT / "checkpoints"

@@ -1,42 +1,33 @@
 """Child processes that live as long as their parent, start again when they die, and end when told."""
 
-import ctypes
 import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from app.parent import die_with_parent, prctl
 
 log = logging.getLogger("launch")
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 MAX_BACKOFF = 30.0  # seconds before a child is started again that keeps dying
 STEADY = 10.0  # seconds after which a child counts as started well
 TICK = 0.1  # seconds from one look at a process to the next
 
-_prctl: Any = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
-
-
-def die_with_parent(ending: signal.Signals) -> None:
-    """Have the kernel send this process a signal when its parent dies, however it dies (Linux only)."""
-    if _prctl is not None:
-        _prctl(PR_SET_PDEATHSIG, ending)
-
 
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent dies, so that none is lost (Linux only)."""
-    if _prctl is not None:
-        _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    if prctl is not None:
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def bury_orphans(known: Collection[int]) -> None:
     """Take the exit statuses of dead adopted children; those of the known ones are left to whoever started them."""
-    if _prctl is None:
+    if prctl is None:
         return
     with suppress(ChildProcessError):
         while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and dead.si_pid not in known:

@@ -51,11 +51,6 @@ def offer(settings: Settings) -> Offer:
     return found
 
 
-def available_analyzers(settings: Settings) -> dict[str, Analyzer]:
-    """`offer` without what is missing."""
-    return offer(settings).analyzers
-
-
 def analyzer(name: str, settings: Settings) -> Analyzer:
     """The analyzer of one analysis. Raises CheckpointError or CatalogueError with the one step that adds it."""
     if name not in MAKERS:

@@ -9,8 +9,6 @@ import openvino as ov
 
 from app.cpus import cpu_count
 
-PRECISIONS = ("f32", "bf16", "int8")
-
 # glibc's malloc.h: mallopt parameters. A fixed threshold gives every large buffer back to the system as soon as it is
 # freed; left alone, glibc raises it and one photo's 200 MB of feature maps stay in the heap, in pieces.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3

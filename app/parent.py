@@ -1,0 +1,16 @@
+"""Ending with the process that started us."""
+
+import ctypes
+import signal
+import sys
+from typing import Any
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+prctl: Any = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+
+
+def die_with_parent(ending: signal.Signals) -> None:
+    """Have the kernel send this process a signal when its parent dies, however it dies (Linux only)."""
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, ending)
