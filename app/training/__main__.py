@@ -24,7 +24,7 @@ from app.training.data import CocoData, DataError, read_coco, split
 from app.training.dataset import Augmentation, TrainingSet
 from app.training.evaluate import predict
 from app.training.loop import Plan, Trainer, TrainingError
-from app.training.model import build, freeze, normalisation, training_config
+from app.training.model import bf16_is_fast, build, freeze, normalisation, training_config, use_bf16
 from app.training.publish import publish
 from app.training.report import read_log, write_report
 from app.training.scores import score
@@ -74,6 +74,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--evaluations", type=int, default=4, help="how often to measure on the way")
     parser.add_argument("--short", type=int, nargs=2, default=(256, 384), help="range of the short side in pixels")
     parser.add_argument("--freeze", nargs="*", help="prefixes of parameters to keep as they are")
+    parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="auto: bf16 where fast")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--skip-bad", action="store_true", help="leave bad photos and annotations out")
@@ -99,6 +100,8 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
     config = training_config(original, data.classes)
     model = build(config, weights.state, base.classes or weights.classes, data.classes)
     freeze(model, FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze)
+    if options.precision == "bf16" or (options.precision == "auto" and bf16_is_fast(options.device)):
+        use_bf16(model, options.device)
     learning, validation = split(data, options.validation, options.seed)
     short = (options.short[0], options.short[1])
     examples = TrainingSet(

@@ -1,13 +1,16 @@
 """A detector made ready for training: configuration, frozen parts, classes carried over from its base."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from types import MethodType
 from typing import Any
 
 import torch
 from mmcv import Config, ConfigDict
 from mmdet.models import build_detector
 from torch import nn
+from torch.utils._pytree import tree_map
 
 from app.training.dataset import Normalisation
 from app.training.partial_masks import PartialMaskRoIHead
@@ -134,3 +137,35 @@ def train_mode(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
+
+
+def use_bf16(model: nn.Module, device: str) -> None:
+    """Compute neck and heads, and a backbone without depthwise convolutions, in bfloat16; weights and losses stay
+    float32.
+
+    Depthwise convolutions have no fast backward pass in bfloat16 on CPUs, and mmcv's RoIAlign wants float32 there.
+    """
+    parts = [getattr(model, name, None) for name in ("neck", "rpn_head", "bbox_head")]
+    roi_head = getattr(model, "roi_head", None)
+    parts += [getattr(roi_head, name, None) for name in ("bbox_head", "mask_head")]
+    backbone = model.get_submodule("backbone")
+    if not any(isinstance(m, nn.Conv2d) and m.groups > 1 for m in backbone.modules()):
+        parts.append(backbone)
+    for part in parts:
+        if isinstance(part, nn.Module):
+            part.forward = MethodType(_in_bf16(type(part).forward, device), part)
+
+
+def _in_bf16(forward: Callable[..., Any], device: str) -> Callable[..., Any]:
+    @wraps(forward)
+    def wrapped(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        with torch.autocast(device, torch.bfloat16):
+            result = forward(self, *args, **kwargs)
+        return tree_map(lambda value: value.float() if isinstance(value, torch.Tensor) else value, result)
+
+    return wrapped
+
+
+def bf16_is_fast(device: str) -> bool:
+    """Whether this processor computes in bfloat16 natively."""
+    return torch.cuda.is_bf16_supported() if device == "cuda" else torch.cpu._is_avx512_bf16_supported()
