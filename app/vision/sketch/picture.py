@@ -54,7 +54,7 @@ def picture(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         return ink
     _check_paper(ink)
     # A margin of one pixel of paper keeps lines at the edge whole for the thinning.
-    padded = cv2.copyMakeBorder(ink, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
+    padded = np.pad(ink, 1)
     lines = _lines(padded[y : y + height + 2, x : x + width + 2])
     return _drawn_again(lines)
 
@@ -105,7 +105,7 @@ def _lines(ink: Ink) -> npt.NDArray[np.float64]:
     scale = BOX / max(width, height)
     size = (max(3, round(width * scale)), max(3, round(height * scale)))
     smooth = cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    marks = cv2.copyMakeBorder((smooth >= 128).astype(np.uint8), 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(0,))
+    marks = np.pad((smooth >= 128).astype(np.uint8), 2)
     if cv2.connectedComponents(marks)[0] - 1 > MOST_MARKS:
         raise NotADrawing(_NOT_LINES)
     if cv2.distanceTransform(marks, cv2.DIST_L2, 3).max() > THICKEST * BOX:

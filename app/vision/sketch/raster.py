@@ -64,7 +64,7 @@ def raster(strokes: Strokes, canvas: float | None = None) -> npt.NDArray[np.uint
 
 
 def to_box(strokes: Strokes, canvas: float | None = None) -> list[npt.NDArray[np.float64]]:
-    """Scale and centre strokes on the square of 304 units; the longer side of their box becomes 255. Raises as `raster`."""
+    """Scale and centre strokes on the square of 304 units; the longer side of their box is 255. Raises as `raster`."""
     drawn = [np.asarray(stroke, np.float64) for stroke in strokes]
     if any(stroke.ndim != 2 or stroke.shape[1] != 2 for stroke in drawn):
         raise ValueError("A stroke is a list of points of two coordinates.")

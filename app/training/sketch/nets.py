@@ -1,0 +1,55 @@
+"""The two networks: the original's, and a better small one. Both take (N, 1, 28, 28) of 0 to 1 and give logits."""
+
+import torch
+from torch import nn
+
+NAMES = ("small", "baseline")
+
+
+def build(name: str, words: int) -> nn.Module:
+    """A fresh network with one output a word.
+
+    Raises:
+        ValueError: no network of that name.
+    """
+    if name == "baseline":
+        return baseline(words)
+    if name == "small":
+        return Small(words)
+    raise ValueError(f"The networks are {' and '.join(NAMES)}.")
+
+
+def baseline(words: int) -> nn.Module:
+    """The network of the original drawing app; its softmax is left to the loss and to serving."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 30, 3), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(30, 15, 3), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Dropout(0.2), nn.Flatten()),
+        *(nn.Linear(375, 128), nn.ReLU()),
+        *(nn.Linear(128, 50), nn.ReLU()),
+        nn.Linear(50, words),
+    )
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class Small(nn.Module):
+    """Five convolutions at 28, 14 and 7 pixels, an average over the picture, and a cosine-free linear layer."""
+
+    def __init__(self, words: int, widths: tuple[int, int, int] = (16, 48, 96)):
+        super().__init__()
+        a, b, c = widths
+        self.features = nn.Sequential(
+            *(_convolution(1, a), nn.MaxPool2d(2)),
+            *(_convolution(a, b), _convolution(b, b), nn.MaxPool2d(2)),
+            *(_convolution(b, c), _convolution(c, c)),
+        )
+        self.head = nn.Sequential(nn.AvgPool2d(7), nn.Flatten(), nn.Dropout(0.2), nn.Linear(c, words))
+
+    def forward(self, bitmaps: torch.Tensor) -> torch.Tensor:
+        """(N, 1, 28, 28) to (N, words)."""
+        return self.head(self.features(bitmaps))
