@@ -1,6 +1,7 @@
 """`python -m app.training.evaluate MODEL FOLDER`: average precision of a model on a folder of labelled photos.
 
-The folder is in COCO format (see `app.training.data`). The last line printed is one JSON object.
+The folder is in COCO format (see `app.training.data`). The models `sketch` and `sketch_baseline` are measured on
+drawings instead (see `app.training.sketch.evaluate`). The last line printed is one JSON object.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from app.intake import decode
 from app.settings import Settings, SettingsError
 from app.training.data import CocoData, DataError, read_coco
 from app.training.scores import score
+from app.training.sketch import evaluate as sketch
 from app.vision.analyzer import Analyzer
 from app.vision.catalogue import CatalogueError
 from app.vision.checkpoints import CheckpointError
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     try:
+        if options.model in sketch.MODELS:
+            return sketch.main([options.model, options.data], Settings.from_env().checkpoints_path)
         settings = Settings.from_env({**os.environ, "MODEL": options.model})
         detector = analyzer("objects", settings)
         detector.load(settings.device)

@@ -31,24 +31,24 @@ def baseline(words: int) -> nn.Module:
     )
 
 
-def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
 
 
 class Small(nn.Module):
-    """Five convolutions at 28, 14 and 7 pixels, an average over the picture, and a cosine-free linear layer."""
+    """Convolutions at 14, 7 and 3 pixels, an average over the picture, and a linear layer."""
 
-    def __init__(self, words: int, widths: tuple[int, int, int] = (16, 48, 96)):
+    def __init__(self, words: int, widths: tuple[int, int, int] = (32, 64, 128)):
         super().__init__()
         a, b, c = widths
         self.features = nn.Sequential(
-            *(_convolution(1, a), nn.MaxPool2d(2)),
+            *(_convolution(1, a, stride=2), _convolution(a, a), nn.MaxPool2d(2)),
             *(_convolution(a, b), _convolution(b, b), nn.MaxPool2d(2)),
-            *(_convolution(b, c), _convolution(c, c)),
+            _convolution(b, c),
         )
-        self.head = nn.Sequential(nn.AvgPool2d(7), nn.Flatten(), nn.Dropout(0.2), nn.Linear(c, words))
+        self.head = nn.Sequential(nn.AvgPool2d(3), nn.Flatten(), nn.Dropout(0.2), nn.Linear(c, words))
 
     def forward(self, bitmaps: torch.Tensor) -> torch.Tensor:
         """(N, 1, 28, 28) to (N, words)."""

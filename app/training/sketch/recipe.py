@@ -14,6 +14,7 @@ from app.training.sketch.calibrate import Outputs, as_json, calibrate, crosswise
 from app.training.sketch.data import Drawing, assign_folds
 from app.training.sketch.export import publish
 from app.training.sketch.learn import Bitmaps, Plan, Pool, as_input, train
+from app.training.sketch.tell import tell
 from app.vision.sketch import ANIMALS
 
 PLANS = {"small": Plan(), "baseline": Plan(steps=1500, lr=2e-3)}
@@ -111,23 +112,6 @@ def cross_validate(name: str, material: Material, recipe: Recipe, steps: int | N
     print(f"{network_path}: {network_path.stat().st_size / 1e6:.2f} MB")
     tell(card["measured"])
     return card
-
-
-def tell(measured: dict[str, Any]) -> None:
-    """Print figures for people."""
-    six, others = measured["animals"], measured["others"]
-    if six["drawings"]:
-        each = ", ".join(f"{word} {100 * value:.0f}" for word, value in six["accuracy"].items())
-        print(f"{six['drawings']} drawings of the six: {100 * six['balanced_accuracy']:.1f} % right, balanced ({each})")
-        print(
-            f"  answered {100 * six['answered']:.1f} %: {100 * six['answered_right']:.1f} % right, "
-            f"{100 * six['answered_wrong']:.1f} % wrong; the rest not sure"
-        )
-    if others["drawings"]:
-        print(
-            f"{others['drawings']} drawings of {others['words']} other words: "
-            f"{100 * others['confident_wrong']:.1f} % confidently wrong {others['most_mistaken']}"
-        )
 
 
 def _pool(material: Material, learned: np.ndarray, words: list[str]) -> Pool:

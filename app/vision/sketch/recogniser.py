@@ -150,7 +150,7 @@ class Recogniser:
         both = np.concatenate([bitmaps, bitmaps[:, :, ::-1]]).astype(np.float32)[:, None] / 255
         with self._lock:
             network.setInput(both)
-            output = network.forward()
+            output = np.asarray(network.forward(), np.float32)
         output = output.reshape(2, len(bitmaps), -1, len(card["words"]))
         flat = output.reshape(-1, output.shape[-1])
         return (flat - _logsumexp(flat)[:, None]).reshape(output.shape).mean(axis=0)
