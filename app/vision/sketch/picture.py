@@ -1,7 +1,7 @@
 """An image of a line drawing to QuickDraw's 28x28 raster, whatever its size, colours and width of pen.
 
-The ink is found by its distance from the paper's colour, thinned to lines one pixel wide, and drawn again with
-QuickDraw's pen. What is no line drawing is refused: photos, noise, filled shapes.
+The ink is found by its distance from the paper's colour, made as thick or thin as QuickDraw's pen would have drawn it,
+and placed by the box of its lines' middles. What is no line drawing is refused: photos, noise, filled shapes.
 """
 
 import cv2
@@ -9,24 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from app.vision.sketch.raster import BOX, PEN, SIDE, SQUARE, NotADrawing, NothingDrawn
-from app.vision.sketch.thinning import thin
 
 Ink = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
 
-WORK = 1024  # pixels: larger images are scaled down to this first
-# Steps of 255 by which ink must differ from paper, and within which paper counts as even.
+LARGEST = 768  # pixels: larger images are scaled down to this first
+FINE = 400  # pixels of the longer side of the ink's box when its width is measured and changed
+# Steps of 255 by which ink must differ from paper; and, of full ink's 255, below which a pixel counts as paper.
 LEAST_CONTRAST = 48
-EVEN = 24
-# Least share of the image that must be even paper, and most that may be neither paper nor full ink.
+PAPER = 48
+# Least share of the image that must be paper, and most that may be neither paper nor ink, rims of lines aside.
 LEAST_PAPER = 0.5
 MOST_BETWEEN = 0.15
-# Greatest half width of a line, and most separate marks, beyond which it is no drawing; width of the drawing's box = 1.
-THICKEST = 0.16
+# Most separate marks of a drawing; the greatest half width of its pen as a share of its box; and the most of its ink
+# that may lie deeper than twice that half width, as in a filled shape.
 MOST_MARKS = 150
-# The least longer side of a drawing, as a share of the image's longer side.
+THICKEST = 0.1
+MOST_FILLED = 0.1
+# The least longer side of a drawing, as a share of the image's longer side, and the fewest pixels.
 LEAST_EXTENT = 0.04
 LEAST_PIXELS = 12
-_FINER = 2  # pixels a unit of the square on which the pen is drawn again
 
 _NOT_LINES = "This does not look like a line drawing; use dark lines on plain paper, or light ones on a dark ground."
 
@@ -45,88 +47,106 @@ def picture(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         NothingDrawn: blank, or no more than a dot.
         NotADrawing: a photo, noise, or filled shapes.
     """
-    ink = _ink(_at_most(np.ascontiguousarray(rgb), WORK))
+    ink = _ink(_at_most(rgb, LARGEST))
     marks = _marks(ink)
     x, y, width, height = cv2.boundingRect(marks)
     if max(width, height) < LEAST_EXTENT * max(marks.shape) or np.count_nonzero(marks) < LEAST_PIXELS:
         raise NothingDrawn
+    _check_paper(ink, marks)
     if rgb.shape[:2] == (SIDE, SIDE):
         return ink
-    _check_paper(ink)
-    # A margin of one pixel of paper keeps lines at the edge whole for the thinning.
-    padded = np.pad(ink, 1)
-    lines = _lines(padded[y : y + height + 2, x : x + width + 2])
-    return _drawn_again(lines)
+    # A pixel of paper all around keeps the rims of lines at the image's edge.
+    fine = _scaled(np.pad(ink, 1)[y : y + height + 2, x : x + width + 2], FINE)
+    return _with_pen(_marks(np.pad(fine, 2)))
 
 
 def _at_most(rgb: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
-    scale = side / max(rgb.shape[:2])
-    if scale >= 1:
-        return rgb
-    size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return _scaled(rgb, side) if max(rgb.shape[:2]) > side else np.ascontiguousarray(rgb)
+
+
+def _scaled(image: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    """The image with its longer side made so many pixels."""
+    scale = side / max(image.shape[:2])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
 def _ink(rgb: npt.NDArray[np.uint8]) -> Ink:
     """How much ink each pixel has, 0 to 255: its distance from the paper's colour, over that of the fullest ink."""
     paper = _paper(rgb)
-    distance = cv2.absdiff(rgb, np.broadcast_to(paper, rgb.shape).astype(np.uint8)).max(axis=2)
+    red, green, blue = cv2.split(cv2.absdiff(rgb, np.full_like(rgb, paper)))
+    distance = cv2.max(cv2.max(red, green), blue)
     inked = distance[distance >= LEAST_CONTRAST]
     if not inked.size:
         raise NothingDrawn
     full = float(np.percentile(inked, 90))
-    return np.minimum(distance * (255.0 / full), 255).round().astype(np.uint8)
+    return np.asarray(cv2.convertScaleAbs(distance, alpha=255.0 / full), np.uint8)
 
 
 def _paper(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The paper's colour: the commonest of 16x16x16, as the median of its pixels."""
-    cells = (rgb >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
-    counts = np.bincount(cells.ravel(), minlength=4096)
-    return np.median(rgb[cells == counts.argmax()], axis=0).astype(np.uint8)
+    step = max(1, max(rgb.shape[:2]) // 256)
+    pixels = rgb[::step, ::step].reshape(-1, 3)
+    cells = (pixels >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
+    return np.median(pixels[cells == np.bincount(cells).argmax()], axis=0).astype(np.uint8)
 
 
 def _marks(ink: Ink) -> Ink:
     return (ink >= 128).astype(np.uint8)
 
 
-def _check_paper(ink: Ink) -> None:
+def _check_paper(ink: Ink, marks: Ink) -> None:
     """Refuse what has too little plain paper, or too much that is neither ink nor paper."""
-    paper = np.count_nonzero(ink < EVEN * 2)
-    # The rims of lines are between, on any drawing: they do not count.
-    rims = cv2.dilate(_marks(ink), np.ones((7, 7), np.uint8))
-    between = np.count_nonzero((ink >= EVEN * 2) & (rims == 0))
-    if paper < LEAST_PAPER * ink.size or between > MOST_BETWEEN * ink.size:
+    rims = cv2.dilate(marks, np.ones((5, 5), np.uint8))
+    between = np.count_nonzero((ink >= PAPER) & (rims == 0))
+    if np.count_nonzero(ink < PAPER) < LEAST_PAPER * ink.size * (ink.size > SIDE * SIDE):
+        raise NotADrawing(_NOT_LINES)
+    if between > MOST_BETWEEN * np.count_nonzero(marks):
         raise NotADrawing(_NOT_LINES)
 
 
-def _lines(ink: Ink) -> npt.NDArray[np.float64]:
-    """The middle of every line, as points (N, 2) x, y in pixels of the ink given, scaled to about 256."""
-    height, width = ink.shape
-    scale = BOX / max(width, height)
-    size = (max(3, round(width * scale)), max(3, round(height * scale)))
-    smooth = cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    marks = np.pad((smooth >= 128).astype(np.uint8), 2)
-    if cv2.connectedComponents(marks)[0] - 1 > MOST_MARKS:
+def _with_pen(marks: Ink) -> npt.NDArray[np.uint8]:
+    """Marks (H, W) of 0 and 1, drawn as if with QuickDraw's pen.
+
+    The half width of the pen they were drawn with is the median depth of the ridges of the ink.
+    """
+    depth = cv2.distanceTransform(marks, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float32)
+    ridges = (depth > 0) & (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8)))
+    half = float(np.median(depth[ridges])) - 0.5  # A pixel's depth counts to the middle of the first one outside.
+    filled = np.count_nonzero(depth > 2 * half + 3) / np.count_nonzero(marks)
+    x, y, width, height = cv2.boundingRect(marks)
+    if half > THICKEST * max(width, height) or filled > MOST_FILLED or _count(marks) > MOST_MARKS:
         raise NotADrawing(_NOT_LINES)
-    if cv2.distanceTransform(marks, cv2.DIST_L2, 3).max() > THICKEST * BOX:
-        raise NotADrawing(_NOT_LINES)
-    rows, columns = np.nonzero(thin(marks))
-    if not len(rows):
-        raise NothingDrawn
-    return np.stack([columns, rows], axis=1).astype(np.float64)
+    unit = (max(width, height) - 2 * half) / BOX  # pixels
+    placed = _placed(marks, (x + width / 2, y + height / 2), round(SQUARE * unit))
+    wanted = PEN / 2 * unit
+    drawn = _thicker(placed, wanted - half) if wanted > half else _thinner(placed, half - wanted, wanted)
+    return np.rint(cv2.resize(drawn, (SIDE, SIDE), interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
 
 
-def _drawn_again(points: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Draw QuickDraw's pen at every point, the longer side of their box made 255 units."""
-    least, greatest = points.min(axis=0), points.max(axis=0)
-    extent = float((greatest - least).max())
-    if extent < 2:
-        raise NothingDrawn
-    placed = (points - (least + greatest) / 2) * (BOX / extent) + SQUARE / 2
-    side = int(SQUARE) * _FINER
-    far = np.full((side, side), 1, np.uint8)
-    columns, rows = np.rint(placed * _FINER - 0.5).astype(int).T
-    far[rows, columns] = 0
-    distance = cv2.distanceTransform(far, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    pen = np.clip(PEN / 2 * _FINER - distance + 0.5, 0, 1).astype(np.float32)
-    return np.rint(cv2.resize(pen, (SIDE, SIDE), interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
+def _count(marks: Ink) -> int:
+    return cv2.connectedComponents(marks)[0] - 1
+
+
+def _placed(marks: Ink, middle: tuple[float, float], side: int) -> Ink:
+    """Marks moved so that a point of them is the middle of a square."""
+    shift = np.array([[1, 0, round(side / 2 - middle[0])], [0, 1, round(side / 2 - middle[1])]], np.float32)
+    return np.asarray(cv2.warpAffine(marks, shift, (side, side), flags=cv2.INTER_NEAREST), np.uint8)
+
+
+def _thicker(marks: Ink, by: float) -> Floats:
+    """Marks grown by so many pixels, with a soft rim."""
+    distance = cv2.distanceTransform(1 - marks, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.clip(by + 1 - distance, 0, 1).astype(np.float32)
+
+
+def _thinner(marks: Ink, by: float, half: float) -> Floats:
+    """Marks shrunk by so many pixels, with a soft rim; where they are too thin for that, as the pen would draw them."""
+    depth = cv2.distanceTransform(marks, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float32)
+    thin = (depth > 0) & (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8))) & (depth < by + half)
+    shrunk = np.clip(depth - by, 0, 1)
+    if thin.any():
+        away = cv2.distanceTransform((~thin).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        shrunk = np.maximum(shrunk, np.clip(half + 0.5 - away, 0, 1) * marks)
+    return shrunk.astype(np.float32)
