@@ -79,7 +79,11 @@ class Settings:
     device: str = _setting("auto", "Where models run.", choices=("auto", "cpu", "cuda"))
     engine: str = _setting("auto", "What runs the detector.", choices=("auto", "openvino", "mmdet"))
     precision: str = _setting("auto", "Arithmetic of the OpenVINO engine.", choices=("auto", "f32", "bf16", "int8"))
-    memory_limit_mb: int = _setting(0, "Memory that the worker may use; 0: what the machine has.", at_least=0)
+    memory_limit_mb: int = _setting(
+        0,
+        "Memory for all workers; with little, photos are looked at smaller. 0: the container's limit, if any.",
+        at_least=0,
+    )
     workers: int = _setting(1, "Worker processes.", at_least=1)
     job_timeout: float = _setting(120, "Seconds that one analysis may take.", at_least=1)
     queue_max: int = _setting(200, "Most analyses waiting; beyond it uploads are refused with 503.", at_least=1)

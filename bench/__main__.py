@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from app.cpus import cpu_count
+from app.machine import cpu_count
 from app.settings import ROOT
 
 SECTIONS = ("service", "rendering", "history", "load", "engines")

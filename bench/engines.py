@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from app.cpus import cpu_count
 from app.intake import decode
+from app.machine import cpu_count
 from app.settings import ROOT, Settings
 from app.vision.catalogue import Model
 from app.vision.results import Instances

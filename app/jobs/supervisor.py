@@ -20,11 +20,11 @@ from typing import IO, Any
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.cpus import cpu_count
 from app.errors import ServiceUnavailable
 from app.jobs import names
 from app.jobs.maintenance import Maintenance
 from app.jobs.recovery import give_up, take_back
+from app.machine import cpu_count
 from app.services import Services
 from app.settings import ROOT
 from app.vision.results import ModelCard

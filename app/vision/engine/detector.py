@@ -5,72 +5,102 @@ regions, suppression and pasting are a few vectorised lines here, which is faste
 and keeps one photo's memory at one pyramid.
 """
 
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from app.cpus import cpu_count
+from app.machine import cpu_count, memory_limit_mb
 from app.settings import Settings
 from app.vision import masks
 from app.vision.catalogue import Model
 from app.vision.checkpoints import CheckpointError
 from app.vision.engine import boxes as box_math
+from app.vision.engine.fit import fit
 from app.vision.engine.preprocess import prepare
 from app.vision.engine.roi_align import pool_levels
-from app.vision.engine.runtime import Graph, Runtime
+from app.vision.engine.runtime import Graph, Runtime, widen
 from app.vision.engine.spec import EngineSpec, PoolSpec
 from app.vision.paste import paste
 from app.vision.results import RLE, Analysed, Instances, ModelCard
 
-# Regions a call of a head: bounds the memory of pooled features at 256 * 7 * 7 * 256 * 4 bytes = 13 MB.
-CHUNK = 256
+log = logging.getLogger(__name__)
 
+# Cells of pooled regions a call of a head, 256 regions of 7 x 7: bounds the memory of a head's features.
+CHUNK_CELLS = 256 * 49
 
 # Raised when the same engine would answer differently.
-VERSION = "openvino-1"
-# A worker with less memory than this gets graphs of exact shapes, which need less.
-TIGHT_MB = 900
+VERSION = "openvino-2"
 
 
 def make(model: Model, folder: Path, settings: Settings) -> "OpenVINODetector":
-    """The analyzer of a catalogue entry on its engine folder.
+    """The analyzer of a catalogue entry on its engine folder, fitted into the memory and the cores that there are.
 
     Raises CheckpointError where PRECISION=int8 asks for graphs that were not made.
     """
-    tight = 0 < settings.memory_limit_mb < TIGHT_MB
-    threads = max(1, cpu_count() // settings.workers)
-    runtime = Runtime(settings.precision, threads, exact_shapes=tight)
+    runtime = Runtime(settings.precision, max(1, cpu_count() // settings.workers))
     if runtime.precision == "int8" and not (folder / "dense-int8.xml").is_file():
         raise CheckpointError(f"{model.title} has no int8 engine; run `make engine QUANTIZE=<folder of photos>`.")
     spec = EngineSpec.read(folder)
-    floor = settings.score_floor
+    limit = settings.memory_limit_mb or memory_limit_mb()
+    kind = (runtime.precision, runtime.floating)
+    fitted = fit(limit / settings.workers, _weights_mb(folder, runtime), kind, spec.preprocessing.scale)
+    if not fitted.enough:
+        log.warning("%s may need more than the %d MB that there are.", model.title, limit)
+    floor, note = settings.score_floor, model.note
     version = f"{VERSION}-{runtime.precision}" + ("" if floor == 0.05 else f"-{floor:g}")
-    card = ModelCard(
-        model.analyzer, model.name, model.title, version, spec.source["checkpoint"], spec.classes, model.note
-    )
-    return OpenVINODetector(folder, card, runtime, floor)
+    if fitted.reduced:
+        version += f"-{min(fitted.scale)}px"
+        small = (
+            f"To fit into {limit} MB of memory, photos are looked at with a short side of {min(fitted.scale)} pixels."
+        )
+        note = f"{note} {small}".strip()
+    spec = replace(spec, preprocessing=replace(spec.preprocessing, scale=fitted.scale))
+    card = ModelCard(model.analyzer, model.name, model.title, version, spec.source["checkpoint"], spec.classes, note)
+    return OpenVINODetector(folder, spec, card, runtime, score_floor=floor, exact_shapes=fitted.exact_shapes)
+
+
+def _suffix(runtime: Runtime) -> str:
+    """What the graphs of a precision have at the end of their names."""
+    return "" if runtime.precision == "bf16" else f"-{runtime.precision}"
+
+
+def _weights_mb(folder: Path, runtime: Runtime) -> float:
+    files = [folder / f"{name}{_suffix(runtime)}.bin" for name in ("dense", "boxes", "masks")]
+    return sum(file.stat().st_size for file in files if file.is_file()) / 2**20
 
 
 class OpenVINODetector:
-    """The objects analyzer on an engine folder written by `app.vision.engine.export`."""
+    """The objects analyzer on an engine folder written by `app.vision.engine.export`.
 
-    def __init__(self, folder: Path, card: ModelCard, runtime: Runtime, score_floor: float | None = None):
-        self.card, self.folder, self.runtime = card, folder, runtime
-        self.spec = EngineSpec.read(folder)
-        self.score_floor = self.spec.boxes.score if score_floor is None else score_floor
+    exact_shapes: a dense graph for each shape of input, see `runtime.Graph`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: EngineSpec,
+        card: ModelCard,
+        runtime: Runtime,
+        *,
+        score_floor: float | None = None,
+        exact_shapes: bool = False,
+    ):
+        self.folder, self.spec, self.card, self.runtime = folder, spec, card, runtime
+        self.score_floor = spec.boxes.score if score_floor is None else score_floor
+        self.exact_shapes = exact_shapes
 
     def load(self, device: str) -> None:
         """Compile the graphs. device: always the CPU here."""
-        suffix = "" if self.runtime.precision == "bf16" else f"-{self.runtime.precision}"
-        self._dense = self._compile(f"dense{suffix}.xml")
-        self._boxes = self._compile(f"boxes{suffix}.xml")
-        self._masks = self._compile(f"masks{suffix}.xml") if self.spec.masks else None
+        suffix = _suffix(self.runtime)
+        levels = len(self.spec.boxes.pool.strides)
+        self._dense = Graph(self.runtime, self.folder / f"dense{suffix}.xml", exact=self.exact_shapes, narrow=levels)
+        self._boxes = Graph(self.runtime, self.folder / f"boxes{suffix}.xml")
+        self._masks = Graph(self.runtime, self.folder / f"masks{suffix}.xml") if self.spec.masks else None
         self.threads = ThreadPoolExecutor(self.runtime.threads)
-
-    def _compile(self, name: str) -> Graph:
-        return self.runtime.graph(self.folder / name)
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Find objects in an upright photo, (H, W, 3) uint8 RGB."""
@@ -94,7 +124,7 @@ class OpenVINODetector:
         outputs = self._dense(image)
         self._dense.release()
         levels = len(spec.strides)
-        pyramid = [output[0] for output in outputs[: len(outputs) - 2 * levels]]
+        pyramid = [widen(output[0], self.threads, self.runtime.threads) for output in outputs[: -2 * levels]]
         candidates, scores, groups = [], [], []
         for level in range(levels):
             objectness = outputs[len(pyramid) + level][0]
@@ -146,13 +176,14 @@ class OpenVINODetector:
     ) -> list[np.ndarray] | None:
         """A head's outputs for all regions, in chunks; of a mask head only each region's own class (or the one)."""
         results: list[list[np.ndarray]] = []
-        for first in range(0, len(regions), CHUNK):
-            chosen = regions[first : first + CHUNK]
+        chunk = max(1, CHUNK_CELLS // pool.size**2)
+        for first in range(0, len(regions), chunk):
+            chosen = regions[first : first + chunk]
             levels = pyramid[: len(pool.strides)]
             pooled = pool_levels(levels, chosen, pool, self.threads, 4 * self.runtime.threads)
             outputs = graph(pooled)
             if len(outputs) == 1:
-                own = labels[first : first + CHUNK] if labels is not None else 0
+                own = labels[first : first + chunk] if labels is not None else 0
                 results.append([outputs[0][np.arange(len(chosen)), own]])
             else:
                 results.append([output.copy() for output in outputs])

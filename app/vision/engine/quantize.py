@@ -39,7 +39,7 @@ def _regions(
     folder: Path, inputs: Iterable[tuple[np.ndarray, tuple[int, int], np.ndarray]], pools: dict[str, PoolSpec]
 ) -> dict[str, list[np.ndarray]]:
     """What the heads see: pooled regions of the best proposals of each photo."""
-    detector = OpenVINODetector(folder, ModelCard("objects", "", "", "", ""), Runtime("f32"))
+    detector = OpenVINODetector(folder, EngineSpec.read(folder), ModelCard("objects", "", "", "", ""), Runtime("f32"))
     detector.load("cpu")
     regions: dict[str, list[np.ndarray]] = {name: [] for name in pools}
     for image, shape, _ in inputs:

@@ -14,29 +14,36 @@ import numpy as np
 from app.vision.engine.spec import PoolSpec
 
 
-def axis_weights(start: float, end: float, cells: int, sampling: int, length: int) -> tuple[int, np.ndarray]:
-    """The weights of one axis of one region.
+def axis_weights(
+    start: np.ndarray, end: np.ndarray, cells: int, sampling: int, length: int
+) -> list[tuple[int, np.ndarray]]:
+    """The weights of one axis of every region.
 
     Args:
-        start, end: the region on the feature map, in cells of the map, already shifted by half a cell.
+        start, end: (N,) float64, the regions on the feature map, in cells of the map, shifted by half a cell.
         cells: output size; sampling: samples a cell, 0 for as many as the cell is long; length: of the map.
 
     Returns:
-        (first, weights): weights (cells, n) float32 for the map's positions first .. first + n - 1.
+        (first, weights) of each: weights (cells, n) float32 for the map's positions first .. first + n - 1.
     """
-    size = end - start
-    step = size / cells
-    count = sampling or int(np.ceil(size / cells))
-    if count <= 0:
-        return 0, np.zeros((cells, 1), np.float32)
-    at = start + step * (np.arange(cells)[:, None] + (np.arange(count) + 0.5) / count)
-    inside = (at >= -1.0) & (at <= length)
-    at = np.clip(at, 0, length - 1)
-    first = int(at[0, 0])
-    positions = np.arange(first, min(int(at[-1, -1]) + 2, length))
-    hats = np.maximum(1 - np.abs(at[:, :, None] - positions), 0) * inside[:, :, None]
-    weights = (hats.sum(axis=1) / count).astype(np.float32)
-    return first, weights
+    step = (end - start) / cells
+    counts = np.full(len(start), sampling) if sampling else np.ceil(step).astype(int)
+    result = [(0, np.zeros((cells, 1), np.float32))] * len(start)
+    for count in np.unique(counts[counts > 0]):
+        members = np.flatnonzero(counts == count)
+        offsets = np.arange(cells)[:, None] + (np.arange(count) + 0.5) / count
+        at = start[members, None, None] + step[members, None, None] * offsets
+        inside = (at >= -1.0) & (at <= length)
+        at = np.clip(at, 0, length - 1)
+        first = at[:, 0, 0].astype(int)
+        widths = np.minimum(at[:, -1, -1].astype(int) + 2, length) - first
+        relative = (at - first[:, None, None]).astype(np.float32)
+        distances = np.abs(relative[..., None] - np.arange(widths.max(), dtype=np.float32))
+        hats = np.maximum(1 - distances, 0) * inside[..., None]
+        weights = hats.mean(axis=2, dtype=np.float32)
+        for index, position, width, own in zip(members, first.tolist(), widths.tolist(), weights, strict=True):
+            result[index] = position, own[:, :width]
+    return result
 
 
 def roi_align(features: np.ndarray, boxes: np.ndarray, stride: int, size: int, sampling: int, out: np.ndarray) -> None:
@@ -48,9 +55,10 @@ def roi_align(features: np.ndarray, boxes: np.ndarray, stride: int, size: int, s
     """
     height, width, channels = features.shape
     rows = features.reshape(height, width * channels)
-    for box, pooled in zip(boxes.astype(np.float64) / stride - 0.5, out, strict=True):
-        x, across = axis_weights(box[0], box[2], size, sampling, width)
-        y, down = axis_weights(box[1], box[3], size, sampling, height)
+    left, top, right, bottom = (boxes.astype(np.float64) / stride - 0.5).T
+    columns = axis_weights(left, right, size, sampling, width)
+    lines = axis_weights(top, bottom, size, sampling, height)
+    for (x, across), (y, down), pooled in zip(columns, lines, out, strict=True):
         w = across.shape[1]
         view = rows[y : y + down.shape[1], x * channels : (x + w) * channels]
         np.matmul(across, (down @ view).reshape(size, w, channels), out=pooled)

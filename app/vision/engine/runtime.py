@@ -2,12 +2,14 @@
 
 import ctypes
 import sys
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
+from openvino.preprocess import PrePostProcessor
 
-from app.cpus import cpu_count
+from app.machine import cpu_count
 
 # glibc's malloc.h: mallopt parameters. A fixed threshold gives every large buffer back to the system as soon as it is
 # freed; left alone, glibc raises it and one photo's 200 MB of feature maps stay in the heap, in pieces.
@@ -31,20 +33,27 @@ class Runtime:
     they leave in floating point runs as for auto.
     """
 
-    def __init__(self, precision: str = "auto", threads: int | None = None, *, exact_shapes: bool = False):
+    def __init__(self, precision: str = "auto", threads: int | None = None):
         self.core = ov.Core()
         capable = "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.floating = ("bf16" if capable else "f32") if precision in ("auto", "int8") else precision
         self.precision = self.floating if precision == "auto" else precision
         self.threads = threads or cpu_count()
-        self.exact_shapes = exact_shapes
         return_freed_memory()
 
-    def graph(self, path: Path) -> "Graph":
-        """Read a graph, its weights by mmap, and make it ready."""
-        return Graph(self, path)
+    def compile(self, path: Path, shape: tuple[int, ...] | None, narrow: int) -> ov.CompiledModel:
+        """Read a graph, its weights by mmap, and make it ready; for one input shape, or any.
 
-    def compile(self, model: ov.Model) -> ov.CompiledModel:
+        narrow: how many of the first outputs leave the graph in the precision that they were computed in.
+        """
+        model = self.core.read_model(str(path))
+        if shape is not None:
+            model.reshape(list(shape))
+        if narrow and self.floating == "bf16":
+            outputs = PrePostProcessor(model)
+            for index in range(narrow):
+                outputs.output(index).tensor().set_element_type(ov.Type.bf16)
+            model = outputs.build()
         config = {
             "INFERENCE_PRECISION_HINT": self.floating,
             "INFERENCE_NUM_THREADS": self.threads,
@@ -56,30 +65,45 @@ class Runtime:
 class Graph:
     """A graph with one input, ready to run.
 
-    With `exact_shapes` it is compiled anew whenever the input's shape changes: a third of a second, for a hundred
-    megabytes less, because OpenVINO plans the memory of a static graph more tightly.
+    exact: compile anew whenever the input's shape changes: a third of a second, for a hundred megabytes less, because
+    OpenVINO plans the memory of a static graph more tightly. narrow: as in `Runtime.compile`.
     """
 
-    def __init__(self, runtime: Runtime, path: Path):
-        self._runtime, self._path = runtime, path
+    def __init__(self, runtime: Runtime, path: Path, *, exact: bool = False, narrow: int = 0):
+        self._runtime, self._path, self._exact, self._narrow = runtime, path, exact, narrow
         self._shape: tuple[int, ...] | None = None
-        self._compile(None)
-
-    def _compile(self, shape: tuple[int, ...] | None) -> None:
-        model = self._runtime.core.read_model(str(self._path))
-        if shape is not None:
-            model.reshape(list(shape))
-        self._compiled = self._runtime.compile(model)
-        self._request = self._compiled.create_infer_request()
-        self._shape = shape
+        self._compiled: ov.CompiledModel | None = None
+        self._request: ov.InferRequest | None = None
+        if not exact:
+            self._compiled = runtime.compile(path, None, narrow)
 
     def __call__(self, value: np.ndarray) -> list[np.ndarray]:
-        """Run on one input. The outputs are views that the next call overwrites."""
-        if self._runtime.exact_shapes and value.shape != self._shape:
-            self._compile(value.shape)
+        """Run on one input. The outputs are views that the next call may overwrite; bfloat16 ones need `widen`."""
+        if self._compiled is None or (self._exact and value.shape != self._shape):
+            # The old graph goes first, so that the two are never in memory together.
+            self._compiled = self._request = None
+            self._compiled, self._shape = self._runtime.compile(self._path, value.shape, self._narrow), value.shape
+        if self._request is None:
+            self._request = self._compiled.create_infer_request()
         self._request.infer([ov.Tensor(value, shared_memory=True)])
         return [tensor.data for tensor in self._request.output_tensors]
 
     def release(self) -> None:
-        """Give the memory of intermediate values back; the last outputs stay."""
-        self._compiled.release_memory()
+        """Give the memory of intermediate values back, and of outputs as soon as nobody looks at them."""
+        self._request = None
+        if self._compiled is not None:
+            self._compiled.release_memory()
+
+
+def widen(values: np.ndarray, executor: Executor, parts: int) -> np.ndarray:
+    """An output of any graph as float32; bfloat16 comes out of OpenVINO as its bits in a float16 array."""
+    if values.dtype == np.float32:
+        return values
+    result = np.empty(values.shape, np.float32)
+
+    def shift(rows: slice) -> None:
+        np.left_shift(values[rows].view(np.uint16), 16, out=result[rows].view(np.uint32), dtype=np.uint32)
+
+    edges = np.linspace(0, len(values), parts + 1).astype(int)
+    list(executor.map(shift, map(slice, edges[:-1], edges[1:])))
+    return result

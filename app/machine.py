@@ -1,4 +1,4 @@
-"""How many CPUs this process may really use."""
+"""How many CPUs and how much memory this process may really use."""
 
 import os
 from pathlib import Path
@@ -23,3 +23,15 @@ def _quota(cgroup: Path) -> float | None:
         except OSError:
             return None
     return float(quota) / float(period) if quota not in ("max", "-1") else None
+
+
+def memory_limit_mb(cgroup: Path = CGROUP) -> int:
+    """The memory limit of this process's cgroup (v2, then v1) in megabytes of 2**20 bytes; 0 where there is none."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            text = (cgroup / name).read_text().strip()
+        except OSError:
+            continue
+        # cgroup v1 says "no limit" with a number near 2**63.
+        return int(text) >> 20 if text.isdigit() and int(text) < 1 << 60 else 0
+    return 0

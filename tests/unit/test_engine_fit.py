@@ -1,0 +1,65 @@
+"""A detector fits itself into the memory that there is."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.machine import memory_limit_mb
+from app.vision.engine.fit import DYNAMIC_MB, EXACT_MB, fit
+
+OWN = (1333, 800)
+kinds = st.sampled_from(sorted(EXACT_MB))
+
+
+@given(st.integers(1, 4000), st.integers(1, 1000), st.integers(10, 200), kinds)
+def test_more_memory_never_makes_photos_smaller(limit: int, more: int, weights: int, kind: tuple[str, str]) -> None:
+    little, much = fit(limit, weights, kind, OWN), fit(limit + more, weights, kind, OWN)
+    assert little.scale <= much.scale <= OWN
+    assert little.enough <= much.enough
+
+
+@given(st.integers(1, 4000), st.integers(10, 200), kinds)
+def test_a_smaller_input_keeps_its_shape_and_says_so(limit: int, weights: int, kind: tuple[str, str]) -> None:
+    fitted = fit(limit, weights, kind, OWN)
+    assert fitted.reduced == (fitted.scale != OWN)
+    assert fitted.scale[0] / fitted.scale[1] == pytest.approx(OWN[0] / OWN[1], rel=0.01)
+
+
+def test_without_a_limit_nothing_changes() -> None:
+    fitted = fit(0, 90, ("bf16", "bf16"), OWN)
+    assert (fitted.scale, fitted.exact_shapes, fitted.reduced, fitted.enough) == (OWN, False, False, True)
+
+
+def test_half_a_gigabyte_holds_the_whole_input_in_bf16_and_int8_with_exact_shapes() -> None:
+    for kind in (("bf16", "bf16"), ("int8", "bf16")):
+        fitted = fit(512, 89, kind, OWN)
+        assert (fitted.scale, fitted.exact_shapes, fitted.enough) == (OWN, True, True)
+
+
+def test_an_impossible_limit_is_admitted() -> None:
+    assert not fit(200, 90, ("bf16", "bf16"), OWN).enough
+
+
+def test_exact_shapes_need_less_than_any_shape() -> None:
+    assert all(EXACT_MB[kind] < DYNAMIC_MB[kind] for kind in EXACT_MB)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "megabytes"),
+    [
+        ("memory.max", "536870912\n", 512),
+        ("memory.max", "max\n", 0),
+        ("memory/memory.limit_in_bytes", "268435456\n", 256),
+        ("memory/memory.limit_in_bytes", "9223372036854771712\n", 0),
+    ],
+)
+def test_the_container_says_how_much_memory_it_may_use(tmp_path: Path, name: str, text: str, megabytes: int) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    assert memory_limit_mb(tmp_path) == megabytes
+
+
+def test_without_a_cgroup_there_is_no_limit(tmp_path: Path) -> None:
+    assert memory_limit_mb(tmp_path) == 0
