@@ -4,6 +4,7 @@ The one place where an analysis, a model and an engine meet. Nothing here import
 imported when it is chosen.
 """
 
+import importlib
 import importlib.util
 import logging
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from app.settings import Settings
 from app.vision.analyzer import Analyzer
-from app.vision.catalogue import CatalogueError, Model, load_catalogue
+from app.vision.catalogue import ANALYZERS, CatalogueError, Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
 from app.vision.engine.folder import current, engine_folder
 from app.vision.zoo import find_model, load_zoo
@@ -53,9 +54,9 @@ def offer(settings: Settings) -> Offer:
 
 def analyzer(name: str, settings: Settings) -> Analyzer:
     """The analyzer of one analysis. Raises CheckpointError or CatalogueError with the one step that adds it."""
-    if name not in MAKERS:
-        raise CatalogueError(f"There is no analysis {name!r}; ANALYSES takes {', '.join(MAKERS)}.")
-    return _best(name, settings, MAKERS[name])
+    if name not in ANALYZERS:
+        raise CatalogueError(f"There is no analysis {name!r}; ANALYSES takes {', '.join(ANALYZERS)}.")
+    return _best(name, settings)
 
 
 def choose(analysis: str, settings: Settings) -> list[Model]:
@@ -101,43 +102,35 @@ def installed(model: Model, folder: Path) -> bool:
     return path.is_file() or current(model, folder)
 
 
-def _best(analysis: str, settings: Settings, make: Callable[[Model, Settings], Analyzer]) -> Analyzer:
+def _best(analysis: str, settings: Settings) -> Analyzer:
     """The analyzer of the best model whose weights are sound; a broken file makes way for the next model."""
     problems: list[CheckpointError] = []
     for model in choose(analysis, settings):
         try:
-            return make(model, settings)
+            return _made(model, settings)
         except CheckpointError as error:
             log.warning("%s", error)
             problems.append(error)
     raise problems[0]
 
 
-def _objects(model: Model, settings: Settings) -> Analyzer:
-    names = tuple(ENGINES) if settings.engine == "auto" else (settings.engine,)
-    for name in names:
-        made = ENGINES[name](model, settings) if name in ENGINES else None
+def _made(model: Model, settings: Settings) -> Analyzer:
+    """A model's analyzer on the engine that ENGINE names, or on the best that can run it here."""
+    engines = {"openvino": _openvino, "mmdet": TORCH[model.analyzer]}
+    for name in engines if settings.engine == "auto" else (settings.engine,):
+        made = engines[name](model, settings)
         if made is not None:
             return made
     raise CheckpointError(f"{model.title} cannot run on ENGINE={settings.engine} here.")
 
 
-def _mmdet(model: Model, settings: Settings) -> Analyzer | None:
-    path = model.path(settings.checkpoints_path)
-    if importlib.util.find_spec("mmdet") is None or path is None or not path.is_file():
-        return None
-    from app.vision.analyzers.mmdet import MMDetector
-
-    return MMDetector(model, path, settings.score_floor)
-
-
 def _openvino(model: Model, settings: Settings) -> Analyzer | None:
-    """Where an engine of these weights is there; `auto` leaves CUDA to MMDetection."""
+    """Where an engine of these weights is there; `auto` leaves CUDA to PyTorch."""
     if (settings.engine == "auto" and _on_cuda(settings)) or not current(model, settings.checkpoints_path):
         return None
-    from app.vision.engine.detector import make
-
-    return make(model, engine_folder(model, settings.checkpoints_path), settings)
+    module = importlib.import_module(SERVING[model.analyzer])
+    made: Analyzer = module.make(model, engine_folder(model, settings.checkpoints_path), settings)
+    return made
 
 
 def _on_cuda(settings: Settings) -> bool:
@@ -151,18 +144,41 @@ def _on_cuda(settings: Settings) -> bool:
     return mmcv_device("auto").type == "cuda"
 
 
-def _faces(model: Model, settings: Settings) -> Analyzer:
+def _mmdet(model: Model, settings: Settings) -> Analyzer | None:
+    path = model.path(settings.checkpoints_path)
+    if importlib.util.find_spec("mmdet") is None or path is None or not path.is_file():
+        return None
+    from app.vision.analyzers.mmdet import MMDetector
+
+    return MMDetector(model, path, settings.score_floor)
+
+
+def _faces(model: Model, settings: Settings) -> Analyzer | None:
+    if importlib.util.find_spec("facenet_pytorch") is None:
+        return None
     from app.vision.analyzers.faces import FaceFinder
 
     return FaceFinder(model)
 
 
-def _labels(model: Model, settings: Settings) -> Analyzer:
+def _labels(model: Model, settings: Settings) -> Analyzer | None:
+    path = model.path(settings.checkpoints_path)
+    if importlib.util.find_spec("efficientnet_lite_pytorch") is None or (path is not None and not path.is_file()):
+        return None
     from app.vision.analyzers.labels import PhotoLabels
 
-    return PhotoLabels(model, model.path(settings.checkpoints_path))
+    return PhotoLabels(model, path)
 
 
-# What can run a detector, best first: makes its analyzer, or None where it cannot run this model here.
-ENGINES: dict[str, Callable[[Model, Settings], Analyzer | None]] = {"openvino": _openvino, "mmdet": _mmdet}
-MAKERS: dict[str, Callable[[Model, Settings], Analyzer]] = {"objects": _objects, "faces": _faces, "labels": _labels}
+# What runs an analysis's models on PyTorch: makes the analyzer, or None where it cannot run this model here.
+TORCH: dict[str, Callable[[Model, Settings], Analyzer | None]] = {
+    "objects": _mmdet,
+    "faces": _faces,
+    "labels": _labels,
+}
+# The modules that run them on OpenVINO, each with a function `make`.
+SERVING = {
+    "objects": "app.vision.engine.detector",
+    "faces": "app.vision.engine.faces",
+    "labels": "app.vision.engine.labels",
+}

@@ -1,9 +1,10 @@
-"""`python -m app.vision.engine`: export every installed detector whose engine is missing or out of date.
+"""`python -m app.vision.engine`: export every installed model whose engine is missing or out of date.
 
---quantize FOLDER adds int8 graphs, calibrated on the photos in that folder.
+--quantize FOLDER adds int8 graphs to detectors, calibrated on the photos in that folder.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import shutil
@@ -17,18 +18,23 @@ from app.intake import decode
 from app.settings import Settings, SettingsError
 from app.vision.catalogue import CatalogueError, Model, load_catalogue
 from app.vision.checkpoints import CheckpointError, load_weights
-from app.vision.engine.folder import current, engine_folder, origin
-from app.vision.engine.spec import EngineError
+from app.vision.engine.folder import current, engine_folder, origin, weights
+from app.vision.engine.spec import EngineError, read_record
 from app.vision.zoo import find_model
 
 CALIBRATION_PHOTOS = 64
-TOOLS = ("torch", "mmcv-full", "mmdet", "openvino")
+# What makes an engine, by analysis.
+TOOLS = {
+    "objects": ("torch", "mmcv-full", "mmdet", "openvino"),
+    "faces": ("torch", "facenet-pytorch", "openvino"),
+    "labels": ("torch", "torchvision", "efficientnet-lite-pytorch", "openvino"),
+}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit status: 1 when a model named by hand cannot be exported."""
     parser = argparse.ArgumentParser(prog="python -m app.vision.engine", description=__doc__)
-    parser.add_argument("models", nargs="*", help="names in the catalogue; all installed detectors when none is given")
+    parser.add_argument("models", nargs="*", help="names in the catalogue; all installed ones when none is given")
     parser.add_argument("--quantize", type=Path, metavar="FOLDER", help="photos to calibrate int8 graphs on")
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
@@ -42,44 +48,83 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     for model in models:
         try:
-            if not current(model, checkpoints):
-                print(f"Exporting {model.title} to OpenVINO, once; about half a minute.", flush=True)
+            if not up_to_date(model, checkpoints):
+                print(f"Exporting {model.title} to OpenVINO, once; less than a minute.", flush=True)
                 export(model, checkpoints)
-            if options.quantize:
+            if options.quantize and model.analyzer == "objects":
                 print(f"Quantizing {model.title} to int8.", flush=True)
                 quantize(model, checkpoints, options.quantize)
         except (EngineError, CheckpointError) as error:
-            print(f"{model.title} stays on MMDetection: {error}", file=sys.stderr)
+            print(f"{model.title} stays on PyTorch: {error}", file=sys.stderr)
             status = 1 if options.models else status
     return status
 
 
 def installed(checkpoints: Path) -> list[Model]:
-    """The detectors of the catalogue whose weights are here."""
-    detectors = [model for model in load_catalogue().values() if model.loader == "mmdet"]
-    return [model for model in detectors if (checkpoints / model.file).is_file()]
+    """The models of the catalogue whose weights are here."""
+    return [model for model in load_catalogue().values() if weights(model, checkpoints)]
+
+
+def up_to_date(model: Model, checkpoints: Path) -> bool:
+    """Whether a model's engine is of the files that are here, and was made by the versions of the tools that are here.
+
+    A tool that is missing here cannot make it again, so what it made counts.
+    """
+    if not current(model, checkpoints):
+        return False
+    source = read_record(engine_folder(model, checkpoints))["source"]
+    here = versions(model)
+    return len(here) < len(TOOLS[model.analyzer]) or all(source.get(tool) == here[tool] for tool in here)
+
+
+def versions(model: Model) -> dict[str, str]:
+    """The versions of the tools that make a model's engine, of those that are installed."""
+    found = {}
+    for tool in TOOLS[model.analyzer]:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[tool] = metadata.version(tool)
+    return found
 
 
 def export(model: Model, checkpoints: Path) -> None:
     """Make a model's engine folder anew; it is put in place only when whole. Raises EngineError, CheckpointError."""
+    folder = engine_folder(model, checkpoints)
+    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        EXPORTERS[model.analyzer](model, checkpoints, part, origin(model, checkpoints) | versions(model))
+        if folder.is_symlink():  # To one that comes with the program.
+            folder.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
+        part.replace(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _objects(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
     import mmcv
 
     from app.vision.analyzers.mmdet import build
     from app.vision.engine.export import export_detector
 
-    weights = load_weights(checkpoints / model.file, model)
+    loaded = load_weights(checkpoints / model.file, model)
     config = mmcv.Config.fromfile(str(model.config))
-    detector = build(config, weights, 0.05)
-    folder = engine_folder(model, checkpoints)
-    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
-    source = origin(model, checkpoints) | {tool: metadata.version(tool) for tool in TOOLS}
-    try:
-        export_detector(detector, config, model.classes or weights.classes, part, source)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    export_detector(build(config, loaded, 0.05), config, model.classes or loaded.classes, folder, source)
+
+
+def _faces(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
+    from app.vision.engine.export_faces import export_faces
+
+    export_faces(folder, source)
+
+
+def _labels(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
+    from app.vision.engine.export_labels import export_labels
+
+    export_labels(model, model.path(checkpoints), folder, source)
+
+
+EXPORTERS = {"objects": _objects, "faces": _faces, "labels": _labels}
 
 
 def quantize(model: Model, checkpoints: Path, photos: Path) -> None:

@@ -4,11 +4,11 @@ import hashlib
 from pathlib import Path
 
 from app.vision.catalogue import Model
-from app.vision.checkpoints import sha256_of
-from app.vision.engine.spec import SPEC_FILE, EngineError, EngineSpec
+from app.vision.engine.spec import SPEC_FILE, EngineError, read_record
+from app.vision.packages import checksum, package_weights
 
-# Raised when the same weights would be exported to graphs that answer differently.
-EXPORT_VERSION = "2"
+# By analysis; raised when the same weights would be exported to graphs that answer differently.
+EXPORT_VERSIONS = {"objects": "2", "faces": "1", "labels": "1"}
 
 
 def engine_folder(model: Model, checkpoints: Path) -> Path:
@@ -16,28 +16,34 @@ def engine_folder(model: Model, checkpoints: Path) -> Path:
     return checkpoints / "engines" / model.name
 
 
+def weights(model: Model, checkpoints: Path) -> tuple[Path, ...]:
+    """The files that hold a model's weights; none where they are not here."""
+    path = model.path(checkpoints)
+    if path is None:
+        return package_weights(model.package)
+    return (path,) if path.is_file() else ()
+
+
 def origin(model: Model, checkpoints: Path) -> dict[str, str]:
     """What an engine made now would record of the files that it comes from."""
-    path = model.path(checkpoints)
-    assert path is not None
-    assert model.config is not None
-    config = hashlib.sha256(model.config.read_bytes()).hexdigest()
-    return {"export": EXPORT_VERSION, "checkpoint": sha256_of(path), "config": config}
+    source = {"export": EXPORT_VERSIONS[model.analyzer], "checkpoint": checksum(weights(model, checkpoints))}
+    if model.config is not None:
+        source["config"] = hashlib.sha256(model.config.read_bytes()).hexdigest()
+    return source
 
 
 def current(model: Model, checkpoints: Path) -> bool:
-    """Whether the model has an engine, and it was made from the checkpoint and config that are here.
+    """Whether the model has an engine, and it was made from the weights and config that are here.
 
-    Where the checkpoint itself is not here (an image that only serves), any engine of the model counts.
+    Where the weights themselves are not here (an image that only serves), any engine of the model counts.
     """
     folder = engine_folder(model, checkpoints)
     if not (folder / SPEC_FILE).is_file():
         return False
     try:
-        source = EngineSpec.read(folder).source
+        source: dict[str, str] = read_record(folder)["source"]
     except EngineError:
         return False
-    path = model.path(checkpoints)
-    if path is None or not path.is_file():
+    if not weights(model, checkpoints):
         return source["checkpoint"].startswith(model.sha256)
     return all(source.get(name) == value for name, value in origin(model, checkpoints).items())

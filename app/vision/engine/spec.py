@@ -14,6 +14,22 @@ class EngineError(RuntimeError):
     """An engine folder that cannot be used; the message says why and what to do."""
 
 
+def write_record(folder: Path, values: dict[str, Any]) -> None:
+    """Write an engine's `engine.json`: JSON values, among them `source`, what the engine was made from."""
+    (folder / SPEC_FILE).write_text(json.dumps({"format": FORMAT, **values}, indent=1))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What `write_record` wrote. Raises EngineError when the folder holds no engine of this format."""
+    try:
+        data: dict[str, Any] = json.loads((folder / SPEC_FILE).read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise EngineError(f"{folder} holds no engine; run `make engine`.") from error
+    if data.pop("format", None) != FORMAT:
+        raise EngineError(f"The engine in {folder} was made by another version; run `make engine`.")
+    return data
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """scale: greatest (long, short) side; mean, std: in the network's channel order; divisor: sides are padded to a
@@ -83,17 +99,12 @@ class EngineSpec:
     source: dict[str, str]
 
     def write(self, folder: Path) -> None:
-        (folder / SPEC_FILE).write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1))
+        write_record(folder, asdict(self))
 
     @classmethod
     def read(cls, folder: Path) -> "EngineSpec":
         """Raises EngineError when the folder holds no engine of this format."""
-        try:
-            data = json.loads((folder / SPEC_FILE).read_text())
-        except (OSError, json.JSONDecodeError) as error:
-            raise EngineError(f"{folder} holds no engine; run `make engine`.") from error
-        if data.pop("format", None) != FORMAT:
-            raise EngineError(f"The engine in {folder} was made by another version; run `make engine`.")
+        data = read_record(folder)
         masks = data["masks"]
         return cls(
             tuple(data["classes"]),

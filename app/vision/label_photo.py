@@ -1,0 +1,48 @@
+"""What every engine of a classifier does around its network: the crop that goes in, the best labels that come out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from app.vision.results import Labels
+
+TOP = 5
+CROP = 224
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """shorter: what the photo's shorter side becomes; bicubic: else bilinear; mean, std: of pixels from 0 to 1."""
+
+    shorter: int
+    bicubic: bool
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+# The values that Lite0 was trained with; torchvision's for ResNet-50 (IMAGENET1K_V2).
+LITE0 = Preparation(256, True, (127 / 255,) * 3, (128 / 255,) * 3)
+RESNET50 = Preparation(232, False, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def prepare(rgb: np.ndarray, how: Preparation) -> np.ndarray:
+    """(1, 3, 224, 224) float32: the middle of a photo, (H, W, 3) uint8, its shorter side resized, normalised."""
+    height, width = rgb.shape[:2]
+    factor = how.shorter / min(height, width)
+    w, h = max(CROP, int(width * factor)), max(CROP, int(height * factor))
+    # Only what the crop needs is resized, however long the photo is.
+    left, top = (w - CROP) / 2 / w * width, (h - CROP) / 2 / h * height
+    box = (left, top, left + CROP / w * width, top + CROP / h * height)
+    kernel = Image.Resampling.BICUBIC if how.bicubic else Image.Resampling.BILINEAR
+    crop = np.asarray(Image.fromarray(rgb).resize((CROP, CROP), kernel, box=box), np.float32) / 255
+    normal = (crop - np.array(how.mean, np.float32)) / np.array(how.std, np.float32)
+    return np.ascontiguousarray(normal.transpose(2, 0, 1)[None])
+
+
+def best(logits: np.ndarray, names: tuple[str, ...]) -> Labels:
+    """The labels of the highest of (classes,) float32 logits, with their softmax."""
+    powers = np.exp(logits - logits.max())
+    order = np.argsort(-logits, kind="stable")[:TOP]
+    scores = powers[order] / powers.sum()
+    return Labels(tuple(names[i] for i in order), tuple(float(score) for score in scores))
