@@ -40,7 +40,7 @@ VARIANTS = {
 def measure() -> dict[str, Any]:
     """Rows by engine: seconds (median a photo), ready (seconds until the first photo can come), peak_mb, objects."""
     with tempfile.TemporaryDirectory() as folder:
-        _call("prepare", folder)
+        subprocess.run([sys.executable, "-m", "bench.engines", "prepare", folder], cwd=ROOT, check=True)
         rows = {title: _call(variant, folder) for title, variant in VARIANTS.items()}
     return {"photos": len(PHOTOS), "rows": rows}
 
@@ -58,15 +58,16 @@ def _model(folder: Path) -> Model:
     return Model("r50", "R50", "objects", "mmdet", "none", CONFIG, file="r50.pth", labels="coco", home=folder)
 
 
-def _prepare(folder: Path) -> dict[str, float]:
-    """The checkpoint and its engine in every precision."""
+def prepare_r50(folder: Path) -> Model:
+    """The random checkpoint and its engine in every precision."""
     from app.vision.engine.__main__ import export, quantize
     from tests.fixtures.weights import write_checkpoint
 
+    folder.mkdir(parents=True, exist_ok=True)
     write_checkpoint(CONFIG, folder / "r50.pth")
     export(_model(folder), folder)
     quantize(_model(folder), folder, ROOT / "test_images")
-    return {}
+    return _model(folder)
 
 
 def _original(folder: Path) -> Callable[[np.ndarray], int]:
@@ -153,4 +154,7 @@ def _run(variant: str, folder: Path) -> dict[str, float]:
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     chosen, where = sys.argv[1], Path(sys.argv[2])
-    print(json.dumps(_prepare(where) if chosen == "prepare" else _run(chosen, where)))
+    if chosen == "prepare":
+        prepare_r50(where)
+    else:
+        print(json.dumps(_run(chosen, where)))
