@@ -31,8 +31,7 @@ from app.training.scores import score
 from app.vision.analyzers.mmdet import MMDetector
 from app.vision.catalogue import CatalogueError, Model
 from app.vision.checkpoints import CheckpointError, load_weights
-from app.vision.results import Instances
-from app.vision.zoo import find_model
+from app.vision.zoo import find_model, only_model
 
 NAME = "detector"
 
@@ -75,6 +74,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--short", type=int, nargs=2, default=(256, 384), help="range of the short side in pixels")
     parser.add_argument("--freeze", nargs="*", help="prefixes of parameters to keep as they are")
     parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="auto: bf16 where fast")
+    parser.add_argument("--test", type=Path, help="COCO-format folder to measure the best weights on at the end")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--skip-bad", action="store_true", help="leave bad photos and annotations out")
@@ -129,13 +129,34 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
             "Base": base.title,
             "Photos": f"{len(learning.samples)} to learn from, {len(validation.samples)} to validate with",
             "Classes": len(data.classes),
-            "Steps": f"{steps} of {options.batch} photos, seed {options.seed}",
+            "Steps": f"{steps} of {options.batch * trainer.world} photos, seed {options.seed}",
             "This session": f"{(time.monotonic() - began) / 60:.1f} minutes on {options.device}",
             "Best box AP": f"{judge.best:.2f}",
             "Licence": base.licence,
         }
-        report = write_report(options.out, "Training report", facts, validation, judge.predictions)
-        print(f"Report: {report}\nServe it: MODEL={options.out.resolve()} make up")
+        report(options, facts, validation)
+
+
+def report(options: argparse.Namespace, facts: dict[str, Any], validation: CocoData) -> None:
+    """Look at photos with the best weights, and write down what was learned."""
+    detector = load(only_model(options.out), options.out, options.device)
+    sheets = {"Validation photos": (validation, predict(detector, validation))}
+    if options.test:
+        test = read_coco(options.test, skip_bad=True)
+        found = predict(detector, test)
+        scores = score(test, found)
+        line = ", ".join(f"{kind} AP {scores[kind]['AP']:.1f}" for kind in ("box", "mask") if scores[kind])
+        facts[f"On {options.test}"] = f"{line}, {scores['photos']} photos"
+        sheets["Test photos"] = (test, found)
+    path = write_report(options.out, "Training report", facts, sheets)
+    print(f"Report: {path}\nServe it: MODEL={options.out.resolve()} make up")
+
+
+def load(model: Model, folder: Path, device: str) -> MMDetector:
+    """A published detector, ready to analyse."""
+    detector = MMDetector(model, folder / model.file)
+    detector.load(device)
+    return detector
 
 
 class Judge:
@@ -145,16 +166,12 @@ class Judge:
         self.folder, self.config, self.base, self.data, self.device = folder, config, base, data, device
         scored = [entry["scores"]["box"]["AP"] for entry in read_log(folder / "log.jsonl") if "scores" in entry]
         self.best = max(scored, default=-1.0)
-        self.predictions: dict[int, Instances] = {}
 
     def __call__(self, model: torch.nn.Module, step: int) -> dict[str, Any]:
         trial = self.folder / "trial"
         trial.mkdir(exist_ok=True)
         made = publish(trial, NAME, model.state_dict(), self.config, self.data.classes, self.base)
-        detector = MMDetector(made, trial / made.file)
-        detector.load(self.device)
-        self.predictions = predict(detector, self.data)
-        scores = score(self.data, self.predictions)
+        scores = score(self.data, predict(load(made, trial, self.device), self.data))
         if scores["box"]["AP"] > self.best:
             self.best = scores["box"]["AP"]
             publish(self.folder, NAME, model.state_dict(), self.config, self.data.classes, self.base)

@@ -21,27 +21,34 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 PHOTO_SIDE = 640
+# Photos of each set that the report shows, and the least score of what is drawn on them.
+SHOWN, SHOWN_FROM = 24, 0.4
 CURVES = ("loss", "loss_cls", "loss_bbox", "loss_mask", "loss_rpn_cls", "loss_rpn_bbox")
 TRUTH = ModelCard("objects", "truth", "Truth", "1", "")
 
 
 def write_report(
-    folder: Path, title: str, facts: Mapping[str, Any], data: CocoData, predictions: Mapping[int, Instances]
+    folder: Path, title: str, facts: Mapping[str, Any], sets: Mapping[str, tuple[CocoData, Mapping[int, Instances]]]
 ) -> Path:
     """Write `report.html` with its pictures into `folder`, from the `log.jsonl` there.
 
     Args:
         facts: name and value of each line of the summary table (data, seed, time, licence ...).
-        data: the validation photos; predictions: by image id.
+        sets: by title, photos with predictions by image id; of each the first 24 photos are shown on a contact
+            sheet, and those of the first set one by one beside the truth.
     """
     pictures = folder / "report"
     pictures.mkdir(exist_ok=True)
     entries = read_log(folder / "log.jsonl")
     draw_curves(entries, pictures / "curves.svg")
     scores = [entry for entry in entries if "scores" in entry]
-    pairs = [_pair(sample, data, predictions[sample.image_id], pictures) for sample in data.samples[:24]]
+    sheets = {
+        name: _sheet(data, found, pictures / f"sheet-{i}.jpg") for i, (name, (data, found)) in enumerate(sets.items())
+    }
+    data, predictions = next(iter(sets.values()))
+    pairs = [_pair(sample, data, predictions[sample.image_id], pictures) for sample in data.samples[:SHOWN]]
     page = Environment(loader=PackageLoader("app.training", "."), autoescape=select_autoescape())
-    html = page.get_template("report.html").render(title=title, facts=facts, scores=scores, pairs=pairs)
+    html = page.get_template("report.html").render(title=title, facts=facts, scores=scores, sheets=sheets, pairs=pairs)
     path = folder / "report.html"
     path.write_text(html)
     return path
@@ -118,14 +125,25 @@ def draw(rgb: np.ndarray, instances: Instances, threshold: float) -> np.ndarray:
     return annotate(rgb, {"objects": Analysed(TRUTH, instances)}, View(threshold=threshold))
 
 
+def _sheet(data: CocoData, found: Mapping[int, Instances], path: Path) -> str:
+    """Write a contact sheet of the first photos with what was found on them; its name."""
+    samples = data.samples[:SHOWN]
+    drawn = [draw(decode(s.path.read_bytes()), found[s.image_id], SHOWN_FROM) for s in samples]
+    _save(contact_sheet(drawn, 4, 400), path)
+    return path.name
+
+
+def _save(rgb: np.ndarray, path: Path) -> None:
+    cv2.imwrite(str(path), rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
 def _pair(sample: Sample, data: CocoData, found: Instances, folder: Path) -> dict[str, str]:
     """Write truth and prediction of one photo; the names of both files."""
     rgb = decode(sample.path.read_bytes())
     names = {}
     for kind, instances in (("truth", truth_instances(sample, data.classes)), ("found", found)):
         name = f"{sample.image_id}-{kind}.jpg"
-        picture = _fit(draw(rgb, instances, 0.4), PHOTO_SIDE)
-        cv2.imwrite(str(folder / name), picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        _save(_fit(draw(rgb, instances, SHOWN_FROM), PHOTO_SIDE), folder / name)
         names[kind] = name
     return {**names, "name": sample.path.name}
 

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
 from app.settings import Settings
 from app.training.__main__ import main
 from app.training.evaluate import main as evaluate
 from app.training.report import read_log
+from app.vision.checkpoints import sha256_of
 from app.vision.registry import analyzer
 from app.vision.results import Instances
+from tests.conftest import ROOT
+from tests.fixtures.weights import write_checkpoint
 
 COLOURS = {"red square": (200, 30, 30), "blue square": (30, 30, 200)}
 
@@ -46,13 +50,15 @@ def test_a_training_resumes_and_its_model_serves_and_is_measured(
 ) -> None:
     out = tmp_path / "trained"
     command = ["--data", str(data), "--out", str(out), "--validation", "0.25", "--evaluations", "1", "--device", "cpu"]
-    command += ["--short", "96", "128"]
+    command += ["--short", "96", "128", "--test", str(data)]
     assert main([*command, "--steps", "2"]) == 0
     assert main([*command, "--steps", "4"]) == 0
     assert "Going on from step 2 of 4." in capsys.readouterr().out
     steps = [entry["step"] for entry in read_log(out / "log.jsonl") if "loss" in entry]
     assert steps == [1, 2, 3, 4]
-    assert (out / "report.html").is_file()
+    report = (out / "report.html").read_text()
+    assert all((out / "report" / f"sheet-{i}.jpg").is_file() and f"report/sheet-{i}.jpg" in report for i in (0, 1))
+    assert f"On {data}" in report
 
     detector = analyzer("objects", Settings(model=str(out), engine="mmdet"))
     detector.load("cpu")
@@ -63,6 +69,30 @@ def test_a_training_resumes_and_its_model_serves_and_is_measured(
     scores = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert scores["photos"] == 8
     assert scores["box"]["AP"] is not None
+
+
+def test_the_full_mask_rcnn_learns_by_the_same_command(data: Path, tmp_path: Path) -> None:
+    base, out = tmp_path / "base", tmp_path / "trained"
+    base.mkdir()
+    name = "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
+    config = (ROOT / "configs" / name).read_text()
+    (base / "r50.py").write_text(config.replace("(1333, 800)", "(160, 96)"))
+    weights = write_checkpoint(base / "r50.py", base / "r50.pth")
+    entry = {"name": "r50", "title": "R50", "analyzer": "objects", "loader": "mmdet", "config": "r50.py"}
+    entry |= {"file": "r50.pth", "sha256": sha256_of(weights), "labels": "coco", "licence": "none"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
+    (base / "models.toml").write_text("\n".join(["[[model]]", *lines]))
+    command = ["--data", str(data), "--base", str(base), "--out", str(out), "--steps", "2", "--short", "96", "96"]
+    assert main([*command, "--validation", "0.25", "--evaluations", "1", "--device", "cpu"]) == 0
+
+    before = torch.load(weights, weights_only=True)["state_dict"]
+    after = torch.load(out / "detector.pth", weights_only=True)["state_dict"]
+    same = {key for key in before if key in after and torch.equal(before[key].half(), after[key])}
+    assert "backbone.conv1.weight" in same
+    assert not {"backbone.layer4.0.conv1.weight", "neck.fpn_convs.0.conv.weight"} & same
+    detector = analyzer("objects", Settings(model=str(out), engine="mmdet"))
+    detector.load("cpu")
+    assert detector.card.classes == tuple(COLOURS)
 
 
 def test_bad_data_is_named_and_nothing_is_trained(
