@@ -47,5 +47,5 @@ docker-test: python ## Build the images and try them for real: docker run, compo
 train: install ## Fine-tune: make train ARGS="--data FOLDER --base starter --out FOLDER"
 	@$(RUN) -m app.training $(ARGS)
 
-eval: install ## Average precision: make eval MODEL=<name> DATA=<COCO folder>
+eval: install ## Average precision: make eval MODEL=<name> DATA=<COCO folder> (MODEL=sketch: a folder of drawings)
 	@$(RUN) -m app.training.evaluate $(MODEL) $(DATA)

@@ -59,7 +59,7 @@ def test_a_whole_web_process_has_no_torch(tmp_path: Path) -> None:
 
 
 def test_what_vision_offers_the_web_process_has_no_torch() -> None:
-    offered = ("results", "masks", "view", "palette", "render", "overlay", "export", "coco", "catalogue")
+    offered = ("results", "masks", "view", "palette", "render", "overlay", "export", "coco", "catalogue", "sketch")
     assert not loaded_by("", [f"app.vision.{name}" for name in offered]) & (TORCH | SERVING)
 
 

@@ -8,6 +8,7 @@ files are fetched first.
 """
 
 import argparse
+import importlib.util
 import sys
 import time
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
+    if importlib.util.find_spec("onnx") is None:
+        print("The package onnx is needed to write the networks: run `make install`.", file=sys.stderr)
+        return 1
     try:
         strokes, bitmaps = _folders(options)
         drawings = read_drawings(strokes)
@@ -77,8 +81,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--network", nargs="+", choices=NAMES, default=list(NAMES), help="which to train")
     parser.add_argument("--steps", type=int, help="of each fold, instead of the network's own number")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--versions", type=int, default=24, help="bitmaps made of each drawing of other words")
-    parser.add_argument("--animal-versions", type=int, default=160, help="bitmaps made of each drawing of the six")
+    parser.add_argument("--versions", type=int, default=32, help="bitmaps made of each drawing of other words")
+    parser.add_argument("--animal-versions", type=int, default=200, help="bitmaps made of each drawing of the six")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", type=Path, default=Path("data/quickdraw"), help="where fetched files are kept")

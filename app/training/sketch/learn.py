@@ -23,7 +23,7 @@ class Plan:
     smoothing: of the labels. mirrored bitmaps and shifts of up to `shift` pixels are made on the way.
     """
 
-    steps: int = 1200
+    steps: int = 3000
     batch: int = 256
     animals: float = 0.3
     lr: float = 4e-3

@@ -40,7 +40,7 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 class Small(nn.Module):
     """Convolutions at 14, 7 and 3 pixels, an average over the picture, and a linear layer."""
 
-    def __init__(self, words: int, widths: tuple[int, int, int] = (32, 64, 128)):
+    def __init__(self, words: int, widths: tuple[int, int, int] = (32, 48, 96)):
         super().__init__()
         a, b, c = widths
         self.features = nn.Sequential(

@@ -18,8 +18,10 @@ FINE = 400  # pixels of the longer side of the ink's box when its width is measu
 # Steps of 255 by which ink must differ from paper; and, of full ink's 255, below which a pixel counts as paper.
 LEAST_CONTRAST = 48
 PAPER = 48
-# Least share of the image that must be paper, and most that may be neither paper nor ink, rims of lines aside.
+# Least share of the image that must be paper, of a bitmap as well; and most, of as many pixels as have ink, that may be
+# neither paper nor ink, rims of lines aside.
 LEAST_PAPER = 0.5
+LEAST_PAPER_OF_BITMAP = 0.25
 MOST_BETWEEN = 0.15
 # Most separate marks of a drawing; the greatest half width of its pen as a share of its box; and the most of its ink
 # that may lie deeper than twice that half width, as in a filled shape.
@@ -80,12 +82,15 @@ def _ink(rgb: npt.NDArray[np.uint8]) -> Ink:
     inked = distance[distance >= LEAST_CONTRAST]
     if not inked.size:
         raise NothingDrawn
-    full = float(np.percentile(inked, 90))
+    # Of a bitmap the very fullest, so that it goes through as it is; elsewhere a glint may be fuller than all lines.
+    full = float(np.percentile(inked, 100 if distance.shape == (SIDE, SIDE) else 90))
     return np.asarray(cv2.convertScaleAbs(distance, alpha=255.0 / full), np.uint8)
 
 
 def _paper(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The paper's colour: the commonest of 16x16x16, as the median of its pixels."""
+    """The paper's colour: the commonest of 16x16x16, as the median of its pixels; of a bitmap, that of its rim."""
+    if rgb.shape[:2] == (SIDE, SIDE):
+        return np.median(np.concatenate([rgb[[0, -1]], rgb[:, [0, -1]].swapaxes(0, 1)]), axis=(0, 1)).astype(np.uint8)
     step = max(1, max(rgb.shape[:2]) // 256)
     pixels = rgb[::step, ::step].reshape(-1, 3)
     cells = (pixels >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
@@ -100,7 +105,8 @@ def _check_paper(ink: Ink, marks: Ink) -> None:
     """Refuse what has too little plain paper, or too much that is neither ink nor paper."""
     rims = cv2.dilate(marks, np.ones((5, 5), np.uint8))
     between = np.count_nonzero((ink >= PAPER) & (rims == 0))
-    if np.count_nonzero(ink < PAPER) < LEAST_PAPER * ink.size * (ink.size > SIDE * SIDE):
+    least = LEAST_PAPER_OF_BITMAP if ink.shape == (SIDE, SIDE) else LEAST_PAPER
+    if np.count_nonzero(ink < PAPER) < least * ink.size:
         raise NotADrawing(_NOT_LINES)
     if between > MOST_BETWEEN * np.count_nonzero(marks):
         raise NotADrawing(_NOT_LINES)
