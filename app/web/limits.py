@@ -35,13 +35,17 @@ def init_app(app: Flask) -> None:
     app.extensions["rate_limiter"] = limiter
 
 
-def limit(app: Flask, blueprint: Blueprint) -> None:
-    """Count the requests to a blueprint's views against the common limit. Call it once the views are there."""
+def limit(app: Flask, blueprint: Blueprint, *, rate: str = "", scope: str = SCOPE) -> None:
+    """Count the requests to a blueprint's views against a limit. Call it once the views are there.
+
+    rate: a limit of its own, counted as `scope`; empty: the setting, one count for all APIs. Without that setting
+    there are no limits at all.
+    """
     limiter: Limiter = app.extensions["rate_limiter"]
-    rate = app.extensions["services"].settings.rate_limit
-    if not rate:
+    common = app.extensions["services"].settings.rate_limit
+    if not common:
         return
-    limiter.shared_limit(rate, scope=SCOPE)(blueprint)
+    limiter.shared_limit(rate or common, scope=scope)(blueprint)
     app.after_request_funcs.setdefault(blueprint.name, []).append(lambda response: _tell(limiter, response))
 
 

@@ -12,7 +12,7 @@ export function share(button) {
 }
 
 /** Without HTTPS browsers offer no clipboard; selecting and copying still works there. */
-async function copy(text) {
+export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

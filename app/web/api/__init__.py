@@ -5,13 +5,13 @@ from flask_cors import CORS
 
 from app.settings import split
 from app.web import errors, limits
-from app.web.api import create, runs, spec, waiting
+from app.web.api import create, drawings, runs, spec, waiting
 from app.web.api.blueprint import PREFIX, api
 from app.web.api.problems import problem
 from app.web.keys import require
 from app.web.security import csrf
 
-__all__ = ["api", "create", "init_app", "runs"]
+__all__ = ["api", "create", "drawings", "init_app", "runs"]
 
 # Headers of ours that a browser shows to scripts of other origins.
 EXPOSED = ["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Preference-Applied"]

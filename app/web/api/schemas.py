@@ -177,6 +177,46 @@ class Models(BaseModel):
     workers: int = Field(description="Workers alive now; 0: new photos wait until one starts.")
 
 
+class ProbabilitiesOut(BaseModel):
+    """Of the six animals, given that it is one of them; they sum to 1."""
+
+    cat: float
+    dog: float
+    fish: float
+    giraffe: float
+    camel: float
+    octopus: float
+
+
+class Drawing(BaseModel):
+    """What a drawing shows."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "answer": "fish",
+                "sure": True,
+                "not_sure": 0.04,
+                "probabilities": {
+                    "cat": 0.01,
+                    "dog": 0.01,
+                    "fish": 0.95,
+                    "giraffe": 0.01,
+                    "camel": 0.01,
+                    "octopus": 0.01,
+                },
+                "seconds": 0.004,
+            }
+        }
+    )
+
+    answer: Literal["cat", "dog", "fish", "giraffe", "camel", "octopus", "not sure"]
+    sure: bool = Field(description="Whether an animal is named.")
+    not_sure: float = Field(description="Probability that the drawing shows none of the six.")
+    probabilities: ProbabilitiesOut
+    seconds: float = Field(description="Seconds that looking at the drawing took.")
+
+
 class FieldError(BaseModel):
     """One thing wrong with the request."""
 

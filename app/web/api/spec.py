@@ -13,6 +13,7 @@ from flask_openapi3 import Info, OpenAPI
 from app.web import services
 from app.web.api import inputs, schemas
 from app.web.api.blueprint import PREFIX, answer, api
+from app.web.api.drawings import DrawingJson
 from app.web.api.problems import InvalidRequest, kinds
 from app.web.api.serialise import absolute
 from app.web.security import CONTENT_SECURITY_POLICY
@@ -70,6 +71,7 @@ def document(keys_required: bool) -> dict[str, Any]:
     spec: dict[str, Any] = collector.api_doc
     spec["security"] = [{"key": []}] if keys_required else [{}, {"key": []}]
     _describe_photos(spec)
+    _describe_drawings(spec)
     for path in spec["paths"].values():
         for operation in path.values():
             operation.pop("tags", None)
@@ -91,6 +93,16 @@ def _describe_photos(spec: dict[str, Any]) -> None:
     for kind in (*PHOTO_TYPES, "application/octet-stream"):
         content[kind] = {"schema": {"type": "string", "format": "binary"}}
     spec["paths"][f"{PREFIX}/runs"]["post"]["requestBody"] = {"required": True, "content": content}
+
+
+def _describe_drawings(spec: dict[str, Any]) -> None:
+    """The two forms in which `POST /drawings` takes a drawing."""
+    models = spec["components"]["schemas"]
+    models["DrawingJson"] = _schema(DrawingJson, models)
+    content: dict[str, Any] = {"application/json": {"schema": {"$ref": "#/components/schemas/DrawingJson"}}}
+    for kind in PHOTO_TYPES:
+        content[kind] = {"schema": {"type": "string", "format": "binary"}}
+    spec["paths"][f"{PREFIX}/drawings"]["post"]["requestBody"] = {"required": True, "content": content}
 
 
 def _schema(model: type[Any], models: dict[str, Any]) -> dict[str, Any]:
