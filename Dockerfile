@@ -6,7 +6,7 @@
 FROM debian:bookworm-slim AS python
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get clean && rm -rf /var/lib/apt/lists/*
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
 
 # Every package, in /opt/venv; torch for CPUs. mmcv-full is compiled here, which takes some minutes, unless the folder
@@ -14,7 +14,7 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
 FROM python AS packages
 RUN apt-get update \
     && apt-get install -y --no-install-recommends build-essential python3-dev python3-venv \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get clean && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY scripts/install.py scripts/
 # A pattern that may match nothing needs a companion that is always there.
@@ -22,15 +22,16 @@ COPY requirements.txt requirements-serve.txt wheels* wheels/
 RUN mv wheels/requirements*.txt . \
     && PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --without-gpu
 
-# The same for the target `serve`, whose packages need no compiler.
+# The same for the target `serve`, whose packages need no compiler, and lose what serving never opens.
 FROM python AS serve-packages
 RUN apt-get update \
     && apt-get install -y --no-install-recommends python3-venv \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get clean && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY scripts/install.py scripts/
+COPY scripts/install.py scripts/slim.py scripts/
 COPY requirements-serve.txt ./
-RUN PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --serve
+RUN PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --serve \
+    && python3 scripts/slim.py /opt/venv
 
 FROM python AS program
 WORKDIR /app
@@ -60,9 +61,15 @@ COPY --from=program /app /app
 RUN CHECKPOINTS_DIR=checkpoints python -m app.vision.engine
 USER detector
 
+# Engines stand in for the weights that they were made from.
+FROM full AS serve-program
+USER root
+RUN rm /app/checkpoints/*.pth
+
+# Finds objects and faces and labels photos, all on exported engines.
 FROM base AS serve
 COPY --from=serve-packages /opt/venv /opt/venv
-COPY --from=full /app /app
+COPY --from=serve-program /app /app
 ENV ENGINE=openvino
 USER detector
 

@@ -77,7 +77,7 @@ class Settings:
     analyses: str = _setting("objects,faces,labels", "Analyses that the worker loads, separated by commas.")
     checkpoints_dir: str = _setting("checkpoints", "Folder of the weights.")
     device: str = _setting("auto", "Where models run.", choices=("auto", "cpu", "cuda"))
-    engine: str = _setting("auto", "What runs the detector.", choices=("auto", "openvino", "mmdet"))
+    engine: str = _setting("auto", "What runs the models; mmdet is PyTorch.", choices=("auto", "openvino", "mmdet"))
     precision: str = _setting("auto", "Arithmetic of the OpenVINO engine.", choices=("auto", "f32", "bf16", "int8"))
     memory_limit_mb: int = _setting(
         0,

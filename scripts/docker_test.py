@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ PHOTO = ROOT / "test_images" / "astronaut.jpg"
 ANALYSES = ("objects", "faces", "labels")
 START = 300.0  # seconds that anything may take to start, models and all
 ANSWER = 120.0  # seconds that a photo may take
+SMALL = 700  # megabytes that the image without torch may have
 
 
 class Failure(Exception):
@@ -89,14 +91,15 @@ def build() -> None:
     saw(f"built in {time.monotonic() - began:.0f} s")
 
 
-def alone(image: str = IMAGE, analyses: Sequence[str] = ANALYSES) -> None:
+def alone(image: str = IMAGE) -> None:
     """docker run -p 5000:5000"""
     with container("-p", "127.0.0.1::5000", image) as name:
         address = f"http://{docker('port', name, '5000').splitlines()[0]}"
         until(lambda: ready(address), START, "the service is not ready")
         began = time.monotonic()
-        check_answer(address, send_photo(address, PHOTO.read_bytes(), analyses))
+        check_answer(address, send_photo(address, PHOTO.read_bytes()))
         saw(f"a photo went through the page in {time.monotonic() - began:.1f} s")
+        check_data_science(address)
         until(lambda: health(name) == "healthy", 60, "the container is not healthy")
         saw("its health state is healthy")
         check_user(name)
@@ -105,7 +108,12 @@ def alone(image: str = IMAGE, analyses: Sequence[str] = ANALYSES) -> None:
 
 def small() -> None:
     """The image without torch"""
-    alone(SERVE, ["objects"])
+    size = int(docker("image", "inspect", "-f", "{{.Size}}", SERVE)) / 1e6
+    expect(size < SMALL, f"{SERVE} has {size:.0f} MB, more than {SMALL}")
+    gone = "import importlib.util as u; print([n for n in ('torch', 'mmcv', 'facenet_pytorch') if u.find_spec(n)])"
+    expect(docker("run", "--rm", SERVE, "python", "-c", gone) == "[]", f"{SERVE} has torch")
+    saw(f"it has {size:.0f} MB, and no torch")
+    alone(SERVE)
 
 
 def composed() -> None:
@@ -273,6 +281,27 @@ def check_answer(address: str, page: str) -> None:
         image, disposition = response.read(), response.headers["Content-Disposition"]
     expect(image[:2] == b"\xff\xd8" and image != PHOTO.read_bytes(), "the download is no annotated photo")
     expect("attachment" in disposition and "detected_photo" in disposition, f"it is sent as {disposition}")
+
+
+def check_data_science(address: str) -> None:
+    """Every analysis answers `/do_data_science`: labels, objects, and a picture with the one face."""
+    edge = secrets.token_hex(8)
+    head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="photo.jpg"\r\n\r\n'
+    data = head.encode() + PHOTO.read_bytes() + f"\r\n--{edge}--\r\n".encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
+    request = urllib.request.Request(f"{address}/do_data_science", data, headers)
+    with urllib.request.urlopen(request, timeout=ANSWER) as response:
+        answer = json.load(response)
+    expect(not answer["error"], f"/do_data_science says {answer['error']}")
+    labels, objects = json.loads(answer["resnet"]), json.loads(answer["yolov3"])
+    expect(len(labels) == 3 and "person" in objects, f"/do_data_science finds {labels} and {objects}")
+    pictures = {}
+    for name in ("original", "faces_source"):
+        path = urllib.parse.urlsplit(answer[name]).path
+        with urllib.request.urlopen(address + path, timeout=60) as response:
+            pictures[name] = response.read()
+    expect(len(set(pictures.values())) == 2, "no face was drawn")
+    saw(f"/do_data_science finds {', '.join(objects)} and a face, and calls it {next(iter(labels))}")
 
 
 def busy_worker(run: Callable[..., str]) -> str:

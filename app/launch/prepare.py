@@ -1,6 +1,7 @@
 """What is done before anything serves: a folder to write to, weights, engines. None of it stops the start."""
 
 import fcntl
+import importlib.util
 import signal
 import subprocess
 import sys
@@ -63,8 +64,13 @@ def link_bundled(folder: Path, bundled: Path = BUNDLED) -> None:
 
 
 def prepare(settings: Settings, stop: threading.Event) -> None:
-    """Fetch and ready the models, showing how it goes, until done or told to stop. What fails says so itself."""
+    """Fetch and ready the models, showing how it goes, until done or told to stop. What fails says so itself.
+
+    Without torch, as in the small image, no weights could be used: the engines that are there are all.
+    """
     link_bundled(settings.checkpoints_path)
+    if importlib.util.find_spec("torch") is None:
+        return
     with _turn(settings.checkpoints_path, stop):
         for module in STEPS:
             if not stop.is_set():

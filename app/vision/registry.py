@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.vision.analyzer import Analyzer
 from app.vision.catalogue import ANALYZERS, CatalogueError, Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
-from app.vision.engine.folder import current, engine_folder
+from app.vision.engine.folder import current, engine_folder, weights
 from app.vision.zoo import find_model, load_zoo
 
 log = logging.getLogger(__name__)
@@ -95,11 +95,8 @@ def known_models() -> dict[str, Model]:
 
 
 def installed(model: Model, folder: Path) -> bool:
-    """Whether a model's weights are in the checkpoints folder, or its package is there."""
-    path = model.path(folder)
-    if path is None:
-        return importlib.util.find_spec(model.package.replace("-", "_")) is not None
-    return path.is_file() or current(model, folder)
+    """Whether a model's weights are in the checkpoints folder or in their package, or an engine stands in for them."""
+    return bool(weights(model, folder)) or current(model, folder)
 
 
 def _best(analysis: str, settings: Settings) -> Analyzer:

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"Quantizing {model.title} to int8.", flush=True)
                 quantize(model, checkpoints, options.quantize)
         except (EngineError, CheckpointError) as error:
-            print(f"{model.title} stays on PyTorch: {error}", file=sys.stderr)
+            print(f"{model.title} gets no engine: {error}", file=sys.stderr)
             status = 1 if options.models else status
     return status
 
@@ -88,6 +88,9 @@ def versions(model: Model) -> dict[str, str]:
 
 def export(model: Model, checkpoints: Path) -> None:
     """Make a model's engine folder anew; it is put in place only when whole. Raises EngineError, CheckpointError."""
+    missing = [tool for tool in TOOLS[model.analyzer] if tool not in versions(model)]
+    if missing:
+        raise EngineError(f"exporting needs {missing[0]}; run `pip install -r requirements.txt`.")
     folder = engine_folder(model, checkpoints)
     part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
