@@ -31,6 +31,7 @@ VARIANTS = {
     "MMDetection as the original app ran it": "original",
     "MMDetection, preloaded": "mmdet",
     "torchvision's Mask R-CNN R50-FPN": "torchvision",
+    "our engine's graphs in ONNX Runtime, f32": "onnx",
     "our engine, f32": "f32",
     "our engine, bf16": "bf16",
     "our engine, int8": "int8",
@@ -54,7 +55,8 @@ def _call(variant: str, folder: str) -> dict[str, float]:
     return row
 
 
-def _model(folder: Path) -> Model:
+def model_in(folder: Path) -> Model:
+    """The catalogue entry of the random detector in a folder."""
     return Model("r50", "R50", "objects", "mmdet", "none", CONFIG, file="r50.pth", labels="coco", home=folder)
 
 
@@ -65,9 +67,17 @@ def prepare_r50(folder: Path) -> Model:
 
     folder.mkdir(parents=True, exist_ok=True)
     write_checkpoint(CONFIG, folder / "r50.pth")
-    export(_model(folder), folder)
-    quantize(_model(folder), folder, ROOT / "test_images")
-    return _model(folder)
+    export(model_in(folder), folder)
+    quantize(model_in(folder), folder, ROOT / "test_images")
+    return model_in(folder)
+
+
+def _prepare(folder: Path) -> None:
+    from app.vision.engine.folder import engine_folder
+    from bench.onnx_engine import export_onnx
+
+    model = prepare_r50(folder)
+    export_onnx(model, folder, engine_folder(model, folder))
 
 
 def _original(folder: Path) -> Callable[[np.ndarray], int]:
@@ -109,20 +119,30 @@ def _engine(precision: str) -> Callable[[Path], Callable[[np.ndarray], int]]:
         from app.vision.engine.detector import make
         from app.vision.engine.folder import engine_folder
 
-        detector = make(_model(folder), engine_folder(_model(folder), folder), Settings(precision=precision))
+        detector = make(model_in(folder), engine_folder(model_in(folder), folder), Settings(precision=precision))
         detector.load("cpu")
 
-        def run(rgb: np.ndarray) -> int:
-            result = detector.analyse(rgb).result
-            assert isinstance(result, Instances)
-            return len(result)
-
-        return run
+        return lambda rgb: _count(detector.analyse(rgb).result)
 
     return make_engine
 
 
+def _onnx(folder: Path) -> Callable[[np.ndarray], int]:
+    from app.vision.engine.folder import engine_folder
+    from bench.onnx_engine import make_onnx
+
+    detector = make_onnx(engine_folder(model_in(folder), folder), cpu_count())
+    detector.load("cpu")
+    return lambda rgb: _count(detector.analyse(rgb).result)
+
+
+def _count(result: Any) -> int:
+    assert isinstance(result, Instances)
+    return len(result)
+
+
 MAKERS = {
+    "onnx": _onnx,
     "original": _original,
     "mmdet": _mmdet,
     "torchvision": _torchvision,
@@ -155,6 +175,6 @@ if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     chosen, where = sys.argv[1], Path(sys.argv[2])
     if chosen == "prepare":
-        prepare_r50(where)
+        _prepare(where)
     else:
         print(json.dumps(_run(chosen, where)))

@@ -95,12 +95,15 @@ class OpenVINODetector:
 
     def load(self, device: str) -> None:
         """Compile the graphs. device: always the CPU here."""
-        suffix = _suffix(self.runtime)
         levels = len(self.spec.boxes.pool.strides)
-        self._dense = Graph(self.runtime, self.folder / f"dense{suffix}.xml", exact=self.exact_shapes, narrow=levels)
-        self._boxes = Graph(self.runtime, self.folder / f"boxes{suffix}.xml")
-        self._masks = Graph(self.runtime, self.folder / f"masks{suffix}.xml") if self.spec.masks else None
+        self._dense = self._graph("dense", exact=self.exact_shapes, narrow=levels)
+        self._boxes = self._graph("boxes")
+        self._masks = self._graph("masks") if self.spec.masks else None
         self.threads = ThreadPoolExecutor(self.runtime.threads)
+
+    def _graph(self, name: str, *, exact: bool = False, narrow: int = 0) -> Graph:
+        path = self.folder / f"{name}{_suffix(self.runtime)}.xml"
+        return Graph(self.runtime, path, exact=exact, narrow=narrow)
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Find objects in an upright photo, (H, W, 3) uint8 RGB."""
