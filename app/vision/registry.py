@@ -118,7 +118,8 @@ def _made(model: Model, settings: Settings) -> Analyzer:
         made = engines[name](model, settings)
         if made is not None:
             return made
-    raise CheckpointError(f"{model.title} cannot run on ENGINE={settings.engine} here.")
+    step = "; run `make engine`" if settings.engine == "openvino" else ""
+    raise CheckpointError(f"{model.title} cannot run on ENGINE={settings.engine} here{step}.")
 
 
 def _openvino(model: Model, settings: Settings) -> Analyzer | None:

@@ -75,7 +75,6 @@ def test_only_the_analyses_asked_for_are_offered(settings: Settings) -> None:
         ({"model": "yolox_s_8x8_300e_coco"}, "run `make weights MODEL=yolox_s_8x8_300e_coco`"),
         ({"model": "resnet50"}, "`flask models` lists the models that do"),
         ({"model": "mask_rcnn"}, "`flask models --zoo` lists them all"),
-        ({"engine": "openvino"}, "ENGINE=openvino"),
     ],
 )
 def test_what_cannot_be_offered_is_reported_with_the_step_that_adds_it(
@@ -84,6 +83,13 @@ def test_what_cannot_be_offered_is_reported_with_the_step_that_adds_it(
     offer = registry.offer(dataclasses.replace(settings, analyses="objects,faces", **changes))
     assert list(offer.analyzers) == ["faces"]
     assert step in offer.missing["objects"]
+
+
+def test_what_has_no_engine_is_reported_where_one_is_asked_for(settings: Settings) -> None:
+    offer = registry.offer(dataclasses.replace(settings, engine="openvino"))
+    assert not offer.analyzers
+    step = "cannot run on ENGINE=openvino here; run `make engine`."
+    assert all(sentence.endswith(step) for sentence in offer.missing.values())
 
 
 def test_an_unknown_analysis_is_reported(settings: Settings) -> None:

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts import slim
 from tests.conftest import ROOT
 
+SPEC = importlib.util.spec_from_file_location("slim_script", ROOT / "scripts" / "slim.py")
+assert SPEC is not None
+assert SPEC.loader is not None
+slim = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(slim)
 SITE = Path(importlib.util.find_spec("flask").origin).parent.parent  # type: ignore[union-attr,arg-type]
 
 
