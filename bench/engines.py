@@ -60,15 +60,15 @@ def model_in(folder: Path) -> Model:
     return Model("r50", "R50", "objects", "mmdet", "none", CONFIG, file="r50.pth", labels="coco", home=folder)
 
 
-def prepare_r50(folder: Path) -> Model:
-    """The random checkpoint and its engine in every precision."""
+def prepare_r50(folder: Path, photos: Path = ROOT / "test_images") -> Model:
+    """The random checkpoint and its engine in every precision; photos: a folder to calibrate int8 on."""
     from app.vision.engine.__main__ import export, quantize
     from tests.fixtures.weights import write_checkpoint
 
     folder.mkdir(parents=True, exist_ok=True)
     write_checkpoint(CONFIG, folder / "r50.pth")
     export(model_in(folder), folder)
-    quantize(model_in(folder), folder, ROOT / "test_images")
+    quantize(model_in(folder), folder, photos)
     return model_in(folder)
 
 
