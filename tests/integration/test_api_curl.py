@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import drawings
 from tests.e2e import stack
 from tests.unit.photos import jpeg
 
@@ -104,6 +105,17 @@ def test_image_export_and_models_come_as_files_and_json(curl: Curl) -> None:
     models = curl.json("/api/v1/models")
     assert models["workers"] == 1
     assert {model["analyzer"] for model in models["models"]} == {"objects", "faces", "labels"}
+
+
+def test_a_drawing_is_sent_as_strokes_as_an_image_and_as_the_older_form(curl: Curl) -> None:
+    (curl.folder / "fish.png").write_bytes(drawings.picture())
+    (curl.folder / "fish.txt").write_text(f"data:image/png;base64,{base64.b64encode(drawings.picture()).decode()}")
+    strokes = json.dumps({"strokes": drawings.FISH})
+    sent = [("Content-Type: application/json", strokes), ("Content-Type: image/png", "@fish.png")]
+    for kind, data in sent:
+        assert curl.json("-H", kind, "--data-binary", data, "/api/v1/drawings")["answer"] == "fish"
+    assert b'data-answer="fish"' in curl("--data-urlencode", "url@fish.txt", "/predict")
+    assert curl.status("-d", "", "-H", "Content-Type: image/png", "/api/v1/drawings") == 422
 
 
 def test_a_cookie_keeps_runs_together_and_lets_its_owner_delete_them(curl: Curl) -> None:

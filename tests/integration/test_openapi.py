@@ -96,6 +96,7 @@ LABELS = {
     "GET /api/v1/runs/{run_id}/events": False,
     "GET /api/v1/batches/{batch_id}": False,
     "GET /api/v1/models": False,
+    "POST /api/v1/drawings": True,
 }
 
 

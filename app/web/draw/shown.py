@@ -9,6 +9,8 @@ from app.web.pages.words import NBSP
 
 # The bar of all that is none of the six.
 OTHER = "something else"
+# From this share on the program speaks without reserve.
+CERTAIN = 0.75
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def shown(seen: Seen) -> Shown:
     shares[OTHER] = guess.not_sure
     best = max(guess.probabilities, key=lambda name: guess.probabilities[name])
     if guess.sure:
-        headline, text = f"It is {with_article(best)}", f"{percent(shares[best])} sure."
+        verb = "It is" if shares[best] >= CERTAIN else "Looks like"
+        headline, text = f"{verb} {with_article(best)}", f"{percent(shares[best])} sure."
     elif guess.not_sure >= 0.5:
         headline, text = "Not sure", f"It may be none of the six. The nearest is {with_article(best)}."
     else:

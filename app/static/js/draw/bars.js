@@ -4,6 +4,8 @@ import { announce } from "../announce.js";
 import { NBSP } from "../words.js";
 
 const NOT_SURE = "not sure";
+// From this share on the program speaks without reserve.
+const CERTAIN = 0.75;
 
 export function withArticle(name) {
   return `${/^[aeiou]/.test(name) ? "an" : "a"} ${name}`;
@@ -40,7 +42,8 @@ export class Bars {
     const shares = Object.entries(probabilities).map(([name, share]) => [name, share * (1 - none)]);
     const [best, share] = shares.reduce((one, other) => (other[1] > one[1] ? other : one));
     this.#fill([...shares, [this.#other, none]], answer);
-    if (answer !== NOT_SURE) this.#write(answer, `It is ${withArticle(answer)}`, `${percent(share)} sure.`);
+    const verb = share >= CERTAIN ? "It is" : "Looks like";
+    if (answer !== NOT_SURE) this.#write(answer, `${verb} ${withArticle(answer)}`, `${percent(share)} sure.`);
     else if (none < 0.5) this.#write(answer, "Not sure", `Perhaps ${withArticle(best)}.`);
     else this.#write(answer, "Not sure", `It may be none of the six. The nearest is ${withArticle(best)}.`);
     this.#say(spoken(answer));

@@ -113,13 +113,13 @@ export class Rounds {
     this.#streak = right ? this.#streak + 1 : 0;
     this.#longest = Math.max(this.#longest, this.#streak);
     this.#done.push({ word: this.word, right, strokes: this.#sheet.strokes });
-    this.#tell();
     const cheer = find("cheer");
     cheer.textContent = words;
     cheer.dataset.kind = right ? "right" : "missed";
     cheer.hidden = false;
     announce(`${words} Score ${this.#score} of ${this.#done.length}.`);
     this.#pausing = setTimeout(() => this.#next(), CHEER_MS);
+    this.#tell();
   }
 
   #tell() {
