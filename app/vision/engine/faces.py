@@ -22,9 +22,9 @@ VERSION = "openvino-1-f32"
 # Of the proposal, the refining and the output network.
 THRESHOLDS = 0.6, 0.7, 0.7
 NETS = ("pnet", "rnet", "onet")
-# Windows a call of the second and third network, and pixels a call of the first: bounds the memory of features.
-CHUNK = 512
+# Pixels a call of the first network, and of the other two: bounds the memory of their features.
 STRIP_PIXELS = 1 << 17
+CROP_PIXELS = 1 << 17
 
 
 def make(model: Model, folder: Path, settings: Settings) -> "OpenVINOFaces":
@@ -123,7 +123,8 @@ def _seen_by(graph: Graph, size: int, sums: np.ndarray, boxes: np.ndarray) -> tu
     windows = mtcnn.windows_within(boxes, sums.shape[0] - 1, sums.shape[1] - 1)
     there = (windows[:, 2:] > windows[:, :2]).all(axis=1)
     boxes, windows = boxes[there], windows[there]
-    chunks = range(0, len(boxes), CHUNK)
-    answers = [[out.copy() for out in graph(mtcnn.crops(sums, windows[k : k + CHUNK], size))] for k in chunks]
+    many = CROP_PIXELS // size**2
+    chunks = (mtcnn.crops(sums, windows[first : first + many], size) for first in range(0, len(boxes), many))
+    answers = [[output.copy() for output in graph(chunk)] for chunk in chunks]
     graph.release()
     return boxes, [np.concatenate(values) for values in zip(*answers, strict=True)]
