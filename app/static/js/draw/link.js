@@ -7,7 +7,8 @@ import { countPoints, SIDE, thin } from "./strokes.js";
 
 const VERSION = 1;
 const KEY = "d=";
-const OFF = 1.5;
+const OFF = 1;
+const GAP = 30;
 const MOST_POINTS = 20_000;
 const MOST_WIDTH = 100;
 
@@ -19,7 +20,7 @@ export function encode(strokes) {
   };
   put(strokes.length);
   for (const { points, width } of strokes) {
-    const kept = thin(points, OFF);
+    const kept = thin(points, OFF, GAP);
     put(width);
     put(kept.length);
     let [x, y] = [0, 0];

@@ -1,12 +1,18 @@
 // Drawing by keyboard: arrow keys move a pen that can be seen, Space puts it down and lifts it.
 
-import { announce } from "../announce.js";
 import { NBSP } from "../words.js";
 import { SIDE } from "./strokes.js";
 
 const STEP = 16;
 const FAR = 64;
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+const words = document.getElementById("pen-says");
+
+/** At once, and beside the guesses, which would push it out. The same words again are spoken again. */
+function tell(text) {
+  words.textContent = words.textContent === text ? text + NBSP : text;
+}
 
 /** @param hand as in pointer.js; @param wider takes -1 or 1. */
 export function keyboard(canvas, mark, hand, wider) {
@@ -27,7 +33,7 @@ export function keyboard(canvas, mark, hand, wider) {
     down = wanted;
     if (!down) hand.end();
     show();
-    announce(down ? "Pen down" : "Pen up");
+    tell(down ? "Pen down" : "Pen up");
   }
 
   /** Two arrow keys held together go slantwise. */
@@ -43,7 +49,7 @@ export function keyboard(canvas, mark, hand, wider) {
 
   function say() {
     const share = (value) => `${Math.round((100 * value) / SIDE)}${NBSP}%`;
-    announce(`Pen ${down ? "down" : "up"}, ${share(x)} from the left, ${share(y)} from the top`);
+    tell(`Pen ${down ? "down" : "up"}, ${share(x)} from the left, ${share(y)} from the top`);
     show();
   }
 

@@ -34,8 +34,11 @@ export function curve(points) {
   return `M${first}${bends.join("")}L${rest.at(-1)}`;
 }
 
-/** Fewer points on nearly the same line (Ramer, Douglas, Peucker): none left out is further from it than `most`. */
-export function thin(points, most) {
+/**
+ * Fewer points on nearly the same line (Ramer, Douglas, Peucker): none left out is further from it than `most`, and
+ * no gap is made that is wider than `gap`, beyond which the line would bend elsewhere.
+ */
+export function thin(points, most, gap = Infinity) {
   const kept = new Set([0, points.length - 1]);
   const open = [[0, points.length - 1]];
   while (open.length) {
@@ -46,6 +49,8 @@ export function thin(points, most) {
       const away = offLine(points[n], points[from], points[to]);
       if (away > distance) [furthest, distance] = [n, away];
     }
+    const wide = to - from > 1 && Math.hypot(...points[to].map((value, n) => value - points[from][n])) > gap;
+    if (!furthest && wide) furthest = (from + to) >> 1;
     if (!furthest) continue;
     kept.add(furthest);
     open.push([from, furthest], [furthest, to]);
