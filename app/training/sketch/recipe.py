@@ -17,7 +17,7 @@ from app.training.sketch.learn import Bitmaps, Plan, Pool, as_input, train
 from app.training.sketch.tell import tell
 from app.vision.sketch import ANIMALS
 
-PLANS = {"small": Plan(steps=3000), "baseline": Plan(steps=2500, lr=2e-3)}
+PLANS = {"small": Plan(steps=3000), "baseline": Plan(steps=1500, lr=2e-3)}
 # Mean difference, in steps of 255, below which a bitmap and a raster are of the same drawing: in QuickDraw's own files
 # the same ones differ by 0.3 to 5, others by 12 and more.
 SAME = 8.0
