@@ -1,6 +1,7 @@
 """`python -m bench [SECTION ...]`: measure, write `build/bench.json`, and bring the README's table up to date.
 
-Sections: service, rendering, history, load, engines; all when none is named. Only ratios measured in one run compare.
+Sections: service, rendering, history, load, engines, throughput; all when none is named. `python -m bench.parity` and
+`python -m bench.memory` are run by hand; the table shows what they last wrote. Only ratios measured in one run compare.
 """
 
 import argparse
@@ -16,9 +17,10 @@ from typing import Any
 
 from app.machine import cpu_count
 from app.settings import ROOT
+from bench.tables import table
 
-SECTIONS = ("service", "rendering", "history", "load", "engines")
-RESULTS = ROOT / "build" / "bench.json"
+SECTIONS = ("service", "rendering", "history", "load", "engines", "throughput")
+RESULTS, PARITY = ROOT / "build" / "bench.json", ROOT / "build" / "parity.json"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
@@ -35,6 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         report[section] = measure()
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    if PARITY.is_file():
+        report["parity"] = json.loads(PARITY.read_text())
     print(table(report))
     write_readme(report)
     return 0
@@ -45,53 +49,6 @@ def machine() -> str:
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     load = os.getloadavg()[0]
     return f"{cpu_count()} cores of {model[1] if model else platform.machine()}, load {load:.1f} at the start"
-
-
-def table(report: dict[str, Any]) -> str:
-    """The report as Markdown."""
-    lines = [f"Measured on {report['machine']}.", "", "| What | Measured | Target |", "|---|---|---|"]
-    lines += [f"| {what} | {value} | {target} |" for what, value, target in _rows(report)]
-    return "\n".join([*lines, *_engine_table(report.get("engines"))])
-
-
-def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
-    rows: list[tuple[str, str, str]] = []
-    if service := report.get("service"):
-        peak = service["peak_mb"]
-        rows += [
-            ("a photo in the worker, p50", f"{service['photo_seconds_p50']:.2f} s", ""),
-            ("everything but the model, p50", f"{service['overhead_ms_p50']:.0f} ms", "60 ms"),
-            ("a photo seen before, p50", f"{service['repeat_ms_p50']:.0f} ms", "30 ms"),
-            ("peak memory of the web process", f"{peak['web']:.0f} MB", "100 MB"),
-            ("peak memory of the worker process", f"{peak['worker']:.0f} MB", "512 MB"),
-        ]
-    for name, values in (report.get("load") or {}).items():
-        pace = f"{values['requests_per_second']:.0f} a second"
-        facts = f"{pace}, p50 {values['p50_ms']:.0f} ms, p99 {values['p99_ms']:.0f} ms, {values['refused']} refused"
-        rows.append((f"{name.upper()} with 64 clients, worker busy", facts, ""))
-    if rendering := report.get("rendering"):
-        rows += [
-            ("30 masks on 12 megapixels, drawing", f"{rendering['draw_ms']:.0f} ms", "150 ms"),
-            ("the same with decoding and encoding", f"{rendering['decode_draw_encode_ms']:.0f} ms", ""),
-        ]
-    for database, values in (report.get("history") or {}).items():
-        slowest = max(values.values())
-        rows.append((f"slowest history query at 100,000 runs, {database}", f"{slowest:.1f} ms", ""))
-    return rows
-
-
-def _engine_table(engines: dict[str, Any] | None) -> list[str]:
-    if not engines:
-        return []
-    lines = [
-        "",
-        "| Mask R-CNN R50-FPN at 800 px | Seconds a photo | Against MMDetection | Peak memory |",
-        "|---|---|---|---|",
-    ]
-    base = engines["rows"]["MMDetection, preloaded"]["seconds"]
-    for name, row in engines["rows"].items():
-        lines.append(f"| {name} | {row['seconds']:.2f} | {base / row['seconds']:.1f}x | {row['peak_mb']:.0f} MB |")
-    return lines
 
 
 def write_readme(report: dict[str, Any]) -> None:

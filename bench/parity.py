@@ -98,14 +98,9 @@ def _as_truth(data: CocoData, found: Mapping[int, Instances]) -> CocoData:
         assert instances.masks is not None
         for name, box, mask in zip(instances.names, instances.boxes, instances.masks, strict=True):
             x1, y1, x2, y2 = (float(v) for v in box)
-            annotation: dict[str, Any] = {
-                "id": len(annotations) + 1,
-                "image_id": image,
-                "category_id": ids[name],
-                "iscrowd": 0,
-            }
-            annotation |= {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
-            annotations.append({**annotation, "segmentation": mask.to_coco()})
+            annotation = {"id": len(annotations) + 1, "image_id": image, "category_id": ids[name], "iscrowd": 0}
+            geometry = {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
+            annotations.append({**annotation, **geometry, "segmentation": mask.to_coco()})
     return replace(data, truth={**data.truth, "annotations": annotations})
 
 
