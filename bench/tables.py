@@ -52,7 +52,7 @@ def _engines(engines: dict[str, Any]) -> list[str]:
 
 def _throughput(report: dict[str, Any]) -> list[str]:
     lines = [
-        "| The same, photos a second | 1 worker | 2 workers | Backbone and pyramid: seconds a photo | in a batch of 4 |",
+        "| The same: photos a second | 1 worker | 2 workers | Dense graph: seconds a photo | in a batch of 4 |",
         "|---|---|---|---|---|",
     ]
     for precision, row in report.items():
