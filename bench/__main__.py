@@ -1,7 +1,8 @@
 """`python -m bench [SECTION ...]`: measure, write `build/bench.json`, and bring the README's table up to date.
 
-Sections: service, rendering, history, load, engines, throughput; all when none is named. `python -m bench.parity` and
-`python -m bench.memory` are run by hand; the table shows what they last wrote. Only ratios measured in one run compare.
+Sections: service, rendering, history, load, engines, parts, throughput; all when none is named. `python -m bench.parity`
+and `python -m bench.memory` are run by hand; the table shows what the first last wrote. Only ratios measured in one
+run compare.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from app.machine import cpu_count
 from app.settings import ROOT
 from bench.tables import table
 
-SECTIONS = ("service", "rendering", "history", "load", "engines", "throughput")
+SECTIONS = ("service", "rendering", "history", "load", "engines", "parts", "throughput")
 RESULTS, PARITY = ROOT / "build" / "bench.json", ROOT / "build" / "parity.json"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"

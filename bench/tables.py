@@ -7,7 +7,7 @@ def table(report: dict[str, Any]) -> str:
     """A report of `python -m bench` as Markdown."""
     lines = [f"Measured on {report['machine']}.", "", "| What | Measured | Target |", "|---|---|---|"]
     lines += [f"| {what} | {value} | {target} |" for what, value, target in _rows(report)]
-    for section, rows in (("engines", _engines), ("throughput", _throughput), ("parity", _parity)):
+    for section, rows in (("engines", _engines), ("parts", _parts), ("throughput", _throughput), ("parity", _parity)):
         if report.get(section):
             lines += ["", *rows(report[section])]
     return "\n".join(lines)
@@ -47,6 +47,13 @@ def _engines(engines: dict[str, Any]) -> list[str]:
     base = engines["rows"]["MMDetection, preloaded"]["seconds"]
     for name, row in engines["rows"].items():
         lines.append(f"| {name} | {row['seconds']:.2f} | {base / row['seconds']:.1f}x | {row['peak_mb']:.0f} MB |")
+    return lines
+
+
+def _parts(report: dict[str, Any]) -> list[str]:
+    lines = [f"| Where its time goes, seconds | {' | '.join(report)} |", f"|---|{'---|' * len(report)}"]
+    for part in next(iter(report.values())):
+        lines.append(f"| {part} | {' | '.join(f'{row[part]:.3f}' for row in report.values())} |")
     return lines
 
 
