@@ -59,7 +59,7 @@ def shown(seen: Seen) -> Shown:
         verb = "It is" if shares[best] >= CERTAIN else "Looks like"
         headline, text = f"{verb} {with_article(best)}", f"{percent(shares[best])} sure."
     elif guess.not_sure >= 0.5:
-        headline, text = "Not sure", f"It may be none of the six. The nearest is {with_article(best)}."
+        headline, text = "Not sure", f"Maybe none of the six, or {with_article(best)}."
     else:
         headline, text = "Not sure", f"Perhaps {with_article(best)}."
     return Shown(headline, text, guess.answer, bars(shares, best if guess.sure else ""), pixels(seen.bitmap))

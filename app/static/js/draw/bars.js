@@ -45,7 +45,7 @@ export class Bars {
     const verb = share >= CERTAIN ? "It is" : "Looks like";
     if (answer !== NOT_SURE) this.#write(answer, `${verb} ${withArticle(answer)}`, `${percent(share)} sure.`);
     else if (none < 0.5) this.#write(answer, "Not sure", `Perhaps ${withArticle(best)}.`);
-    else this.#write(answer, "Not sure", `It may be none of the six. The nearest is ${withArticle(best)}.`);
+    else this.#write(answer, "Not sure", `Maybe none of the six, or ${withArticle(best)}.`);
     this.#say(spoken(answer));
   }
 
