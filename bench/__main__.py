@@ -1,8 +1,7 @@
 """`python -m bench [SECTION ...]`: measure, write `build/bench.json`, and bring the README's table up to date.
 
-Sections: service, rendering, history, load, engines, parts, throughput; all when none is named. `python -m bench.parity`
-and `python -m bench.memory` are run by hand; the table shows what the first last wrote. Only ratios measured in one
-run compare.
+Sections: service, rendering, history, load, engines, parts, throughput; all when none is named. `bench.parity` and
+`bench.memory` are run by hand; the table shows what the first last wrote. Only ratios measured in one run compare.
 """
 
 import argparse
