@@ -49,7 +49,8 @@ class Launcher:
                 lock = only_one(folder)
                 server, environment["REDIS_URL"] = embedded_redis(folder / "redis")
                 processes.append(server)
-            prepare(settings, self._stop)
+            if not self._worker_options:  # Analyzers of the caller's own need none of our models.
+                prepare(settings, self._stop)
             Services.from_settings(settings).store.migrate()
             processes += self._ours(environment, listener.fileno())
             try:
