@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch.nn.functional import interpolate
+from torchvision.models import resnet50
 
 from app.intake import decode, read_photo
 from app.jobs.submit import submit
@@ -24,11 +25,13 @@ from app.services import Services
 from app.settings import Settings
 from app.store.models import DONE, FINISHED
 from app.vision.analyzer import Analyzer
+from app.vision.analyzers.labels import PhotoLabels
 from app.vision.catalogue import Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
 from app.vision.engine import mtcnn
 from app.vision.engine.__main__ import export, up_to_date, versions
 from app.vision.engine.folder import current, engine_folder
+from app.vision.engine.labels import make
 from app.vision.engine.spec import SPEC_FILE, EngineError
 from app.vision.registry import analyzer, offer
 from app.vision.results import Faces, Labels
@@ -136,6 +139,28 @@ def test_labels_are_those_of_pytorch(both: Callable[[str], tuple[Analyzer, Analy
         assert isinstance(found, Labels)
         assert found.names == wanted.names, path.name
         np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-3)
+
+
+def test_resnet50_is_exported_from_its_checkpoint(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = dataclasses.replace(load_catalogue()["resnet50"], sha256="")
+    path = tmp_path / model.file
+    torch.save(resnet50().state_dict(), path)
+    export(model, tmp_path)
+    assert current(model, tmp_path)
+    reference, engine = PhotoLabels(model, path), make(model, engine_folder(model, tmp_path), Settings())
+    for each in (reference, engine):
+        each.load("cpu")
+    rgb = decode(PHOTOS[0].read_bytes())
+    wanted, found = reference.analyse(rgb).result, engine.analyse(rgb).result
+    assert isinstance(wanted, Labels)
+    assert isinstance(found, Labels)
+    assert found.names == wanted.names
+    np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-3)
+    path.write_bytes(b"other weights")
+    assert not current(model, tmp_path)
+    path.unlink()
+    assert current(model, tmp_path)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (20, 20), (21, 700), (900, 2000)])
