@@ -64,7 +64,7 @@ model = dict(
 dataset_type = "CocoDataset"
 img_norm_cfg = dict(mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0], to_rgb=True)
 # Long and short side at most, aspect kept, padded to a multiple of 32.
-img_scale = (768, 448)
+img_scale = (640, 384)
 test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(
