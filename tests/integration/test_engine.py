@@ -71,6 +71,22 @@ def test_int8_without_its_graphs_says_how_to_make_them(starter: Model, checkpoin
         make(starter, engine_folder(starter, checkpoints), Settings(precision="int8"))
 
 
+def test_with_little_memory_photos_are_looked_at_smaller_and_the_card_says_so(
+    starter: Model, checkpoints: Path
+) -> None:
+    folder = engine_folder(starter, checkpoints)
+    whole = make(starter, folder, Settings(memory_limit_mb=100_000))
+    small = make(starter, folder, Settings(memory_limit_mb=300))
+    assert min(small.spec.preprocessing.scale) < min(whole.spec.preprocessing.scale)
+    assert "To fit into 300 MB of memory" in small.card.note
+    assert "of memory" not in whole.card.note
+    assert small.card.identity != whole.card.identity
+    small.load("cpu")
+    photos = [decode(path.read_bytes()) for path in PHOTOS]
+    shapes = [instances(small.analyse(turned)).size for photo in photos for turned in (photo, photo[:200])]
+    assert shapes == [turned.shape[:2] for photo in photos for turned in (photo, photo[:200])]
+
+
 def test_serving_an_engine_imports_no_torch(checkpoints: Path) -> None:
     program = """
 import sys
