@@ -82,12 +82,24 @@ def _redis() -> Iterator[int]:
 
 @contextlib.contextmanager
 def _worker(folder: Path, port: int, options: argparse.Namespace) -> Iterator[str]:
-    """The container's id. It shares the host's network, to reach its Redis, and the folder as /data."""
+    """The container's id. It shares the host's network, to reach its Redis, and the folder as /data.
+
+    The image's health check asks a web process, which is not here.
+    """
     limits = ["-m", f"{options.limit}m", "--memory-swap", f"{options.limit}m"]
     values = {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "MODEL": "/data/model", "ANALYSES": "objects"}
     values |= {"DATA_DIR": "/data", "CHECKPOINTS_DIR": "/data/checkpoints", "PRECISION": options.precision}
     environ = [part for name, value in values.items() for part in ("-e", f"{name}={value}")]
-    shared = ["--network", "host", "--user", str(os.getuid()), "-v", f"{folder}:/data", *options.option]
+    shared = [
+        "--no-healthcheck",
+        "--network",
+        "host",
+        "--user",
+        str(os.getuid()),
+        "-v",
+        f"{folder}:/data",
+        *options.option,
+    ]
     container = _docker("run", "-d", *limits, *shared, *environ, options.image, "python", "worker.py")
     try:
         yield container

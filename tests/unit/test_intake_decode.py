@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,14 @@ def test_a_lossless_photo_comes_out_to_the_bit(format: str) -> None:
 def test_opencv_and_pillow_give_the_same_pixels(format: str) -> None:
     data = encode(scene(123, 77), format, quality=90)
     assert np.array_equal(decode(data), np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP"])
+def test_a_large_photo_is_decoded_in_place_to_the_same_pixels(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = stored_as(scene(123, 77), 6, format)
+    small = decode(data)
+    monkeypatch.setattr(sys.modules["app.intake.decode"], "LARGE", 100)
+    assert np.array_equal(decode(data), small)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
