@@ -41,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
     parser.add_argument("--limit", type=int, default=512, help="megabytes")
     parser.add_argument("--count", type=int, default=200, help="photos")
+    parser.add_argument("--most", type=float, default=40, help="megapixels of the largest photos")
     parser.add_argument("--photos", type=Path, default=ROOT / "test_images", help="folder to take photos from")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--image", default="flask-detector:serve")
@@ -114,7 +115,7 @@ def _feed(folder: Path, port: int, container: str, options: argparse.Namespace) 
     services.store.migrate()
     _until(services.jobs.workers, 60, "the worker does not start")
     card, resident, states = services.jobs.cards()["objects"], [], []
-    for number, data in enumerate(_photos(options.photos, options.count)):
+    for number, data in enumerate(_photos(options.photos, options.count, options.most)):
         photo = read_photo(data, max_bytes=1 << 30, max_pixels=40_000_000)
         run = submit(services, photo, name=f"{number}", analyses=["objects"], owner="v:bench")
         _until(lambda run=run: services.store.get_run(run.id).state in FINISHED, 180, f"photo {number} is not done")
@@ -137,14 +138,15 @@ def _feed(folder: Path, port: int, container: str, options: argparse.Namespace) 
     }
 
 
-def _photos(folder: Path, count: int) -> Iterator[bytes]:
+def _photos(folder: Path, count: int, most: float) -> Iterator[bytes]:
     """Photos of the folder at many sizes and in four formats, all different."""
     files = sorted(p for p in folder.iterdir() if p.suffix in (".jpg", ".jpeg", ".png"))
     for number in range(count):
         rgb = decode(files[number % len(files)].read_bytes())
         if number % 3 == 2:
             rgb = np.ascontiguousarray(rgb.transpose(1, 0, 2))
-        factor = (MEGAPIXELS[number % len(MEGAPIXELS)] * 1e6 / (rgb.shape[0] * rgb.shape[1])) ** 0.5
+        megapixels = min(most, MEGAPIXELS[number % len(MEGAPIXELS)])
+        factor = (megapixels * 1e6 / (rgb.shape[0] * rgb.shape[1])) ** 0.5
         sized = cv2.resize(rgb, (int(rgb.shape[1] * factor), int(rgb.shape[0] * factor)))
         sized[0, 0] = number
         suffix, parameters = FORMATS[number // len(MEGAPIXELS) % len(FORMATS)]

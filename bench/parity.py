@@ -41,9 +41,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.parity", description=__doc__)
     parser.add_argument("data", type=Path, help="COCO-format folder")
     parser.add_argument("--calibrate", type=Path, default=ROOT / "test_images", help="photos to calibrate int8 on")
+    parser.add_argument("--every", type=int, default=1, help="look at every n-th photo only")
     parser.add_argument("--models", nargs="*", default=["starter", "r50"], choices=["starter", "r50"])
     options = parser.parse_args(arguments)
     data, path = read_coco(options.data, skip_bad=True), ROOT / "build" / "parity.json"
+    data = data.only(list(data.samples[:: options.every]))
     report = json.loads(path.read_text()) if path.is_file() else {}
     for name in options.models:
         with tempfile.TemporaryDirectory() as folder:

@@ -48,9 +48,7 @@ def _photo(detector: OpenVINODetector, path: Path) -> dict[str, float]:
     spec = detector.spec
     assert spec.masks is not None
     image, shape, scale = timed("resizing, normalising", prepare, rgb, spec.preprocessing)
-    timed("backbone, pyramid, proposal network", detector._dense, image)
-    pyramid, proposals = timed("all", detector.propose, image, shape)
-    seconds["choosing proposals, widening"] = seconds.pop("all") - seconds["backbone, pyramid, proposal network"]
+    pyramid, proposals = timed("backbone, pyramid, proposals", detector.propose, image, shape)
     levels = pyramid[: len(spec.boxes.pool.strides)]
     threads, parts = detector.threads, 4 * detector.runtime.threads
     timed("pooling 1,000 regions", pool_levels, levels, proposals, spec.boxes.pool, threads, parts)
