@@ -79,7 +79,7 @@ def _parity(report: dict[str, Any]) -> list[str]:
         for precision in ("f32", "bf16", "int8"):
             row = rows[precision]
             agreement, truth = (_pair(row.get(key)) for key in ("agreement_AP", "AP"))
-            count, equal = f"{row['instances']:,}", f"{row['matched']:.1%}"
+            count, equal = f"{row['instances']:,} in {rows['photos']} photos", f"{row['matched']:.1%}"
             lines.append(f"| {titles[model]}, {precision} | {count} | {equal} | {agreement} | {truth} |")
         if "MMDetection" in rows:
             lines.append(f"| {titles[model]}, MMDetection itself |  |  |  | {_pair(rows['MMDetection']['AP'])} |")

@@ -31,7 +31,7 @@ def test_the_documentation_is_drawn_with_nothing_from_other_hosts(site: str, vis
 
     page.route("**/*", only_ours)
     page.goto(f"{site}/docs")
-    expect(page.locator(".opblock")).to_have_count(10)
+    expect(page.locator(".opblock")).to_have_count(11)
     assert asked == []
 
 
