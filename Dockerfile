@@ -51,7 +51,7 @@ WORKDIR /app
 ENV HOST=0.0.0.0 DATA_DIR=/data CHECKPOINTS_DIR=/data/checkpoints HOME=/tmp LOGNAME=detector
 VOLUME /data
 EXPOSE 5000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=180s --retries=6 CMD ["python", "-m", "app.launch", "check"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=180s --retries=6 CMD ["python", "-m", "app.launch.check"]
 CMD ["python", "-m", "app.launch"]
 
 # Everything: fetches weights, readies them for OpenVINO, serves with either engine, finds faces, labels photos.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.jobs import Jobs
+from app.jobs.queue import Jobs
 from app.settings import Settings
 from app.store import Store
 

@@ -16,6 +16,9 @@ from app.vision.analyzer import Analyzer
 
 log = logging.getLogger(__name__)
 
+# Pixels of a photo whose decoding may take more memory than its analysis: up to seven bytes each.
+LARGE = 20_000_000
+
 OUT_OF_MEMORY = "This photo needs more memory than the server has."
 BROKEN = "The analysis of this photo failed. The log of the worker says why."
 GONE = "The photo is no longer stored."
@@ -64,6 +67,9 @@ def _analyse(context: Context, analysis_id: str) -> None:
         return
     began = time.perf_counter()
     try:
+        if analysis.photo.width * analysis.photo.height > LARGE:
+            for each in context.analyzers.values():
+                each.make_room()
         analysed = analyzer.analyse(decode(store.photo_bytes(analysis.photo_sha256)))
         changed = store.finish_analysis(analysis_id, analysed)
     except MemoryError:

@@ -1,7 +1,4 @@
-"""`python -m app.launch` serves everything; with `web` or `worker`, that part alone, for containers.
-
-`python -m app.launch check [part]` ends with 0 when what serves here is healthy.
-"""
+"""`python -m app.launch` serves everything; with `web` or `worker`, that part alone, for containers."""
 
 import argparse
 import logging
@@ -13,7 +10,6 @@ import threading
 from app.launch import LaunchError
 from app.launch.launcher import GUNICORN, Launcher
 from app.launch.prepare import prepare, writable_folder
-from app.launch.ready import healthy
 from app.parent import die_with_parent
 from app.services import Services
 from app.settings import ROOT, Settings, SettingsError
@@ -27,8 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m app.launch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", default="all", choices=(*PARTS, "check"))
-    parser.add_argument("part", nargs="?", default="all", choices=PARTS, help="what to check")
+    parser.add_argument("what", nargs="?", default="all", choices=PARTS)
     parser.add_argument("--with-parent", action="store_true", help="end when the process that started this one dies")
     parser.add_argument("--analyzers", metavar="MODULE:FUNCTION", help="what makes the worker's analyzers")
     options = parser.parse_args()
@@ -38,8 +33,6 @@ def main() -> None:
         settings = Settings.from_env()
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        if options.what == "check":
-            sys.exit(0 if healthy(settings, options.part) else 1)
         if options.what == "all":
             Launcher(settings, ["--analyzers", options.analyzers] if options.analyzers else []).run()
         else:

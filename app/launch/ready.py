@@ -1,7 +1,6 @@
-"""Whether what was started serves: for the terminal, and for Docker's HEALTHCHECK."""
+"""What the web process says about itself, and how the terminal says it."""
 
 import json
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -50,28 +49,3 @@ def introduction(settings: Settings, state: dict[str, Any], seconds: float) -> S
             lines.append(f"    {analysis['note']}")
     lines += [f"  {name}: not available. {step}" for name, step in sorted(state.get("missing", {}).items())]
     return [*lines, "", "  Ctrl-C ends it.", ""]
-
-
-def healthy(settings: Settings, part: str) -> bool:
-    """Whether a part works: `all` can analyse photos, `web` answers, `worker` has a process of this host at work."""
-    if part == "worker":
-        return _worker_lives(settings)
-    state = readiness(settings, "/healthz" if part == "web" else "/readyz")
-    return state is not None and (part == "web" or bool(state.get("ready")))
-
-
-def _worker_lives(settings: Settings) -> bool:
-    """Whether a worker process of this host has its models loaded."""
-    import redis
-
-    from app.jobs import names
-    from app.jobs.connection import connect
-
-    try:
-        with connect(settings) as client:
-            known = {member.decode() for member in client.smembers(names.WORKERS)}
-            ours = [names.ALIVE + name for name in known if name.startswith(f"{socket.gethostname()}:")]
-            signs = client.mget(ours) if ours else []
-            return any(json.loads(sign)["ready"] for sign in signs if sign)
-    except redis.RedisError:
-        return False

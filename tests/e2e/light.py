@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from app.settings import Settings
+from app.vision.analyzer import Analyzer
 from app.vision.masks import encode
 from app.vision.registry import Offer
 from app.vision.results import Analysed, Faces, Instances, Labels, ModelCard, Result
@@ -35,7 +36,7 @@ def offer(settings: Settings) -> Offer:
     return Offer({"objects": Light("objects"), "faces": Light("faces"), "labels": Light("labels")}, {})
 
 
-class Light:
+class Light(Analyzer):
     """Finds the same in every photo; nothing in one that is all of one colour."""
 
     def __init__(self, analyzer: str):

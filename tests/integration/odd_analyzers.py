@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from app.settings import Settings
+from app.vision.analyzer import Analyzer
 from app.vision.registry import Offer
 from app.vision.results import Analysed, Labels, ModelCard
 
@@ -22,7 +23,7 @@ def offer(settings: Settings) -> Offer:
     return Offer({"labels": Odd(settings.data_path)}, {"objects": "Objects need a model."})
 
 
-class Odd:
+class Odd(Analyzer):
     """Answers one label, except for photos of the widths above."""
 
     def __init__(self, folder: Path):
@@ -31,6 +32,9 @@ class Odd:
     def load(self, device: str) -> None:
         with (self._folder / "loads").open("a") as file:
             file.write(f"{os.getpid()}\n")
+
+    def make_room(self) -> None:
+        (self._folder / "made room").touch()
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         width = rgb.shape[1]

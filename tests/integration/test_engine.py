@@ -87,6 +87,15 @@ def test_with_little_memory_photos_are_looked_at_smaller_and_the_card_says_so(
     assert shapes == [turned.shape[:2] for photo in photos for turned in (photo, photo[:200])]
 
 
+def test_a_detector_that_made_room_finds_the_same_again(starter: Model, checkpoints: Path) -> None:
+    detector = make(starter, engine_folder(starter, checkpoints), Settings(memory_limit_mb=300))
+    detector.load("cpu")
+    photo = decode(PHOTOS[0].read_bytes())
+    before = detector.analyse(photo)
+    detector.make_room()
+    assert detector.analyse(photo).result.to_dict() == before.result.to_dict()
+
+
 def test_serving_an_engine_imports_no_torch(checkpoints: Path) -> None:
     program = """
 import sys

@@ -117,13 +117,13 @@ def test_it_serves_says_so_and_term_leaves_no_process_behind(tmp_path: Path) -> 
     with launched(tmp_path) as service:
         assert any(f"http://127.0.0.1:{service.port}" in line for line in service.lines)
         assert service.get().json()["ready"] is True
-        assert run(tmp_path, "check", PORT=service.port).returncode == 0
+        assert check(tmp_path, "all", PORT=service.port).returncode == 0
         below = descendants(service.process.pid)
         assert len(below) >= 5  # Redis, gunicorn and its worker, the worker and its child
         service.process.terminate()
         assert service.process.wait(PATIENCE) == 0
         wait_until_gone(below)
-    assert run(tmp_path, "check", PORT=service.port).returncode == 1
+    assert check(tmp_path, "all", PORT=service.port).returncode == 1
     assert list((tmp_path / "data" / "redis").glob("*/appendonlydir"))
 
 
@@ -149,11 +149,15 @@ def test_nothing_outlives_a_launcher_that_is_killed(tmp_path: Path) -> None:
         wait_until_gone(below)
 
 
-def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app.launch", *arguments]
+def run(folder: Path, *arguments: str, module: str = "app.launch", **more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=environment(folder, **more), capture_output=True, text=True, timeout=60
     )
+
+
+def check(folder: Path, part: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, part, module="app.launch.check", **more)
 
 
 def test_what_stands_in_the_way_is_one_line_and_an_exit_status(tmp_path: Path) -> None:
@@ -194,8 +198,8 @@ def test_the_web_process_alone_migrates_and_serves_on_a_redis_of_others(tmp_path
         state = httpx.get(f"{address}/readyz", timeout=PATIENCE, trust_env=False)
         assert state.status_code == 503
         assert state.json()["database"] is True
-        assert run(tmp_path, "check", "web", PORT=settings["PORT"]).returncode == 0
-        assert run(tmp_path, "check", "worker", REDIS_URL=clean_redis_url).returncode == 1
+        assert check(tmp_path, "web", PORT=settings["PORT"]).returncode == 0
+        assert check(tmp_path, "worker", REDIS_URL=clean_redis_url).returncode == 1
         process.terminate()
         process.stderr.read()
         assert process.wait(PATIENCE) == 0

@@ -93,12 +93,13 @@ def start(services: Services) -> Iterator[Callable[..., Worker]]:
         worker.stop(signal.SIGKILL)
 
 
-def send(services: Services, width: int) -> Run:
+def send(services: Services, width: int, height: int = 32) -> Run:
     """Submit a new photo of a width that tells the analyzer what to do."""
-    pixels = np.random.default_rng().integers(0, 255, (32, width, 3), np.uint8)
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:32] = np.random.default_rng().integers(0, 255, (32, width, 3), np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
-    photo = read_photo(file.getvalue(), max_bytes=2**20, max_pixels=10**6)
+    photo = read_photo(file.getvalue(), max_bytes=2**20, max_pixels=10**8)
     return submit(services, photo, name="a.png", analyses=["labels"], owner="v:a")
 
 
@@ -131,6 +132,17 @@ def test_a_photo_is_analysed_by_a_worker_that_loaded_its_models_once(
     assert len((services.settings.data_path / "loads").read_text().split()) == 1
     assert services.jobs.missing() == {"objects": "Objects need a model."}
     assert services.jobs.service_time("labels") is not None
+
+
+def test_models_make_room_before_a_photo_is_decoded_that_is_large(
+    services: Services, start: Callable[..., Worker]
+) -> None:
+    start()
+    asked = services.settings.data_path / "made room"
+    assert ended(services, send(services, odd.FINE)).state == DONE
+    assert not asked.exists()
+    assert ended(services, send(services, 5000, height=4001)).state == DONE
+    assert asked.exists()
 
 
 @pytest.mark.parametrize(

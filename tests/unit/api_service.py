@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.intake import read_photo
-from app.jobs import Jobs
+from app.jobs.queue import Jobs
 from app.jobs.submit import submit
 from app.services import Services
 from app.settings import Settings

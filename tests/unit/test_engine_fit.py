@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.machine import memory_limit_mb
-from app.vision.engine.fit import DYNAMIC_MB, EXACT_MB, fit
+from app.vision.engine.fit import FAST_MB, FRUGAL_MB, fit
 
 OWN = (1333, 800)
-kinds = st.sampled_from(sorted(EXACT_MB))
+kinds = st.sampled_from(sorted(FRUGAL_MB))
 
 
 @given(st.integers(1, 4000), st.integers(1, 1000), st.integers(10, 200), kinds)
@@ -29,21 +29,21 @@ def test_a_smaller_input_keeps_its_shape_and_says_so(limit: int, weights: int, k
 
 def test_without_a_limit_nothing_changes() -> None:
     fitted = fit(0, 90, ("bf16", "bf16"), OWN)
-    assert (fitted.scale, fitted.exact_shapes, fitted.reduced, fitted.enough) == (OWN, False, False, True)
+    assert (fitted.scale, fitted.frugal, fitted.reduced, fitted.enough) == (OWN, False, False, True)
 
 
-def test_half_a_gigabyte_holds_the_whole_input_in_bf16_and_int8_with_exact_shapes() -> None:
+def test_half_a_gigabyte_holds_the_whole_input_in_bf16_and_int8_by_saving() -> None:
     for kind in (("bf16", "bf16"), ("int8", "bf16")):
         fitted = fit(512, 89, kind, OWN)
-        assert (fitted.scale, fitted.exact_shapes, fitted.enough) == (OWN, True, True)
+        assert (fitted.scale, fitted.frugal, fitted.enough) == (OWN, True, True)
 
 
 def test_an_impossible_limit_is_admitted() -> None:
     assert not fit(200, 90, ("bf16", "bf16"), OWN).enough
 
 
-def test_exact_shapes_need_less_than_any_shape() -> None:
-    assert all(EXACT_MB[kind] < DYNAMIC_MB[kind] for kind in EXACT_MB)
+def test_saving_memory_needs_less() -> None:
+    assert all(FRUGAL_MB[kind] < FAST_MB[kind] for kind in FRUGAL_MB)
 
 
 @pytest.mark.parametrize(

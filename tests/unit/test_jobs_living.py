@@ -3,7 +3,8 @@
 import fakeredis
 import pytest
 
-from app.jobs import Jobs, names
+from app.jobs import names
+from app.jobs.queue import Jobs
 from app.settings import Settings
 
 

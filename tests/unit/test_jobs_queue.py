@@ -4,7 +4,7 @@ import fakeredis
 import pytest
 
 from app.errors import AnalysisUnavailable, QueueFull, UnknownAnalysis
-from app.jobs import Jobs
+from app.jobs.queue import Jobs
 from app.settings import Settings
 from app.store.models import DONE, QUEUED, Analysis, Run
 from app.vision.results import ModelCard

@@ -5,6 +5,7 @@ import time
 import numpy as np
 from facenet_pytorch import MTCNN
 
+from app.vision.analyzer import Analyzer
 from app.vision.analyzers.device import torch_device
 from app.vision.catalogue import Model
 from app.vision.face_photo import Found, least_face, shrink
@@ -15,7 +16,7 @@ from app.vision.results import Analysed, ModelCard
 VERSION = "mtcnn-1"
 
 
-class FaceFinder:
+class FaceFinder(Analyzer):
     """The faces analyzer on PyTorch."""
 
     def __init__(self, model: Model):

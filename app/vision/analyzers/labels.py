@@ -9,6 +9,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torchvision.models import ResNet50_Weights, resnet50
 
+from app.vision.analyzer import Analyzer
 from app.vision.analyzers.device import torch_device
 from app.vision.catalogue import Model
 from app.vision.checkpoints import CheckpointError, load_weights, read_weights, sha256_of
@@ -21,7 +22,7 @@ VERSION = "labels-1"
 NAMES = tuple(name.replace(" ", "_") for name in ResNet50_Weights.IMAGENET1K_V2.meta["categories"])
 
 
-class PhotoLabels:
+class PhotoLabels(Analyzer):
     """The labels analyzer on PyTorch.
 
     Args:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from mmcv.parallel import collate, scatter
 
+from app.vision.analyzer import Analyzer
 from app.vision.analyzers.device import mmcv_device
 from app.vision.analyzers.mmdet_build import build, class_count, dataset_classes, pipeline, telling_line
 from app.vision.analyzers.mmdet_masks import MaskEncoder, box_of, encoded_mask
@@ -29,7 +30,7 @@ VERSION = "mmdet-1"
 MOST_ASPECT = 100
 
 
-class MMDetector:
+class MMDetector(Analyzer):
     """The objects analyzer on an MMDetection config and checkpoint.
 
     Args:

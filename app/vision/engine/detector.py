@@ -13,16 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from app.machine import cpu_count, memory_limit_mb
+from app.machine import cpu_count
 from app.settings import Settings
 from app.vision import masks
+from app.vision.analyzer import Analyzer
 from app.vision.catalogue import Model
 from app.vision.checkpoints import CheckpointError
 from app.vision.engine import boxes as box_math
 from app.vision.engine.fit import fit
 from app.vision.engine.preprocess import prepare
 from app.vision.engine.roi_align import pool_levels
-from app.vision.engine.runtime import Graph, Runtime, widen
+from app.vision.engine.runtime import Graph, Runtime, limit_mb, widen
 from app.vision.engine.spec import EngineSpec, PoolSpec
 from app.vision.paste import paste
 from app.vision.results import RLE, Analysed, Instances, ModelCard
@@ -45,22 +46,22 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINODetector":
     if runtime.precision == "int8" and not (folder / "dense-int8.xml").is_file():
         raise CheckpointError(f"{model.title} has no int8 engine; run `make engine QUANTIZE=<folder of photos>`.")
     spec = EngineSpec.read(folder)
-    limit = settings.memory_limit_mb or memory_limit_mb()
+    limit = limit_mb(settings)
     kind = (runtime.precision, runtime.floating)
-    fitted = fit(limit / settings.workers, _weights_mb(folder, runtime), kind, spec.preprocessing.scale)
+    fitted = fit(limit, _weights_mb(folder, runtime), kind, spec.preprocessing.scale)
     if not fitted.enough:
-        log.warning("%s may need more than the %d MB that there are.", model.title, limit)
+        log.warning("%s may need more than the %d MB that a worker has.", model.title, limit)
     floor, note = settings.score_floor, model.note
+    if fitted.frugal:
+        runtime.save_memory()
     version = f"{VERSION}-{runtime.precision}" + ("" if floor == 0.05 else f"-{floor:g}")
     if fitted.reduced:
         version += f"-{min(fitted.scale)}px"
-        small = (
-            f"To fit into {limit} MB of memory, photos are looked at with a short side of {min(fitted.scale)} pixels."
-        )
+        small = f"To fit into {limit:.0f} MB of memory, photos are looked at with a short side of {min(fitted.scale)} pixels."
         note = f"{note} {small}".strip()
     spec = replace(spec, preprocessing=replace(spec.preprocessing, scale=fitted.scale))
     card = ModelCard(model.analyzer, model.name, model.title, version, spec.source["checkpoint"], spec.classes, note)
-    return OpenVINODetector(folder, spec, card, runtime, score_floor=floor, exact_shapes=fitted.exact_shapes)
+    return OpenVINODetector(folder, spec, card, runtime, score_floor=floor)
 
 
 def _suffix(runtime: Runtime) -> str:
@@ -73,11 +74,8 @@ def _weights_mb(folder: Path, runtime: Runtime) -> float:
     return sum(file.stat().st_size for file in files if file.is_file()) / 2**20
 
 
-class OpenVINODetector:
-    """The objects analyzer on an engine folder written by `app.vision.engine.export`.
-
-    exact_shapes: a dense graph for each shape of input, see `runtime.Graph`.
-    """
+class OpenVINODetector(Analyzer):
+    """The objects analyzer on an engine folder written by `app.vision.engine.export`."""
 
     def __init__(
         self,
@@ -87,16 +85,14 @@ class OpenVINODetector:
         runtime: Runtime,
         *,
         score_floor: float | None = None,
-        exact_shapes: bool = False,
     ):
         self.folder, self.spec, self.card, self.runtime = folder, spec, card, runtime
         self.score_floor = spec.boxes.score if score_floor is None else score_floor
-        self.exact_shapes = exact_shapes
 
     def load(self, device: str) -> None:
         """Compile the graphs. device: always the CPU here."""
         levels = len(self.spec.boxes.pool.strides)
-        self._dense = self._graph("dense", exact=self.exact_shapes, narrow=levels)
+        self._dense = self._graph("dense", exact=True, narrow=levels)
         self._boxes = self._graph("boxes")
         self._masks = self._graph("masks") if self.spec.masks else None
         self.threads = ThreadPoolExecutor(self.runtime.threads)
@@ -104,6 +100,12 @@ class OpenVINODetector:
     def _graph(self, name: str, *, exact: bool = False, narrow: int = 0) -> Graph:
         path = self.folder / f"{name}{_suffix(self.runtime)}.xml"
         return Graph(self.runtime, path, exact=exact, narrow=narrow)
+
+    def make_room(self) -> None:
+        """Where memory is short, give the compiled graphs back; the next photo makes them anew, in half a second."""
+        for graph in (self._dense, self._boxes, self._masks):
+            if graph is not None:
+                graph.make_room()
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Find objects in an upright photo, (H, W, 3) uint8 RGB."""

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from app.machine import cpu_count
 from app.settings import Settings
+from app.vision.analyzer import Analyzer
 from app.vision.catalogue import Model
 from app.vision.checkpoints import CheckpointError
 from app.vision.engine import mtcnn
 from app.vision.engine.boxes import suppress
-from app.vision.engine.runtime import Graph, Runtime
+from app.vision.engine.runtime import Graph, Runtime, small_runtime
 from app.vision.engine.spec import EngineError, read_record
 from app.vision.face_photo import Found, least_face, shrink
 from app.vision.results import Analysed, ModelCard
@@ -31,21 +31,20 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINOFaces":
     """The analyzer of a catalogue entry on its engine folder."""
     digest = read_record(folder)["source"]["checkpoint"]
     card = ModelCard(model.analyzer, model.name, model.title, VERSION, digest, note=model.note)
-    return OpenVINOFaces(folder, card, max(1, cpu_count() // settings.workers))
+    return OpenVINOFaces(folder, card, small_runtime(settings))
 
 
-class OpenVINOFaces:
+class OpenVINOFaces(Analyzer):
     """The faces analyzer on an engine folder written by `app.vision.engine.export_faces`."""
 
-    def __init__(self, folder: Path, card: ModelCard, threads: int):
-        self.card, self.folder, self.threads = card, folder, threads
+    def __init__(self, folder: Path, card: ModelCard, runtime: Runtime):
+        self.card, self.folder, self.runtime = card, folder, runtime
 
     def load(self, device: str) -> None:
         """Compile the graphs. device: always the CPU here. Raises CheckpointError when they cannot be read."""
-        runtime = Runtime("f32", self.threads)
         try:
             read_record(self.folder)
-            self._propose, self._refine, self._finish = (Graph(runtime, self.folder / f"{n}.xml") for n in NETS)
+            self._propose, self._refine, self._finish = (Graph(self.runtime, self.folder / f"{n}.xml") for n in NETS)
         except (EngineError, RuntimeError) as error:
             raise CheckpointError(f"The engine in {self.folder} is broken; delete it, run `make engine`.") from error
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from app.machine import cpu_count
 from app.settings import Settings
+from app.vision.analyzer import Analyzer
 from app.vision.catalogue import Model
 from app.vision.checkpoints import CheckpointError
-from app.vision.engine.runtime import Graph, Runtime
+from app.vision.engine.runtime import Graph, Runtime, small_runtime
 from app.vision.engine.spec import read_record
 from app.vision.label_photo import Preparation, best, prepare
 from app.vision.results import Analysed, ModelCard
@@ -33,19 +33,19 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINOLabels":
     card = ModelCard(model.analyzer, model.name, model.title, VERSION, digest, classes, model.note)
     how = said["preparation"]
     preparation = Preparation(how["shorter"], how["bicubic"], tuple(how["mean"]), tuple(how["std"]))
-    return OpenVINOLabels(folder, card, preparation, max(1, cpu_count() // settings.workers))
+    return OpenVINOLabels(folder, card, preparation, small_runtime(settings))
 
 
-class OpenVINOLabels:
+class OpenVINOLabels(Analyzer):
     """The labels analyzer on an engine folder written by `app.vision.engine.export_labels`."""
 
-    def __init__(self, folder: Path, card: ModelCard, preparation: Preparation, threads: int):
-        self.card, self.folder, self.preparation, self.threads = card, folder, preparation, threads
+    def __init__(self, folder: Path, card: ModelCard, preparation: Preparation, runtime: Runtime):
+        self.card, self.folder, self.preparation, self.runtime = card, folder, preparation, runtime
 
     def load(self, device: str) -> None:
         """Compile the graph. device: always the CPU here. Raises CheckpointError when it cannot be read."""
         try:
-            self._graph = Graph(Runtime("f32", self.threads), self.folder / "net.xml")
+            self._graph = Graph(self.runtime, self.folder / "net.xml")
         except RuntimeError as error:
             raise CheckpointError(f"The engine in {self.folder} is broken; delete it, run `make engine`.") from error
 

@@ -9,10 +9,11 @@ import numpy as np
 import openvino as ov
 from openvino.preprocess import PrePostProcessor
 
-from app.machine import cpu_count
+from app.machine import cpu_count, memory_limit_mb
+from app.settings import Settings
 
 # glibc's malloc.h: mallopt parameters. A fixed threshold gives every large buffer back to the system as soon as it is
-# freed; left alone, glibc raises it and one photo's 200 MB of feature maps stay in the heap, in pieces.
+# freed; left alone, glibc raises it and one photo's 200 MB of feature maps stay in the heap.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGE_BUFFER = 1 << 20
 
@@ -26,11 +27,28 @@ def return_freed_memory() -> None:
             mallopt(M_TRIM_THRESHOLD, LARGE_BUFFER)
 
 
+# Megabytes of a worker below which small models save memory as well.
+SCARCE = 1024
+
+
+def limit_mb(settings: Settings) -> float:
+    """Megabytes that a worker process may use: MEMORY_LIMIT_MB's share, or the container's; 0 for no limit."""
+    return (settings.memory_limit_mb or memory_limit_mb()) / settings.workers
+
+
+def small_runtime(settings: Settings) -> "Runtime":
+    """For models that take little memory and always compute in f32."""
+    runtime = Runtime("f32", max(1, cpu_count() // settings.workers))
+    if 0 < limit_mb(settings) < SCARCE:
+        runtime.save_memory()
+    return runtime
+
+
 class Runtime:
     """Compiles graphs of one precision for a fixed number of threads.
 
     precision: `auto` is bf16 where the CPU computes in it, else f32. int8 graphs bring their own quantization; what
-    they leave in floating point runs as for auto.
+    they leave in floating point runs as for auto. frugal: whether memory counts more than time; see `save_memory`.
     """
 
     def __init__(self, precision: str = "auto", threads: int | None = None):
@@ -39,6 +57,12 @@ class Runtime:
         self.floating = ("bf16" if capable else "f32") if precision in ("auto", "int8") else precision
         self.precision = self.floating if precision == "auto" else precision
         self.threads = threads or cpu_count()
+        self.frugal = False
+
+    def save_memory(self) -> None:
+        """Have every graph that is made from now on give its memory back after use: half the memory for a sixth more
+        time, most of it the system's for handing out the same pages again."""
+        self.frugal = True
         return_freed_memory()
 
     def compile(self, path: Path, shape: tuple[int, ...] | None, narrow: int) -> ov.CompiledModel:
@@ -65,16 +89,18 @@ class Runtime:
 class Graph:
     """A graph with one input, ready to run.
 
-    exact: compile anew whenever the input's shape changes: a third of a second, for a hundred megabytes less, because
-    OpenVINO plans the memory of a static graph more tightly. narrow: as in `Runtime.compile`.
+    exact: where memory is to be saved, compile anew whenever the input's shape changes: a third of a second, for a
+    hundred megabytes less, because OpenVINO plans the memory of a static graph more tightly. narrow: as in
+    `Runtime.compile`.
     """
 
     def __init__(self, runtime: Runtime, path: Path, *, exact: bool = False, narrow: int = 0):
-        self._runtime, self._path, self._exact, self._narrow = runtime, path, exact, narrow
+        self._runtime, self._path, self._narrow = runtime, path, narrow
+        self._exact = exact and runtime.frugal
         self._shape: tuple[int, ...] | None = None
         self._compiled: ov.CompiledModel | None = None
         self._request: ov.InferRequest | None = None
-        if not exact:
+        if not self._exact:
             self._compiled = runtime.compile(path, None, narrow)
 
     def __call__(self, value: np.ndarray) -> list[np.ndarray]:
@@ -82,17 +108,24 @@ class Graph:
         if self._compiled is None or (self._exact and value.shape != self._shape):
             # The old graph goes first, so that the two are never in memory together.
             self._compiled = self._request = None
-            self._compiled, self._shape = self._runtime.compile(self._path, value.shape, self._narrow), value.shape
+            self._shape = value.shape if self._exact else None
+            self._compiled = self._runtime.compile(self._path, self._shape, self._narrow)
         if self._request is None:
             self._request = self._compiled.create_infer_request()
         self._request.infer([ov.Tensor(value, shared_memory=True)])
         return [tensor.data for tensor in self._request.output_tensors]
 
     def release(self) -> None:
-        """Give the memory of intermediate values back, and of outputs as soon as nobody looks at them."""
-        self._request = None
-        if self._compiled is not None:
+        """Where memory is to be saved, give that of intermediate values back, and of outputs as soon as nobody looks at
+        them."""
+        if self._runtime.frugal and self._compiled is not None:
+            self._request = None
             self._compiled.release_memory()
+
+    def make_room(self) -> None:
+        """Where memory is to be saved, give everything back, the prepared weights too, until the next call."""
+        if self._runtime.frugal:
+            self._compiled = self._request = None
 
 
 def widen(values: np.ndarray, executor: Executor, parts: int) -> np.ndarray:
