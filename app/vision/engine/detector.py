@@ -56,8 +56,9 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINODetector":
         runtime.save_memory()
     version = f"{VERSION}-{runtime.precision}" + ("" if floor == 0.05 else f"-{floor:g}")
     if fitted.reduced:
-        version += f"-{min(fitted.scale)}px"
-        small = f"To fit into {limit:.0f} MB of memory, photos are looked at with a short side of {min(fitted.scale)} pixels."
+        short = min(fitted.scale)
+        version += f"-{short}px"
+        small = f"To fit into {limit:.0f} MB of memory, photos are looked at with a short side of {short} pixels."
         note = f"{note} {small}".strip()
     spec = replace(spec, preprocessing=replace(spec.preprocessing, scale=fitted.scale))
     card = ModelCard(model.analyzer, model.name, model.title, version, spec.source["checkpoint"], spec.classes, note)
