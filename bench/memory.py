@@ -85,23 +85,15 @@ def _redis() -> Iterator[int]:
 def _worker(folder: Path, port: int, options: argparse.Namespace) -> Iterator[str]:
     """The container's id. It shares the host's network, to reach its Redis, and the folder as /data.
 
-    The image's health check asks a web process, which is not here.
+    Its health is checked as docker-compose.yml does: one more process, of which the memory counts.
     """
     limits = ["-m", f"{options.limit}m", "--memory-swap", f"{options.limit}m"]
     values = {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "MODEL": "/data/model", "ANALYSES": "objects"}
     values |= {"DATA_DIR": "/data", "CHECKPOINTS_DIR": "/data/checkpoints", "PRECISION": options.precision}
     environ = [part for name, value in values.items() for part in ("-e", f"{name}={value}")]
-    shared = [
-        "--no-healthcheck",
-        "--network",
-        "host",
-        "--user",
-        str(os.getuid()),
-        "-v",
-        f"{folder}:/data",
-        *options.option,
-    ]
-    container = _docker("run", "-d", *limits, *shared, *environ, options.image, "python", "worker.py")
+    shared = ["--network", "host", "--user", str(os.getuid()), "-v", f"{folder}:/data", *options.option]
+    health = ["--health-cmd", "python -m app.launch.check worker", "--health-interval", "5s"]
+    container = _docker("run", "-d", *limits, *shared, *health, *environ, options.image, "python", "worker.py")
     try:
         yield container
     finally:
