@@ -35,6 +35,8 @@ VARIANTS = {
     "our engine, f32": "f32",
     "our engine, bf16": "bf16",
     "our engine, int8": "int8",
+    "our engine, bf16, saving memory for 512 MB": "bf16-512",
+    "our engine, int8, saving memory for 512 MB": "int8-512",
 }
 
 
@@ -114,14 +116,14 @@ def _torchvision(folder: Path) -> Callable[[np.ndarray], int]:
     return run
 
 
-def _engine(precision: str) -> Callable[[Path], Callable[[np.ndarray], int]]:
+def _engine(precision: str, limit_mb: int = 0) -> Callable[[Path], Callable[[np.ndarray], int]]:
     def make_engine(folder: Path) -> Callable[[np.ndarray], int]:
         from app.vision.engine.detector import make
         from app.vision.engine.folder import engine_folder
 
-        detector = make(model_in(folder), engine_folder(model_in(folder), folder), Settings(precision=precision))
+        settings = Settings(precision=precision, memory_limit_mb=limit_mb)
+        detector = make(model_in(folder), engine_folder(model_in(folder), folder), settings)
         detector.load("cpu")
-
         return lambda rgb: _count(detector.analyse(rgb).result)
 
     return make_engine
@@ -147,6 +149,7 @@ MAKERS = {
     "mmdet": _mmdet,
     "torchvision": _torchvision,
     **{name: _engine(name) for name in ("f32", "bf16", "int8")},
+    **{f"{name}-512": _engine(name, 512) for name in ("bf16", "int8")},
 }
 
 
