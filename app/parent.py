@@ -1,8 +1,10 @@
-"""Ending with the process that started us."""
+"""Ending with, or before, the process that started us."""
 
 import ctypes
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -14,3 +16,9 @@ def die_with_parent(ending: signal.Signals) -> None:
     """Have the kernel send this process a signal when its parent dies, however it dies (Linux only)."""
     if prctl is not None:
         prctl(PR_SET_PDEATHSIG, ending)
+
+
+def die_first() -> None:
+    """Have the kernel, when memory runs out, end this process rather than the one that watches it (Linux only)."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")

@@ -15,7 +15,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 
 from app.jobs.tasks import Context, prepare
-from app.parent import die_with_parent
+from app.parent import die_first, die_with_parent
 from app.services import Services
 from app.settings import Settings
 from app.vision.registry import Offer
@@ -45,6 +45,7 @@ class DetectorWorker(SimpleWorker):
 def main(status_fd: int, loader: str) -> None:
     """Load the models, say so, and work until told to stop (SIGTERM finishes the analysis in hand)."""
     die_with_parent(signal.SIGKILL)
+    die_first()
     settings = Settings.from_env()
     services = Services.from_settings(settings)
     status = os.fdopen(status_fd, "w", buffering=1)

@@ -134,6 +134,16 @@ def test_a_photo_is_analysed_by_a_worker_that_loaded_its_models_once(
     assert services.jobs.service_time("labels") is not None
 
 
+def test_where_memory_runs_out_the_process_with_the_models_goes_before_the_one_that_watches_it(
+    services: Services, start: Callable[..., Worker]
+) -> None:
+    worker = start()
+    send(services, odd.WAIT)
+    scores = [int(Path(f"/proc/{pid}/oom_score").read_text()) for pid in (at_work(services), worker.process.pid)]
+    (services.settings.data_path / "go").write_text("on")
+    assert scores[0] > scores[1] + 500
+
+
 def test_models_make_room_before_a_photo_is_decoded_that_is_large(
     services: Services, start: Callable[..., Worker]
 ) -> None:
