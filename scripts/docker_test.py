@@ -5,37 +5,36 @@
 """
 
 import argparse
-import contextlib
-import http.cookiejar
-import json
 import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCKER = os.environ.get("DOCKER", "docker")
+from containers import (
+    DOCKER,
+    ROOT,
+    Failure,
+    compose,
+    container,
+    docker,
+    expect,
+    free_port,
+    health,
+    network,
+    saw,
+    until,
+    volume,
+)
+from visitor import ANSWER, PHOTO, check_answer, check_data_science, readiness, ready, send_photo
+
 IMAGE, SERVE = "flask-detector", "flask-detector:serve"
-PROJECT = "flask-detector-test"
-PHOTO = ROOT / "test_images" / "astronaut.jpg"
-ANALYSES = ("objects", "faces", "labels")
 START = 300.0  # seconds that anything may take to start, models and all
-ANSWER = 120.0  # seconds that a photo may take
 SMALL = 700  # megabytes that the image without torch may have
-
-
-class Failure(Exception):
-    """Something that is not as it should be."""
 
 
 def main() -> int:
@@ -61,19 +60,6 @@ def main() -> int:
     for line in docker("images", "--format", "{{.Repository}}:{{.Tag}}  {{.Size}}", "flask-detector").splitlines():
         saw(line)
     return 0
-
-
-def saw(what: str) -> None:
-    """Say what was seen to work."""
-    print(f"  {what}", flush=True)
-
-
-def docker(*arguments: str, **more: Any) -> str:
-    """A docker command's output. Raises Failure with its last words."""
-    done = subprocess.run([DOCKER, *arguments], capture_output=True, text=True, cwd=ROOT, **more)
-    if done.returncode:
-        raise Failure(f"docker {' '.join(arguments[:3])}: {(done.stderr or done.stdout).strip()[-400:]}")
-    return done.stdout.strip()
 
 
 def build() -> None:
@@ -177,133 +163,6 @@ def heroku() -> None:
                 saw("without REDIS_TLS_VERIFY=false that certificate is refused")
 
 
-@contextlib.contextmanager
-def container(*arguments: str) -> Iterator[str]:
-    """A container in the background; its log is shown when something fails, and it is removed at the end."""
-    name = docker("run", "-d", *arguments)
-    try:
-        yield name
-    except Failure:
-        print(subprocess.run([DOCKER, "logs", "--tail", "60", name], capture_output=True, text=True).stderr)
-        raise
-    finally:
-        subprocess.run([DOCKER, "rm", "-f", "-v", name], capture_output=True)
-
-
-@contextlib.contextmanager
-def compose(port: int) -> Iterator[Callable[..., str]]:
-    """docker-compose as a function, whichever is installed; all of the project is removed at the end."""
-    new = subprocess.run([DOCKER, "compose", "version"], capture_output=True).returncode == 0
-    command = [*([DOCKER, "compose"] if new else ["docker-compose"]), "-p", PROJECT]
-
-    def run(*arguments: str) -> str:
-        environment = {**os.environ, "PORT": str(port)}
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=ROOT, env=environment)
-        if done.returncode:
-            raise Failure(f"compose {arguments[0]}: {done.stderr.strip()[-400:]}")
-        return done.stdout
-
-    try:
-        yield run
-    except Failure:
-        print(run("logs", "--tail", "40"))
-        raise
-    finally:
-        run("down", "-v", "--timeout", "20")
-
-
-@contextlib.contextmanager
-def volume() -> Iterator[str]:
-    """A volume for the time of the block."""
-    name = docker("volume", "create")
-    try:
-        yield name
-    finally:
-        docker("volume", "rm", "-f", name)
-
-
-@contextlib.contextmanager
-def network() -> Iterator[str]:
-    """A network for the time of the block."""
-    name = docker("network", "create", f"{PROJECT}-{secrets.token_hex(4)}")
-    try:
-        yield name
-    finally:
-        docker("network", "rm", name)
-
-
-def readiness(address: str) -> Any:
-    """What /readyz says; empty while nobody answers."""
-    try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=10) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        return json.loads(error.read() or b"{}") if error.code == 503 else {}
-    except (OSError, ValueError):
-        return {}
-
-
-def ready(address: str, workers: int = 1) -> bool:
-    """Whether photos can be sent, and so many workers are there."""
-    state = readiness(address)
-    return bool(state.get("ready")) and state["workers"] >= workers
-
-
-def send_photo(address: str, photo: bytes, analyses: Sequence[str] = ANALYSES) -> str:
-    """Send a photo as the page's form does; the path of its run's page."""
-    visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-    page = visitor.open(address + "/", timeout=30).read().decode()
-    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
-    if not token:
-        raise Failure("the page has no form")
-    edge = secrets.token_hex(8)
-    fields = [("csrf_token", token[1]), *(("analyses", name) for name in analyses)]
-    body = "".join(
-        f'--{edge}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields
-    )
-    body += f'--{edge}\r\nContent-Disposition: form-data; name="photo"; filename="photo.jpg"\r\n\r\n'
-    data = body.encode() + photo + f"\r\n--{edge}--\r\n".encode()
-    request = urllib.request.Request(address + "/", data, {"Content-Type": f"multipart/form-data; boundary={edge}"})
-    with visitor.open(request, timeout=60) as response:
-        return str(response.url).removeprefix(address).split("?")[0]
-
-
-def check_answer(address: str, page: str) -> None:
-    """Wait for the run to be done, and look at its photo."""
-
-    def state() -> str:
-        with urllib.request.urlopen(f"{address}{page}/status", timeout=30) as response:
-            return str(json.load(response)["state"])
-
-    until(lambda: state() in ("done", "failed"), ANSWER, f"{page} is not done")
-    expect(state() == "done", f"{page} failed")
-    with urllib.request.urlopen(f"{address}{page}/download", timeout=60) as response:
-        image, disposition = response.read(), response.headers["Content-Disposition"]
-    expect(image[:2] == b"\xff\xd8" and image != PHOTO.read_bytes(), "the download is no annotated photo")
-    expect("attachment" in disposition and "detected_photo" in disposition, f"it is sent as {disposition}")
-
-
-def check_data_science(address: str) -> None:
-    """Every analysis answers `/do_data_science`: labels, objects, and a picture with the one face."""
-    edge = secrets.token_hex(8)
-    head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="photo.jpg"\r\n\r\n'
-    data = head.encode() + PHOTO.read_bytes() + f"\r\n--{edge}--\r\n".encode()
-    headers = {"Content-Type": f"multipart/form-data; boundary={edge}"}
-    request = urllib.request.Request(f"{address}/do_data_science", data, headers)
-    with urllib.request.urlopen(request, timeout=ANSWER) as response:
-        answer = json.load(response)
-    expect(not answer["error"], f"/do_data_science says {answer['error']}")
-    labels, objects = json.loads(answer["resnet"]), json.loads(answer["yolov3"])
-    expect(len(labels) == 3 and "person" in objects, f"/do_data_science finds {labels} and {objects}")
-    pictures = {}
-    for name in ("original", "faces_source"):
-        path = urllib.parse.urlsplit(answer[name]).path
-        with urllib.request.urlopen(address + path, timeout=60) as response:
-            pictures[name] = response.read()
-    expect(len(set(pictures.values())) == 2, "no face was drawn")
-    saw(f"/do_data_science finds {', '.join(objects)} and a face, and calls it {next(iter(labels))}")
-
-
 def busy_worker(run: Callable[..., str]) -> str:
     """The container that has a photo in hand; empty while none has. Workers are named by their container's host."""
     keys = run("exec", "-T", "redis", "redis-cli", "keys", "detector:alive:*").split()
@@ -329,35 +188,6 @@ def check_stop(name: str) -> None:
     status = docker("inspect", "-f", "{{.State.ExitCode}}", name)
     expect(status == "0", f"it ended with {status}")
     saw(f"docker stop ended it cleanly in {time.monotonic() - began:.1f} s")
-
-
-def health(name: str) -> str:
-    """Docker's opinion of a container."""
-    return docker("inspect", "-f", "{{if .State.Health}}{{.State.Health.Status}}{{end}}", name)
-
-
-def until(true: Callable[[], Any], seconds: float, otherwise: str) -> Any:
-    """Wait for a value that counts as true, and return it. Raises Failure when the time is up."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = true()
-        if value:
-            return value
-        time.sleep(0.2)
-    raise Failure(otherwise)
-
-
-def expect(true: bool, otherwise: str) -> None:
-    """Raises Failure unless something is true."""
-    if not true:
-        raise Failure(otherwise)
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":
