@@ -85,6 +85,8 @@ class Runtime:
             "INFERENCE_PRECISION_HINT": self.floating,
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": 1,
+            # Every process would pin its threads to the same first cores.
+            "ENABLE_CPU_PINNING": False,
         }
         return self.core.compile_model(model, "CPU", config)
 
