@@ -32,7 +32,7 @@ def test_without_a_limit_nothing_changes() -> None:
     assert (fitted.scale, fitted.frugal, fitted.reduced, fitted.enough) == (OWN, False, False, True)
 
 
-def test_half_a_gigabyte_holds_the_whole_input_in_bf16_and_int8_by_saving() -> None:
+def test_half_a_gigabyte_holds_the_whole_input_in_bf16_and_int8_where_memory_is_saved() -> None:
     for kind in (("bf16", "bf16"), ("int8", "bf16")):
         fitted = fit(512, 89, kind, OWN)
         assert (fitted.scale, fitted.frugal, fitted.enough) == (OWN, True, True)
@@ -42,7 +42,7 @@ def test_an_impossible_limit_is_admitted() -> None:
     assert not fit(200, 90, ("bf16", "bf16"), OWN).enough
 
 
-def test_saving_memory_needs_less() -> None:
+def test_where_memory_is_saved_less_is_needed() -> None:
     assert all(FRUGAL_MB[kind] < FAST_MB[kind] for kind in FRUGAL_MB)
 
 

@@ -1,5 +1,6 @@
 """Pixels come out upright, RGB and 8 bits deep, whatever the file's format, mode and orientation."""
 
+import errno
 import io
 import struct
 import sys
@@ -40,6 +41,18 @@ def test_a_large_photo_is_decoded_in_place_to_the_same_pixels(format: str, monke
     data = stored_as(scene(123, 77), 6, format)
     small = decode(data)
     monkeypatch.setattr(sys.modules["app.intake.decode"], "LARGE", 100)
+    assert np.array_equal(decode(data), small)
+
+
+def test_a_large_photo_is_decoded_where_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**options: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    data = stored_as(scene(123, 77), 6, "JPEG")
+    small = decode(data)
+    module = sys.modules["app.intake.decode"]
+    monkeypatch.setattr(module, "LARGE", 100)
+    monkeypatch.setattr(module.tempfile, "NamedTemporaryFile", full)
     assert np.array_equal(decode(data), small)
 
 
