@@ -24,7 +24,7 @@ from app.training.data import CocoData, DataError, read_coco, split
 from app.training.dataset import Augmentation, TrainingSet
 from app.training.evaluate import predict
 from app.training.loop import Plan, Trainer, TrainingError
-from app.training.model import bf16_is_fast, build, freeze, normalisation, training_config, use_bf16
+from app.training.model import bf16_is_fast, build, freeze, normalisation, training_config, use_bf16, use_channels_last
 from app.training.publish import publish
 from app.training.report import read_log, write_report
 from app.training.scores import score
@@ -100,6 +100,7 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
     config = training_config(original, data.classes)
     model = build(config, weights.state, base.classes or weights.classes, data.classes)
     freeze(model, FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze)
+    use_channels_last(model)
     if options.precision == "bf16" or (options.precision == "auto" and bf16_is_fast(options.device)):
         use_bf16(model, options.device)
     learning, validation = split(data, options.validation, options.seed)

@@ -139,6 +139,23 @@ def train_mode(model: nn.Module) -> None:
             module.eval()
 
 
+def use_channels_last(model: nn.Module) -> None:
+    """Compute the backbone with channels last, an eighth less time a step on CPUs; its outputs are contiguous again, as
+    mmcv's RoIAlign reads any input as if it were.
+    """
+
+    def before(module: nn.Module, inputs: Any) -> Any:
+        return tree_map(lambda x: x.contiguous(memory_format=torch.channels_last), inputs)
+
+    def after(module: nn.Module, inputs: Any, outputs: Any) -> Any:
+        return tree_map(lambda x: x.contiguous(), outputs)
+
+    backbone = model.get_submodule("backbone")
+    backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    backbone.register_forward_pre_hook(before)
+    backbone.register_forward_hook(after)
+
+
 def use_bf16(model: nn.Module, device: str) -> None:
     """Compute neck and heads, and a backbone without depthwise convolutions, in bfloat16; weights and losses stay
     float32.

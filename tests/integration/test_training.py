@@ -3,14 +3,17 @@
 import json
 from pathlib import Path
 
+import mmcv
 import numpy as np
 import pytest
 import torch
+from mmdet.models import build_detector
 from PIL import Image, ImageDraw
 
 from app.settings import Settings
 from app.training.__main__ import main
 from app.training.evaluate import main as evaluate
+from app.training.model import use_channels_last
 from app.training.report import read_log
 from app.vision.checkpoints import sha256_of
 from app.vision.registry import analyzer
@@ -93,6 +96,19 @@ def test_the_full_mask_rcnn_learns_by_the_same_command(data: Path, tmp_path: Pat
     detector = analyzer("objects", Settings(model=str(out), engine="mmdet"))
     detector.load("cpu")
     assert detector.card.classes == tuple(COLOURS)
+
+
+def test_a_backbone_with_channels_last_gives_the_same_contiguous_features() -> None:
+    config = mmcv.Config.fromfile(str(ROOT / "configs" / "mask_rcnn_efficientnet_lite0_fpn_coco.py"))
+    model = build_detector(config.model).eval()
+    image = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        before = model.backbone(image)
+        use_channels_last(model)
+        after = model.backbone(image)
+    assert all(map(torch.Tensor.is_contiguous, after))
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_bad_data_is_named_and_nothing_is_trained(
