@@ -68,7 +68,7 @@ def prepare_r50(folder: Path, photos: Path = ROOT / "test_images") -> Model:
     from tests.fixtures.weights import write_checkpoint
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_checkpoint(CONFIG, folder / "r50.pth", photo=decode(PHOTOS[0].read_bytes()))
+    write_checkpoint(CONFIG, folder / "r50.pth", photos=[decode(path.read_bytes()) for path in PHOTOS])
     export(model_in(folder), folder)
     quantize(model_in(folder), folder, photos)
     return model_in(folder)
