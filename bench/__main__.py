@@ -29,6 +29,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], help="what to measure")
     chosen = parser.parse_args(arguments).sections or SECTIONS
+    # As in the supervisor's workers; it counts from NumPy's first import. Waiting OpenBLAS threads take the cores from
+    # OpenVINO's.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     report: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     report["machine"] = machine()
     for section in chosen:

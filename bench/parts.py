@@ -1,4 +1,5 @@
-"""Where the engine's time goes: seconds a photo by part, in each precision, with a hundred objects in every photo."""
+"""Where the engine's time goes: seconds a photo by part, in each precision, with a hundred objects in every photo; and
+what the processor could do at best."""
 
 import statistics
 import tempfile
@@ -7,12 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.intake import decode
 from app.settings import Settings
 from app.vision.engine.detector import OpenVINODetector, make
 from app.vision.engine.folder import engine_folder
 from app.vision.engine.preprocess import prepare
 from app.vision.engine.roi_align import pool_levels
+from app.vision.engine.spec import PoolSpec
+from bench.arithmetic import operations, pace
 from bench.engines import PHOTOS, model_in, prepare_r50
 
 
@@ -25,17 +30,17 @@ def measure() -> dict[str, dict[str, float]]:
         for precision in ("f32", "bf16", "int8"):
             detector = make(model_in(folder), engine_folder(model_in(folder), folder), Settings(precision=precision))
             detector.load("cpu")
-            report[precision] = _profile(detector)
+            report[precision] = _profile(detector, pace(precision))
             print(f"  {precision}: {report[precision]}", flush=True)
     return report
 
 
-def _profile(detector: OpenVINODetector) -> dict[str, float]:
-    rows = [_photo(detector, path) for path in (PHOTOS[0], *PHOTOS)][1:]
+def _profile(detector: OpenVINODetector, operations_a_second: float) -> dict[str, float]:
+    rows = [_photo(detector, path, operations_a_second) for path in (PHOTOS[0], *PHOTOS)][1:]
     return {part: round(statistics.median(row[part] for row in rows), 4) for part in rows[0]}
 
 
-def _photo(detector: OpenVINODetector, path: Path) -> dict[str, float]:
+def _photo(detector: OpenVINODetector, path: Path, operations_a_second: float) -> dict[str, float]:
     rgb = decode(path.read_bytes())
     seconds: dict[str, float] = {}
 
@@ -56,4 +61,14 @@ def _photo(detector: OpenVINODetector, path: Path) -> dict[str, float]:
     seconds["box head, suppression"] = seconds.pop("all") - seconds["pooling 1,000 regions"]
     squares = timed("mask head of 100 objects", detector._segment, pyramid, found * scale, labels)
     timed("pasting and encoding masks", detector._paste, squares, found, rgb.shape[:2])
+    seconds["all of it"] = sum(seconds.values())
+    shapes = {"dense": image.shape, "boxes": _pooled(proposals, levels, spec.boxes.pool)}
+    shapes["masks"] = _pooled(found, levels, spec.masks.pool)
+    total = sum(operations(detector.folder / f"{name}.xml", shape) for name, shape in shapes.items())
+    seconds["its arithmetic, at the pace of one large matrix product"] = total / operations_a_second
     return seconds
+
+
+def _pooled(regions: np.ndarray, pyramid: list[np.ndarray], pool: PoolSpec) -> tuple[int, ...]:
+    """The shape of pooled regions."""
+    return (len(regions), pool.size, pool.size, pyramid[0].shape[-1])
