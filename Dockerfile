@@ -16,7 +16,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends build-essential python3-dev python3-venv \
     && apt-get clean && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY scripts/install.py scripts/
+COPY scripts/install.py scripts/pip_runner.py scripts/
 # A pattern that may match nothing needs a companion that is always there.
 COPY requirements.txt requirements-serve.txt wheels* wheels/
 RUN mv wheels/requirements*.txt . \
@@ -28,7 +28,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends python3-venv \
     && apt-get clean && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY scripts/install.py scripts/slim.py scripts/
+COPY scripts/install.py scripts/pip_runner.py scripts/slim.py scripts/
 COPY requirements-serve.txt ./
 RUN PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --serve \
     && python3 scripts/slim.py /opt/venv

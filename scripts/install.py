@@ -20,6 +20,9 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pip_runner
+from pip_runner import InstallError, Pip, run_quietly
+
 ROOT = Path(__file__).resolve().parent.parent
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_TIMEOUT = 5  # seconds that PyTorch's index has to answer
@@ -38,10 +41,6 @@ PROOFS = {
     "dev": "import pytest, hypothesis, fakeredis",
 }
 REQUIREMENTS = {"serve": "requirements-serve.txt", "main": "requirements.txt", "dev": "requirements-dev.txt"}
-
-
-class InstallError(Exception):
-    """What stands in the way, in one line with the next step."""
 
 
 def main() -> int:
@@ -77,7 +76,7 @@ def install(venv: Path, profiles: list, without_gpu: bool = False) -> None:
     torch = [] if "serve" in profiles else torch_requirements(gpu)
     check_disk(venv, "serve" if "serve" in profiles else "cpu" if "--extra-index-url" in torch else "gpu")
     begin(venv)
-    pip = Pip(venv)
+    pip = Pip(venv, ROOT)
     if torch:
         where = "PyTorch's CPU index" if "--extra-index-url" in torch else "the package registry"
         pip.install(f"PyTorch, from {where}", *torch)
@@ -126,9 +125,9 @@ def one_at_a_time():
 
 
 def fingerprint(venv: Path) -> str:
-    """What an installation depends on, as one hash: requirements, this file, the Python, the folder."""
+    """What an installation depends on, as one hash: requirements, this program, the Python, the folder."""
     digest = hashlib.sha256(f"{sys.version} {venv.resolve()}".encode())
-    for path in [*(ROOT / name for name in REQUIREMENTS.values()), Path(__file__)]:
+    for path in [*(ROOT / name for name in REQUIREMENTS.values()), Path(__file__), Path(pip_runner.__file__)]:
         # An image holds only the requirement files that it installs.
         digest.update(path.read_bytes() if path.exists() else b"-")
     return digest.hexdigest()
@@ -170,11 +169,6 @@ def finish(venv: Path, profiles: dict) -> None:
     new.write_text(json.dumps(profiles))
     new.replace(venv / STAMP)
     (venv / BEGUN).unlink()
-
-
-def run_quietly(command: list) -> bool:
-    """Whether a command ends well."""
-    return subprocess.run([str(part) for part in command], capture_output=True).returncode == 0
 
 
 def pinned(name: str) -> str:
@@ -219,7 +213,7 @@ def check_disk(venv: Path, kind: str) -> None:
         raise InstallError(f"{venv.parent} has {free:.1f} GB free and {wanted:.0f} GB are needed: make room there")
 
 
-def install_mmcv(pip: "Pip") -> None:
+def install_mmcv(pip: Pip) -> None:
     """Install mmcv-full: a wheel if pip finds one, else built here, which takes a C++ compiler and time."""
     name = pinned("mmcv-full")
     found = pip.says("install", "--dry-run", "--no-deps", "--only-binary", ":all:", name)
@@ -240,86 +234,13 @@ def check_compiler() -> None:
         raise InstallError("mmcv-full must be built and Python's headers are missing: apt-get install python3-dev")
 
 
-def drop_gpu_parts(pip: "Pip") -> None:
+def drop_gpu_parts(pip: Pip) -> None:
     """Remove what the registry's torch never opens on a machine without a GPU."""
     pip.run("-m", "pip", "uninstall", "-y", *GPU_PACKAGES, failure="Parts for GPUs could not be removed")
     for site in pip.venv.glob("lib/python3.*/site-packages"):
         for pattern in GPU_FILES:
             for path in site.glob(f"nvidia/{pattern}"):
                 path.unlink()
-
-
-class Pip:
-    """Runs the virtual environment's Python, and keeps what it says in build/install.log."""
-
-    def __init__(self, venv: Path):
-        self.venv, self.log = venv, ROOT / "build" / "install.log"
-        self.python = str(venv / "bin" / "python")
-        self.links = ["--find-links", str(ROOT / "wheels")] if any((ROOT / "wheels").glob("*.whl")) else []
-
-    def says(self, *arguments: str) -> bool:
-        """Whether a pip command ends well."""
-        return run_quietly([self.python, "-m", "pip", *arguments, *self.links])
-
-    def install(self, what: str, *requirements: str, **environment: str) -> None:
-        """`pip install` with a line on what it is, and what it does as it does it. Raises InstallError."""
-        print(f"- {what}", flush=True)
-        command = ["-m", "pip", "install", "-v", "--no-input", *requirements, *self.links]
-        self.run(*command, failure=f"Installing {what.split(',')[0]} failed", **environment)
-
-    def run(self, *arguments: str, failure: str, **environment: str) -> None:
-        """Run Python with these arguments. Raises InstallError with the log's place and its last telling line."""
-        self.log.parent.mkdir(exist_ok=True)
-        progress, last = Progress(), ""
-        with self.log.open("a") as log:
-            process = subprocess.Popen(
-                [self.python, *arguments],
-                cwd=ROOT,
-                env={**os.environ, **environment},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
-            try:
-                for line in process.stdout or ():
-                    log.write(line)
-                    progress.see(line)
-                    last = line.strip() if re.match(r"\s*(ERROR|error|\w*Error)\b", line) else last
-            except KeyboardInterrupt:
-                process.terminate()
-                raise
-            finally:
-                progress.end()
-                process.wait()
-        if process.returncode != 0:
-            raise InstallError(f"{failure}: {last or 'no reason given'} (all of it: {self.log}). Then run this again.")
-
-
-class Progress:
-    """Shows the telling lines of pip: what it fetches, and how far a build is."""
-
-    def __init__(self):
-        self.tty, self.open, self.tenth = sys.stdout.isatty(), False, 0
-
-    def see(self, line: str) -> None:
-        """Take in one line of output."""
-        fetched = re.match(r"\s*Downloading (\S+?)(?:\.metadata)? \((.+?)\)", line)
-        built = re.match(r"\s*\[(\d+)/(\d+)\]", line)
-        if fetched and "metadata" not in line:
-            self._say(f"  {fetched[1].rsplit('/', 1)[-1]} ({fetched[2]})")
-        elif built and (self.tty or int(built[1]) * 10 // int(built[2]) > self.tenth):
-            self.tenth = int(built[1]) * 10 // int(built[2])
-            self._say(f"  {built[1]} of {built[2]} files compiled")
-
-    def _say(self, text: str) -> None:
-        self.open = self.tty
-        print(f"\r\033[K{text[:100]}" if self.tty else text, end="" if self.tty else "\n", flush=True)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self.open:
-            print("\r\033[K", end="", flush=True)
 
 
 if __name__ == "__main__":

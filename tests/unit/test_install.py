@@ -16,6 +16,7 @@ from tests.unit.servers import reply, serving
 @pytest.fixture
 def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script as a module, on a project of its own: one requirement file with one package, found in `wheels`."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     spec = importlib.util.spec_from_file_location("install_script", ROOT / "scripts" / "install.py")
     assert spec is not None
     assert spec.loader is not None
@@ -134,7 +135,7 @@ def test_another_python_is_said_with_what_to_do(
 
 
 def test_a_build_shows_how_far_it_is(installer: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    progress = installer.Progress()
+    progress = installer.pip_runner.Progress()
     for line in ["Downloading https://x/torch-2.whl (532 MB)", "noise", *(f"  [{n}/50] c++ -c" for n in range(1, 51))]:
         progress.see(line)
     lines = capsys.readouterr().out.splitlines()
@@ -143,7 +144,7 @@ def test_a_build_shows_how_far_it_is(installer: ModuleType, capsys: pytest.Captu
 
 
 def test_the_log_tells_the_reason_of_a_failure(installer: ModuleType, tmp_path: Path) -> None:
-    pip = installer.Pip(tmp_path)
+    pip = installer.Pip(tmp_path, tmp_path)
     pip.python = sys.executable
     with pytest.raises(installer.InstallError, match="Testing failed: ValueError: the reason"):
         pip.run("-c", "raise ValueError('the reason')", failure="Testing failed")
