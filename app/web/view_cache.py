@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+_LOOK: Final = 3600.0  # Seconds until all files are looked at again.
 _ABANDONED: Final = 3600.0  # Seconds after which an unfinished file belongs to nobody.
+_UNUSED: Final = 86400.0  # Seconds after which a file that nobody asked for goes: its photo may have expired.
 
 
 @dataclass
@@ -42,7 +44,7 @@ class PixelBudget:
 
 
 class ViewCache:
-    """Files in a folder, the least recently used removed when they outgrow a limit.
+    """Files in a folder, the least recently used removed when they outgrow a limit, and all that a day went without.
 
     Several processes may share the folder. A file is written beside its place and moved there whole. Failures of the
     disk make the cache forgetful, never a request fail. A limit of 0 keeps nothing.
@@ -53,12 +55,14 @@ class ViewCache:
         self.limit = limit
         self._size: int | None = None  # Of all files, as far as this process knows.
         self._unseen = 0  # Written since all files were last looked at: other processes may have written as much.
+        self._looked = 0.0  # When all files were last looked at.
         self._lock = threading.Lock()
         self._busy: dict[str, _Turn] = {}
         self._names = itertools.count()
 
     def get(self, photo: str, key: str) -> bytes | None:
         """The file kept under a photo and a key, which counts as used now; None if there is none."""
+        self._tidy()
         path = self._path(photo, key)
         try:
             data = path.read_bytes()
@@ -81,12 +85,7 @@ class ViewCache:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             return
-        with self._lock:
-            if self._size is not None:
-                self._size += len(data)
-            self._unseen += len(data)
-            if self._size is None or self._size > self.limit or self._unseen > self.limit // 8:
-                self._size, self._unseen = self._shrink(), 0
+        self._tidy(len(data))
 
     def forget(self, photo: str) -> None:
         """Remove all files of a photo."""
@@ -115,6 +114,16 @@ class ViewCache:
     def _path(self, photo: str, key: str) -> Path:
         return self.folder / photo[:2] / photo / key
 
+    def _tidy(self, written: int = 0) -> None:
+        """Look at all files if they may be too many by what was written, or too old."""
+        with self._lock:
+            if self._size is not None:
+                self._size += written
+            self._unseen += written
+            late = time.time() - self._looked > _LOOK
+            if late or self._size is None or self._size > self.limit or self._unseen > self.limit // 8:
+                self._size, self._unseen, self._looked = self._shrink(), 0, time.time()
+
     def _shrink(self) -> int:
         """Remove the oldest files until an eighth of the limit is free, if it is exceeded; the size that is left."""
         files = sorted(self._files())
@@ -131,12 +140,12 @@ class ViewCache:
         return size
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
-        """Time of last use, length and path of every file; what was never finished is removed."""
+        """Time of last use, length and path of every file; what was never finished or long unused is removed."""
         for path in self.folder.glob("*/*/*"):
             with suppress(OSError):
-                status = path.stat()
-                if path.suffix == ".part":
-                    if status.st_mtime < time.time() - _ABANDONED:
-                        path.unlink(missing_ok=True)
-                    continue
-                yield status.st_mtime, status.st_size, path
+                status, part = path.stat(), path.suffix == ".part"
+                if status.st_mtime < time.time() - (_ABANDONED if part else _UNUSED):
+                    path.unlink(missing_ok=True)
+                    path.parent.rmdir()
+                elif not part:
+                    yield status.st_mtime, status.st_size, path

@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,7 +48,7 @@ def test_the_least_recently_used_go_when_it_is_full(tmp_path: Path) -> None:
     cache = ViewCache(tmp_path, 400)
     for when, key in enumerate("abcd"):
         cache.put(PHOTO, key, bytes(100))
-        touch(cache, key, 1000 + when)
+        touch(cache, key, int(time.time()) - 60 + when)
     assert cache.get(PHOTO, "a")
     cache.put(PHOTO, "e", bytes(100))
     assert files(cache) == {"a", "d", "e"}
@@ -84,6 +85,20 @@ def test_an_unfinished_file_is_never_seen_and_goes_in_time(tmp_path: Path) -> No
     os.utime(part, (1000, 1000))
     ViewCache(tmp_path, 1000).put(PHOTO, "c", b"next")
     assert files(cache) == {"a", "c"}
+
+
+def test_what_nobody_asked_for_in_a_day_goes_even_from_a_cache_that_is_only_read(tmp_path: Path) -> None:
+    cache = ViewCache(tmp_path, 1000)
+    for key in "abc":
+        cache.put(PHOTO, key, b"picture")
+    cache.put("cd" * 32, "a", b"of an expired photo")
+    touch(cache, "a", int(time.time()) - 23 * 3600)
+    touch(cache, "b", int(time.time()) - 25 * 3600)
+    old = tmp_path / "cd" / ("cd" * 32)
+    os.utime(old / "a", (1000, 1000))
+    assert ViewCache(tmp_path, 1000).get(PHOTO, "c") == b"picture"
+    assert files(cache) == {"a", "c"}
+    assert not old.exists()
 
 
 def test_a_disk_that_fails_makes_it_forgetful(tmp_path: Path) -> None:
