@@ -9,9 +9,10 @@ import redis
 
 from app.errors import PublicError
 from app.intake import decode
+from app.jobs import names
 from app.jobs.queue import Jobs
 from app.services import Services
-from app.store import BlobMissing, Store
+from app.store import BlobMissing, Store, StoreUnavailable
 from app.vision.analyzer import Analyzer
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ LARGE = 20_000_000
 OUT_OF_MEMORY = "This photo needs more memory than the server has."
 BROKEN = "The analysis of this photo failed. The log of the worker says why."
 GONE = "The photo is no longer stored."
+STORAGE = "The storage of photos and results did not work. Please send the photo again later."
 NOT_SERVED = "The worker no longer serves this analysis. Please send the photo again."
 
 
@@ -44,7 +46,11 @@ def prepare(context: Context) -> None:
 
 
 def analyse(analysis_id: str) -> None:
-    """Run one analysis and keep its result. Safe to run twice; does nothing for one that is done or gone."""
+    """Run one analysis and keep its result. Safe to run twice; does nothing for one that is done or gone.
+
+    Raises:
+        StoreUnavailable: the analysis is left as it is, for `app.jobs.recovery` to take back after a while.
+    """
     if _context is None:
         raise RuntimeError("this process is not a worker: no model is loaded")
     context = _context
@@ -76,6 +82,10 @@ def _analyse(context: Context, analysis_id: str) -> None:
         changed = _fail(store, analysis_id, OUT_OF_MEMORY)
     except BlobMissing:
         changed = _fail(store, analysis_id, GONE)
+    except StoreUnavailable:
+        if analysis.attempts < names.MAX_ATTEMPTS:
+            raise
+        changed = _fail(store, analysis_id, STORAGE)
     except PublicError as error:
         changed = _fail(store, analysis_id, error.message)
     except (RuntimeError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, AssertionError):

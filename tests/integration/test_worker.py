@@ -22,6 +22,8 @@ from app.jobs.recovery import Reconciler
 from app.jobs.submit import submit
 from app.services import Services
 from app.settings import Settings
+from app.store.base import photo_key
+from app.store.blobs import FolderBlobs
 from app.store.models import DONE, FAILED, FINISHED, RUNNING, Run
 from tests.conftest import ROOT, free_port
 from tests.integration import odd_analyzers as odd
@@ -183,6 +185,26 @@ def test_an_analysis_whose_process_is_killed_is_run_again(services: Services, st
     run = ended(services, run)
     assert run.state == DONE
     assert run.analyses[0].attempts == 2
+
+
+def test_an_analysis_whose_photo_cannot_be_read_for_a_while_is_run_again_by_the_same_process(
+    services: Services, start: Callable[..., Worker]
+) -> None:
+    worker = start(JOB_TIMEOUT="100")
+    send(services, odd.WAIT)
+    at_work(services)
+    run = send(services, odd.FINE)
+    path = FolderBlobs(services.settings.data_path / "blobs").path(photo_key(run.photo_sha256))
+    data = path.read_bytes()
+    path.unlink()
+    path.mkdir()  # reading it is an error of the disk, and not a missing file
+    (services.settings.data_path / "go").write_text("on")
+    worker.wait_for("cannot be used: Is a directory")
+    path.rmdir()
+    path.write_bytes(data)
+    run = ended(services, run)
+    assert (run.state, run.analyses[0].attempts) == (DONE, 2)
+    assert len((services.settings.data_path / "loads").read_text().split()) == 1
 
 
 def test_sigterm_finishes_the_analysis_in_hand(services: Services, start: Callable[..., Worker]) -> None:
