@@ -16,6 +16,7 @@ from typing import IO
 
 from app.errors import BrokenArchive, EntryRefused, NoPhoto, PublicError, UploadTooLarge
 from app.intake.formats import sniff
+from app.intake.names import photo_name
 
 # The table of contents is read into memory as a whole: its bytes, and the files that it may list.
 MAX_DIRECTORY = 4 * 1024 * 1024
@@ -77,7 +78,7 @@ def read_archive(source: bytes | IO[bytes], *, max_photos: int, max_bytes: int, 
         path = _path(info)
         if path.endswith("/") or _CLUTTER.search(path):
             continue
-        name = _shown(path)
+        name = photo_name(path)
         try:
             if photos >= max_photos:
                 raise EntryRefused(f"At most {max_photos} photos are taken at a time.")
@@ -135,12 +136,6 @@ def _path(info: zipfile.ZipInfo) -> str:
         with contextlib.suppress(UnicodeError):
             return name.encode("cp437").decode("utf-8")
     return name
-
-
-def _shown(path: str) -> str:
-    """The last part of a path, safe to show and to use as a file name."""
-    last = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-    return "".join(c for c in last if c.isprintable())[-200:].strip(". ") or "unnamed"
 
 
 def _judge(info: zipfile.ZipInfo, path: str, max_bytes: int) -> None:

@@ -8,6 +8,7 @@ import httpx
 
 from app.errors import AddressRefused, FetchFailed, UploadTooLarge
 from app.intake.address import Guard, exchange
+from app.intake.names import photo_name
 
 MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -40,7 +41,7 @@ def fetch_photo(url: str, *, timeout: float, max_bytes: int, guard: Guard = _PUB
     for _ in range(MAX_REDIRECTS + 1):
         with exchange("GET", target, guard=guard, deadline=deadline, headers=_HEADERS) as answer:
             if answer.status not in _REDIRECTS:
-                return _name(target), _body(answer, max_bytes)
+                return photo_name(unquote(target.path)), _body(answer, max_bytes)
             target = _next(target, _header(answer, b"location"), guard)
     raise FetchFailed(f"This address redirects more than {MAX_REDIRECTS} times.")
 
@@ -72,9 +73,3 @@ def _body(answer: httpcore.Response, max_bytes: int) -> bytes:
 
 def _header(answer: httpcore.Response, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name), "")
-
-
-def _name(url: httpx.URL) -> str:
-    """The last part of an address's path, as a file name without control characters; `photo` if it has none."""
-    last = unquote(url.path).replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(c for c in last if c.isprintable())[:200].strip(". ") or "photo"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.intake import Photo
+from app.intake.names import photo_name
 from app.services import Services
 from app.store.models import Run
 
@@ -23,6 +24,9 @@ def submit(
 
     A crash between the store and the queue loses nothing: see `app.jobs.recovery`.
 
+    Args:
+        name: the photo's, as its sender calls it; the run gets what `photo_name` makes of it.
+
     Returns:
         The run; `deduplicated`, and perhaps done already, when this call queued nothing.
 
@@ -33,7 +37,7 @@ def submit(
     services.jobs.check_room(len(identities))
     run, queued = services.store.add_run(
         photo,
-        name=name,
+        name=photo_name(name),
         identities=identities,
         owner=owner,
         batch_id=batch_id,

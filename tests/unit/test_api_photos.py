@@ -59,6 +59,21 @@ def test_a_form_file_keeps_its_name_and_takes_options_beside_it(service: Service
     assert (run["threshold"], run["classes"]) == (0.3, ["dog"])
 
 
+@pytest.mark.parametrize("form", ["query", "json", "form"])
+def test_a_name_is_cleaned_however_it_is_sent_and_the_picture_has_it(service: Service, form: str) -> None:
+    name = "../photos/a\nX-Evil: 1.jpg"
+    if form == "query":
+        run = sent(service, data=PHOTO, content_type="image/jpeg", query_string={"name": name})
+    elif form == "json":
+        run = sent(service, json={"image": ENCODED, "name": name})
+    else:
+        run = sent(service, data={"file": (io.BytesIO(PHOTO), name.replace("\n", "\u2028"))})
+    assert run["name"] == "a X-Evil: 1.jpg"
+    service.answer()
+    for path in ("image", "download"):
+        assert service.client.get(f"/runs/{run['id']}/{path}").status_code == 200
+
+
 def test_json_takes_names_as_a_list_or_as_one_text(service: Service) -> None:
     for names in (["objects", "faces"], "objects, faces"):
         run = sent(service, json={"image": ENCODED, "analyses": names})

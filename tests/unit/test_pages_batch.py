@@ -77,6 +77,17 @@ def test_the_zip_holds_every_annotated_photo_under_its_own_name(visitor: Visitor
         assert archive.read("detected_a.jpg") == visitor.get(f"/runs/{run.id}/image").data
 
 
+def test_no_name_in_the_zip_leads_out_of_the_folder_that_it_is_unpacked_in(visitor: Visitor, service: Service) -> None:
+    names = ["../../../evil.jpg", "/etc/x.jpg", "photos/y.jpg"]
+    files = [(io.BytesIO(jpeg(64 + n)), name) for n, name in enumerate(names)]
+    batch = service.client.post("/api/v1/runs", data={"file": files}).json
+    assert batch is not None
+    service.answer()
+    answer = visitor.get(f"/batches/{batch['id']}/download")
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert archive.namelist() == ["detected_evil.jpg", "detected_x.jpg", "detected_y.jpg"]
+
+
 def test_the_export_holds_all_photos(visitor: Visitor, service: Service) -> None:
     address = send(visitor)
     service.answer()

@@ -6,9 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from app.intake import decode
 from app.settings import Settings
+from app.store.models import Run
 from tests.unit.api_service import PHOTO, SIZE, Service, running
 from tests.unit.photos import encode, scene
 from tests.unit.results import objects
@@ -121,6 +123,16 @@ def test_the_download_has_the_format_that_its_name_promises(
     file = visitor.get(f"{visitor.run(name=name)}/download")
     assert file.headers["Content-Disposition"].endswith(expected)
     assert file.mimetype == media_type
+
+
+@pytest.mark.parametrize("path", ["image", "download", "image?plain=1"])
+def test_a_run_that_kept_an_unclean_name_still_shows_its_picture(visitor: Visitor, service: Service, path: str) -> None:
+    address = visitor.run()
+    with service.services.store.session() as session:
+        session.execute(update(Run).values(name="../../a\nb.jpg"))
+    file = visitor.get(f"{address}/{path}")
+    assert file.status_code == 200
+    assert file.headers["Content-Disposition"].endswith('filename="detected_a b.jpg"')
 
 
 def test_an_image_that_has_not_changed_is_not_sent_again(visitor: Visitor) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, request
 
 from app.errors import BadRequest, NoPhoto
+from app.intake.names import photo_name
 from app.store.models import Run
 from app.vision.results import Instances
 from app.vision.view import View
@@ -69,8 +70,7 @@ def _photo(body: Any) -> tuple[str, bytes]:
         raise BadRequest("`name` must be a text.")
     if not content:
         raise NoPhoto("No photo was sent: `Uint8array` is missing or empty.")
-    name = PurePath(name.replace("\\", "/")).name or "photo"
-    return name, _bytes(content)
+    return photo_name(name), _bytes(content)
 
 
 def _bytes(content: Any) -> bytes:

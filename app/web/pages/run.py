@@ -9,6 +9,7 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
+from app.intake.names import photo_name
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
 from app.vision.overlay import overlay as overlay_of
@@ -108,9 +109,9 @@ def delete(run_id: str) -> ResponseReturnValue:
 
 def picture_name(run: Run, view: View) -> str:
     """`detected_<name>`, with another extension where the name's does not fit the format."""
-    name = PurePosixPath(run.name)
+    name = PurePosixPath(photo_name(run.name))  # Older runs have kept what they were sent.
     fits = name.suffix.lower() in EXTENSIONS[view.format]
-    return f"detected_{run.name if fits else name.stem + EXTENSIONS[view.format][0]}"
+    return f"detected_{name if fits else name.stem + EXTENSIONS[view.format][0]}"
 
 
 def _picture(run: Run, *, attachment: bool) -> Response:

@@ -1,7 +1,6 @@
 """What a visitor sent: one photo, or several and ZIPs, read one at a time."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 
 from flask import request
 from werkzeug.datastructures import FileStorage
@@ -9,13 +8,13 @@ from werkzeug.datastructures import FileStorage
 from app.errors import EntryRefused, NoPhoto, PublicError
 from app.intake import read_photo
 from app.intake.archive import Entry, is_archive, read_archive
+from app.intake.names import photo_name
 from app.jobs.submit import submit
 from app.store.models import Batch, Run
 from app.web import services
 from app.web.security import owner
 
 DEFAULT_ANALYSES = ("objects",)
-UNNAMED = "photo.jpg"
 
 
 def chosen_analyses() -> tuple[str, ...]:
@@ -33,7 +32,7 @@ def take() -> Run | Batch:
     if not files:
         raise NoPhoto
     if len(files) == 1 and not _is_archive(files[0]):
-        return take_photo(_read(files[0]), file_name(files[0].filename))
+        return take_photo(_read(files[0]), files[0].filename or "")
     return _take_batch(files)
 
 
@@ -43,11 +42,6 @@ def take_photo(data: bytes, name: str, batch: Batch | None = None) -> Run:
     photo = read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     batch_id = batch.id if batch else None
     return submit(services(), photo, name=name, analyses=chosen_analyses(), owner=owner(), batch_id=batch_id)
-
-
-def file_name(name: str | None) -> str:
-    """The last part of a file's name as the browser sent it."""
-    return PurePosixPath((name or "").replace("\\", "/")).name or UNNAMED
 
 
 def _take_batch(files: Sequence[FileStorage]) -> Batch:
@@ -63,7 +57,7 @@ def _take_batch(files: Sequence[FileStorage]) -> Batch:
                 raise entry.error or EntryRefused()
             if taken >= held.settings.batch_max:
                 raise EntryRefused(f"At most {held.settings.batch_max} photos are taken at a time.")
-            take_photo(entry.data, file_name(entry.name), batch)
+            take_photo(entry.data, entry.name, batch)
             taken += 1
         except PublicError as error:
             held.store.refuse(batch.id, entry.name, error.message)
@@ -79,12 +73,12 @@ def _entries(files: Sequence[FileStorage]) -> Iterator[Entry]:
     }
     for file in files:
         if not _is_archive(file):
-            yield Entry(file_name(file.filename), _read(file))
+            yield Entry(photo_name(file.filename), _read(file))
             continue
         try:
             yield from read_archive(file.stream, **limits)
         except PublicError as error:
-            yield Entry(file_name(file.filename), error=error)
+            yield Entry(photo_name(file.filename), error=error)
 
 
 def _is_archive(file: FileStorage) -> bool:
