@@ -8,15 +8,21 @@ README's table, `--write` puts it there.
 
 import dataclasses
 import difflib
+import math
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app import setting_checks as checks
+
 ROOT = Path(__file__).resolve().parent.parent
+# Megabytes, seconds and days: far more than anybody means, and still within what Python's times can hold.
+TERABYTE, DAY, CENTURY = 1_000_000, 86_400, 36_500
+TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 class SettingsError(ValueError):
@@ -30,9 +36,11 @@ def _setting(
     choices: tuple[str, ...] = (),
     at_least: float | None = None,
     at_most: float | None = None,
+    check: Callable[[str], None] | None = None,
     secret: bool = False,
 ) -> Any:
-    metadata = {"help": help, "choices": choices, "at_least": at_least, "at_most": at_most, "secret": secret}
+    bounds = {"choices": choices, "at_least": at_least, "at_most": at_most, "check": check}
+    metadata = {"help": help, "secret": secret, **bounds}
     return field(default=default, metadata=metadata, repr=not secret)
 
 
@@ -45,7 +53,9 @@ class Settings:
     port: int = _setting(5000, "Port that the web process listens on.", at_least=1, at_most=65535)
     threads: int = _setting(16, "Threads of the web process.", at_least=1)
     secret_key: str = _setting("", "Signs cookies and forms. Empty: made once and kept in DATA_DIR.", secret=True)
-    public_url: str = _setting("", "Address that people use, for absolute links. Empty: taken from the request.")
+    public_url: str = _setting(
+        "", "Address that people use, for absolute links. Empty: taken from the request.", check=checks.address
+    )
     trusted_proxies: int = _setting(0, "Number of reverse proxies whose X-Forwarded-* headers count.", at_least=0)
     cookie_secure: bool = _setting(False, "Send cookies over HTTPS only.")
     log_level: str = _setting("INFO", "Least severe message logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
@@ -53,28 +63,34 @@ class Settings:
     # Where things are kept
     data_dir: str = _setting("data", "Folder of the database, the blobs, caches and the secret key.")
     database_url: str = _setting("", "SQLAlchemy or Heroku database address. Empty: SQLite in DATA_DIR.", secret=True)
-    redis_url: str = _setting("", "Redis address. Empty: `make up` starts a Redis of its own.", secret=True)
+    redis_url: str = _setting(
+        "", "Redis address. Empty: `make up` starts a Redis of its own.", check=checks.redis_address, secret=True
+    )
     redis_tls_verify: bool = _setting(True, "Verify the certificate of a rediss:// server (Heroku's is self-signed).")
     s3_bucket: str = _setting("", "S3 bucket for photos and results. Empty: a folder in DATA_DIR.")
-    s3_endpoint_url: str = _setting("", "Address of an S3-compatible store. Empty: Amazon's.")
+    s3_endpoint_url: str = _setting("", "Address of an S3-compatible store. Empty: Amazon's.", check=checks.address)
     s3_region: str = _setting("us-east-1", "Region of the bucket.")
     s3_prefix: str = _setting("", "Prefix of every key in the bucket.")
     s3_access_key_id: str = _setting("", "S3 key. Empty: boto3's own search order.", secret=True)
     s3_secret_access_key: str = _setting("", "S3 secret. Empty: boto3's own search order.", secret=True)
 
     # Photos
-    max_upload_mb: float = _setting(16, "Largest upload, in megabytes of 1024 * 1024 bytes.", at_least=0.1)
+    max_upload_mb: float = _setting(
+        16, "Largest upload, in megabytes of 1024 * 1024 bytes.", at_least=0.1, at_most=TERABYTE
+    )
     max_megapixels: float = _setting(40, "Largest photo, in millions of pixels.", at_least=0.1, at_most=178)
-    upload_timeout: float = _setting(30, "Seconds that an upload may take.", at_least=1)
-    url_timeout: float = _setting(15, "Seconds that fetching a photo by address may take.", at_least=1)
+    upload_timeout: float = _setting(30, "Seconds that an upload may take.", at_least=1, at_most=DAY)
+    url_timeout: float = _setting(15, "Seconds that fetching a photo by address may take.", at_least=1, at_most=DAY)
     batch_max: int = _setting(200, "Most photos in one batch.", at_least=1)
     max_batch_mb: float = _setting(
-        256, "Largest upload of several photos or a ZIP, in the same megabytes.", at_least=0.1
+        256, "Largest upload of several photos or a ZIP, in the same megabytes.", at_least=0.1, at_most=TERABYTE
     )
 
     # Models and worker
     model: str = _setting("auto", "Detector: a catalogue name, or a training's folder. auto: the best installed.")
-    analyses: str = _setting("objects,faces,labels", "Analyses that the worker loads, separated by commas.")
+    analyses: str = _setting(
+        "objects,faces,labels", "Analyses that the worker loads, separated by commas.", check=checks.analyses
+    )
     checkpoints_dir: str = _setting("checkpoints", "Folder of the weights.")
     device: str = _setting("auto", "Where models run.", choices=("auto", "cpu", "cuda"))
     engine: str = _setting("auto", "What runs the models; mmdet is PyTorch.", choices=("auto", "openvino", "mmdet"))
@@ -85,20 +101,24 @@ class Settings:
         at_least=0,
     )
     workers: int = _setting(1, "Worker processes.", at_least=1)
-    job_timeout: float = _setting(120, "Seconds that one analysis may take.", at_least=1)
+    job_timeout: float = _setting(120, "Seconds that one analysis may take.", at_least=1, at_most=DAY)
     queue_max: int = _setting(200, "Most analyses waiting; beyond it uploads are refused with 503.", at_least=1)
     score_floor: float = _setting(0.05, "Least score of a stored instance.", at_least=0, at_most=1)
 
     # Results
     threshold: float = _setting(0.5, "Least score shown where a request names none.", at_least=0, at_most=1)
-    retention_days: float = _setting(7, "Days that a run is kept; 0 keeps it.", at_least=0)
+    retention_days: float = _setting(7, "Days that a run is kept; 0 keeps it.", at_least=0, at_most=CENTURY)
     cleanup_interval: float = _setting(900, "Seconds between two clean-ups of expired runs.", at_least=1)
     view_cache_mb: int = _setting(256, "Largest size of the cache of rendered views.", at_least=0)
 
     # API
     api_keys_required: bool = _setting(False, "Refuse API requests without a key.")
-    rate_limit: str = _setting("600/minute", "Requests allowed per API key or address; empty: no limit.")
-    cors_origins: str = _setting("", "Origins that may call the API from a browser, separated by commas; * for all.")
+    rate_limit: str = _setting(
+        "600/minute", "Requests allowed per API key or address; empty: no limit.", check=checks.rate
+    )
+    cors_origins: str = _setting(
+        "", "Origins that may call the API from a browser, separated by commas; * for all.", check=checks.origins
+    )
     admin_key: str = _setting("", "Key for /reset and /log. Empty: both refuse.", secret=True)
     webhook_secret: str = _setting("", "Signs webhooks. Empty: derived from SECRET_KEY.", secret=True)
 
@@ -123,7 +143,7 @@ class Settings:
     @property
     def analysis_names(self) -> tuple[str, ...]:
         """The names in ANALYSES, in order."""
-        return split(self.analyses)
+        return checks.split(self.analyses)
 
     @property
     def max_upload_bytes(self) -> int:
@@ -151,11 +171,6 @@ class Settings:
         return path.read_text()
 
 
-def split(value: str) -> tuple[str, ...]:
-    """The non-empty parts of a comma-separated value, stripped."""
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
 def _read(setting: dataclasses.Field, environ: Mapping[str, str]) -> Any:
     name = setting.name.upper()
     text = environ.get(name)
@@ -174,24 +189,17 @@ def _read(setting: dataclasses.Field, environ: Mapping[str, str]) -> Any:
 
 def _parse(name: str, kind: Any, text: str) -> Any:
     if kind is bool:
-        known = {
-            "1": True,
-            "true": True,
-            "yes": True,
-            "on": True,
-            "0": False,
-            "false": False,
-            "no": False,
-            "off": False,
-        }
-        if text.lower() not in known:
+        if text.lower() not in TRUE + FALSE:
             raise SettingsError(f"{name} must be true or false, not {text!r}.")
-        return known[text.lower()]
+        return text.lower() in TRUE
     try:
-        return kind(text)
+        value = kind(text)
+        if kind is float and not math.isfinite(value):
+            raise ValueError("infinite, or not a number")
     except ValueError as error:
         wanted = "a whole number" if kind is int else "a number"
         raise SettingsError(f"{name} must be {wanted}, not {text!r}.") from error
+    return value
 
 
 def _check(name: str, metadata: Mapping[str, Any], value: Any) -> None:
@@ -202,6 +210,12 @@ def _check(name: str, metadata: Mapping[str, Any], value: Any) -> None:
         raise SettingsError(f"{name} must be at least {least}, not {value}.")
     if most is not None and not value <= most:
         raise SettingsError(f"{name} must be at most {most}, not {value}.")
+    try:
+        if metadata["check"] is not None:
+            metadata["check"](value)
+    except ValueError as error:
+        given = "" if metadata["secret"] else f", not {value!r}"
+        raise SettingsError(f"{name} must be {error}{given}.") from error
 
 
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from flask import Flask
 from flask_cors import CORS
 
-from app.settings import split
+from app.setting_checks import split
 from app.web import errors, limits
 from app.web.api import create, drawings, runs, spec, waiting
 from app.web.api.blueprint import PREFIX, api
