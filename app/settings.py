@@ -10,7 +10,6 @@ import dataclasses
 import difflib
 import math
 import os
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from app import setting_checks as checks
+from app.secret_key import kept_key
 
 ROOT = Path(__file__).resolve().parent.parent
 # Megabytes, seconds and days: far more than anybody means, and still within what Python's times can hold.
@@ -161,25 +161,20 @@ class Settings:
         """SECRET_KEY, or one made on first use and kept in DATA_DIR with mode 0600."""
         if self.secret_key:
             return self.secret_key
-        path = self.data_path / "secret_key"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_hex(32))
-        except FileExistsError:
-            pass
-        return path.read_text()
+        return kept_key(self.data_path / "secret_key")
 
 
 def _read(setting: dataclasses.Field, environ: Mapping[str, str]) -> Any:
     name = setting.name.upper()
     text = environ.get(name)
     path = environ.get(f"{name}_FILE") if setting.metadata["secret"] else None
-    if text is None and path:
+    if not text and path:
         try:
             text = Path(path).read_text().strip()
         except OSError as error:
             raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"{name}_FILE must name a file of text.") from error
     if text is None or (text == "" and setting.type is not str):
         return None
     value = _parse(name, setting.type, text.strip())

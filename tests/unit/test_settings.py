@@ -90,4 +90,12 @@ def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("from the file\n")
     assert Settings.from_env({"SECRET_KEY_FILE": str(path)}).secret_key == "from the file"
+    assert Settings.from_env({"SECRET_KEY_FILE": str(path), "SECRET_KEY": ""}).secret_key == "from the file"
     assert Settings.from_env({"SECRET_KEY_FILE": str(path), "SECRET_KEY": "itself"}).secret_key == "itself"
+
+
+def test_a_secrets_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    assert refusal(SECRET_KEY_FILE=str(path)) == "SECRET_KEY_FILE cannot be read: No such file or directory."
+    path.write_bytes(b"\xff")
+    assert refusal(SECRET_KEY_FILE=str(path)) == "SECRET_KEY_FILE must name a file of text."
