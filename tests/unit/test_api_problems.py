@@ -1,5 +1,6 @@
 """The contract of errors: problem details of one shape, whatever goes wrong, on every route."""
 
+import base64
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -137,6 +138,21 @@ def test_a_body_without_a_length_is_411_and_one_cut_short_400(service: Service) 
 def test_a_validation_error_names_each_wrong_value(service: Service) -> None:
     body = expect(service.post(PHOTO, "?threshold=7&masks=circle"), 422)
     assert [error["loc"] for error in body["errors"]] == [["threshold"], ["masks"]]
+
+
+@pytest.mark.parametrize("member", ["classes", "analyses"])
+@pytest.mark.parametrize("text", ["a\x00b", "\ud83d"], ids=["NUL", "half of a surrogate pair"])
+def test_a_name_that_no_database_takes_is_refused(service: Service, member: str, text: str) -> None:
+    image = base64.b64encode(PHOTO).decode()
+    for value in (text, ["car", text]):
+        answer = service.client.post(f"{PREFIX}/runs", json={"image": image, member: value})
+        assert expect(answer, 422)["errors"][0]["loc"][0] == member
+
+
+def test_a_nul_in_a_form_or_in_the_address_is_refused_too(service: Service) -> None:
+    form = {"file": (io.BytesIO(PHOTO), "a.jpg"), "classes": "a\x00b"}
+    expect(service.client.post(f"{PREFIX}/runs", data=form), 422)
+    expect(service.post(PHOTO, "?classes=a%00b"), 422)
 
 
 def test_every_kind_of_problem_has_a_code_of_its_own_and_a_place_in_the_documentation(service: Service) -> None:

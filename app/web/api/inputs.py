@@ -1,5 +1,6 @@
 """What the API takes, as the pydantic models that check requests and describe them in the OpenAPI file."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -9,14 +10,9 @@ from app.vision.export import FORMATS
 
 # At four decimals, as scores are shown and compared everywhere.
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
-Names = list[str]
-# In a body, names may also come as one text.
-BodyNames = Annotated[
-    list[str],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
-]
 LONGEST_WAIT = 60
+# What PostgreSQL takes neither as text nor inside of JSON.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def _utc(value: datetime) -> datetime:
@@ -26,14 +22,21 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("the time is out of range") from error
 
 
-def _without_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("the text has a NUL character")
+def _storable(value: str) -> str:
+    if _UNSTORABLE.search(value):
+        raise ValueError("the text has a NUL character or half of a surrogate pair")
     return value
 
 
 Moment = Annotated[datetime, AfterValidator(_utc)]
-Text = Annotated[str, AfterValidator(_without_nul)]
+Text = Annotated[str, AfterValidator(_storable)]
+Names = list[Text]
+# In a body, names may also come as one text.
+BodyNames = Annotated[
+    list[Text],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
+]
 
 
 def optional(description: str, **constraints: Any) -> Any:
