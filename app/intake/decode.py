@@ -18,6 +18,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from app.errors import BrokenPhoto, TooManyPixels
+from app.intake.budget import room
 from app.intake.formats import check_jpeg_structure, sniff
 from app.intake.pixels import bgra_on_white, to_rgb
 
@@ -71,7 +72,7 @@ def decode(data: bytes, *, at_least: int | None = None) -> np.ndarray:
 
 
 def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
-    """Decode a photo as cheaply as its format allows.
+    """Decode a photo as cheaply as its format allows, when there is room for it beside those of other threads.
 
     Returns:
         Its format, and width and height as `decode` gives them.
@@ -83,15 +84,19 @@ def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
     with _opened(data, format) as image:
         width, height = image.size
         _check_size(width, height, max_pixels)
+        pixels = width * height
         if format == "jpeg":
-            check_jpeg_structure(data)
+            by_rows = check_jpeg_structure(data)
             image.draft("L", (1, 1))
-        if format == "jpeg" or _fast(data, image, format) is None:
-            image.load()
-        if format != "jpeg":
-            width, height = image.size
-        if _orientation(image, format) >= 5:
-            width, height = height, width
+            pixels = image.width * image.height if by_rows else pixels
+        with room.hold(pixels):
+            if format == "jpeg" or _fast(data, image, format) is None:
+                image.load()
+            if format != "jpeg":
+                width, height = image.size
+            if _orientation(image, format) >= 5:
+                width, height = height, width
+            image.close()  # Its pixels go before those of the next photo come.
     _check_size(width, height, max_pixels)
     return format, width, height
 

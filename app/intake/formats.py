@@ -17,6 +17,7 @@ _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _JPEG_AFTER_SCAN = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
+_SEQUENTIAL = (0xC0, 0xC1)
 _SCAN, _END = 0xDA, 0xD9
 
 
@@ -39,23 +40,33 @@ def sniff(data: bytes) -> str:
     raise NotAPhoto()
 
 
-def check_jpeg_structure(data: bytes) -> None:
+def check_jpeg_structure(data: bytes) -> bool:
     """Walk a JPEG's markers up to its end: one frame header, and no more scans than a photo has.
+
+    Returns:
+        Whether its rows can be decoded one after the other. Of all others libjpeg holds every coefficient of the
+        photo, however small a picture is asked for.
 
     Raises:
         BrokenPhoto: a second frame header (two readers could see two sizes), or scans beyond MAX_JPEG_SCANS.
     """
     frames = scans = 0
+    by_rows, components = True, b""
     position, pattern = 2, _JPEG_MARKER
     while found := pattern.search(data, position):
         marker, position = found[1][0], found.end()
         if marker == _END:
-            return
+            break
         if marker in _ALONE:
             continue
-        frames += marker in _FRAMES
-        scans += marker == _SCAN
+        if marker in _FRAMES:
+            frames += 1
+            by_rows, components = marker in _SEQUENTIAL, data[position + 7 : position + 8]
+        elif marker == _SCAN:
+            scans += 1
+            by_rows &= data[position + 2 : position + 3] == components
         if frames > 1 or scans > MAX_JPEG_SCANS:
             raise BrokenPhoto("This JPEG is built in a way that no camera uses, and is refused. Save it anew.")
         position += int.from_bytes(data[position : position + 2], "big")
         pattern = _JPEG_AFTER_SCAN if marker == _SCAN else _JPEG_MARKER
+    return by_rows

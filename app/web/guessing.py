@@ -14,13 +14,13 @@ from flask import Flask, current_app
 
 from app.errors import PublicError
 from app.intake import decode, read_photo
+from app.intake.budget import room
 from app.settings import Settings
 from app.vision import sketch
 
 Bitmap = npt.NDArray[np.uint8]
 
-# Decoded images take three bytes a pixel, some formats twice that: no more of them at a time, and none larger.
-IMAGES_AT_A_TIME = 2
+# A larger image is no drawing, whatever the service takes as a photo.
 MOST_PIXELS = 16_000_000
 # Pixels of the longer side that are enough of a JPEG.
 ENOUGH = 1024
@@ -60,7 +60,6 @@ class Guesser:
     def __init__(self, settings: Settings):
         self._settings = settings
         self._lock = threading.Lock()
-        self._images = threading.BoundedSemaphore(IMAGES_AT_A_TIME)
         self._recogniser: sketch.Recogniser | None = None
 
     def strokes(self, strokes: sketch.Strokes, canvas: float | None = None) -> Seen:
@@ -80,8 +79,8 @@ class Guesser:
         if not data:
             raise NothingDrawn
         limits = {"max_bytes": self._settings.max_upload_bytes}
-        with self._images:
-            read_photo(data, **limits, max_pixels=min(self._settings.max_pixels, MOST_PIXELS))
+        photo = read_photo(data, **limits, max_pixels=min(self._settings.max_pixels, MOST_PIXELS))
+        with room.hold(photo.width * photo.height):
             return self._seen(lambda: sketch.picture(decode(data, at_least=ENOUGH)))
 
     def _seen(self, make: Callable[[], Bitmap]) -> Seen:

@@ -1,20 +1,18 @@
 """Rendered views of runs, kept on disk in a bounded cache: the same view twice is drawn once."""
 
 import hashlib
-from typing import Final, cast
+from typing import cast
 
 from flask import current_app
 
 from app.errors import NotReady
+from app.intake.budget import room
 from app.intake.decode import decode
 from app.store.models import DONE, Run
 from app.vision.render import VERSION, render
 from app.vision.view import View
 from app.web import services
-from app.web.view_cache import PixelBudget, ViewCache
-
-# Photos decoded at the same time hold at most so many pixels together; a larger one is alone.
-_PIXELS_AT_ONCE: Final = 16_000_000
+from app.web.view_cache import ViewCache
 
 
 def rendered(run: Run, view: View) -> tuple[bytes, str, str]:
@@ -52,11 +50,8 @@ def _render(run: Run, view: View) -> bytes:
     store = services().store
     results = store.results(run) if view.draws else {}
     data = store.photo_bytes(run.photo_sha256)
-    with _room.hold(run.photo.width * run.photo.height):
+    with room.hold(run.photo.width * run.photo.height):
         return render(decode(data, at_least=view.max_size), results, view)
-
-
-_room = PixelBudget(_PIXELS_AT_ONCE)
 
 
 def _cache() -> ViewCache:

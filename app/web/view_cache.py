@@ -1,4 +1,4 @@
-"""A bounded folder of files shared by threads and processes, and a limit on photos decoded at the same time."""
+"""A bounded folder of files shared by threads and processes."""
 
 import itertools
 import os
@@ -19,28 +19,6 @@ _UNUSED: Final = 86400.0  # Seconds after which a file that nobody asked for goe
 class _Turn:
     lock: threading.Lock = field(default_factory=threading.Lock)
     users: int = 0
-
-
-class PixelBudget:
-    """Lets threads work on photos side by side as long as their pixels together stay within a limit."""
-
-    def __init__(self, limit: int):
-        self.limit = limit
-        self._used = 0
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def hold(self, pixels: int) -> Iterator[None]:
-        """Wait until there is room for a photo, or until it would be alone, and hold that room."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._used == 0 or self._used + pixels <= self.limit)
-            self._used += pixels
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._used -= pixels
-                self._changed.notify_all()
 
 
 class ViewCache:

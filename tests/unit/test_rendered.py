@@ -2,7 +2,6 @@
 
 import io
 import os
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +20,7 @@ from app.store.models import DONE, QUEUED, Analysis, Photo, Run
 from app.vision.view import View
 from app.web import rendered as module
 from app.web.exports import export_response
-from app.web.view_cache import PixelBudget, ViewCache
+from app.web.view_cache import ViewCache
 from tests.unit.photos import encode, scene
 from tests.unit.results import everything
 
@@ -116,22 +115,6 @@ def test_a_deleted_photo_leaves_no_view_behind(tmp_path: Path) -> None:
     cache.forget("ef" * 32)
     assert cache.get(PHOTO, "a") is None
     assert cache.get("cd" * 32, "a") == b"yours"
-
-
-def test_photos_that_are_large_together_wait_for_each_other() -> None:
-    budget, most, now, lock = PixelBudget(10), [0], [0], threading.Lock()
-
-    def work(pixels: int) -> None:
-        with budget.hold(pixels):
-            with lock:
-                now[0] += pixels
-                most[0] = max(most[0], now[0] if now[0] != 25 else 0)
-            with lock:
-                now[0] -= pixels
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, [4, 5, 6, 25, 3, 9, 10, 25, 1] * 5))
-    assert most[0] <= 10
 
 
 class FakeStore:

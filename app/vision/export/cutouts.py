@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 import cv2
 import numpy as np
 
+from app.intake.budget import room
 from app.intake.decode import decode
 from app.vision import masks
 from app.vision.export.files import ExportFile, archive, base_name, safe_name, unique_names
@@ -38,8 +39,15 @@ def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, byt
     for item, name in zip(items, unique_names(items), strict=True):
         folder = f"{PurePosixPath(name).stem}/" if len(items) > 1 else ""
         rows = [row for row in found(item.load_results(), item, view) if not row.is_face]
-        rgb = decode(item.load_photo()) if rows else None
+        if rows:
+            yield from _cut_all(item, rows, folder)
+
+
+def _cut_all(item: ExportItem, rows: Sequence[Found], folder: str) -> Iterator[tuple[str, bytes]]:
+    data, digits = item.load_photo(), max(2, len(str(len(rows))))
+    with room.hold(item.width * item.height):
+        rgb = decode(data)
         for number, row in enumerate(rows, 1):
-            assert rgb is not None
             word = safe_name(row.name).replace(" ", "_")
-            yield f"{folder}{number:0{max(2, len(str(len(rows))))}}_{word}.png", cut(rgb, row)
+            yield f"{folder}{number:0{digits}}_{word}.png", cut(rgb, row)
+        del rgb
