@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from app.services import Services
 
 # Each module offers `init_app(app)`.
-ROOMS = ("errors", "security", "limits", "ops", "pages", "api", "draw", "classic")
+ROOMS = ("errors", "json_input", "security", "limits", "ops", "pages", "api", "draw", "classic")
 
 
 def init_app(app: Flask) -> None:

@@ -49,6 +49,11 @@ def test_the_bytes_come_as_base64_or_as_a_list_of_values(service: Service, conte
     assert post(service, json={"name": "a.jpg", "Uint8array": content})["labels"] == ["car", "dog"]
 
 
+def test_json_that_is_nested_too_deeply_cannot_be_understood(service: Service) -> None:
+    body = post(service, 400, data=b"[" * 200_000, content_type="application/json")
+    assert body == {"processed": False, "error": "This request cannot be understood."}
+
+
 @pytest.mark.parametrize(
     ("name", "format", "modified", "ext"),
     [
