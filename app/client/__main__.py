@@ -75,15 +75,22 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None) -
 def find(arguments: Sequence[str]) -> Iterator[Item]:
     """The photos that the arguments name, each once, with distinct outputs: folders by suffix, files as they are."""
     seen: set[str] = set()
-    outputs: Counter[Path] = Counter()
+    numbers: Counter[Path] = Counter()
     for source, relative in _named(arguments):
         if source in seen:
             continue
         seen.add(source)
-        output = _writable(relative.with_name(f"detected_{relative.name}"))
-        outputs[output] += 1
-        number = f"_{outputs[output]}" if outputs[output] > 1 else ""
-        yield Item(source, output.with_name(f"{output.stem}{number}{output.suffix}"))
+        yield Item(source, _free(_writable(relative.with_name(f"detected_{relative.name}")), numbers))
+
+
+def _free(path: Path, numbers: Counter[Path]) -> Path:
+    """The path, with a number where it is taken. numbers: the highest of each path that is taken, 1 for its own."""
+    free = path
+    while numbers[free]:
+        numbers[path] += 1
+        free = path.with_name(f"{path.stem}_{numbers[path]}{path.suffix}")
+    numbers[free] = 1
+    return free
 
 
 def _writable(path: Path) -> Path:

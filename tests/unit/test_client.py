@@ -1,5 +1,6 @@
 """The client and its command against a made-up server that answers in the API's shapes."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -235,6 +236,13 @@ def test_photos_of_one_name_get_outputs_of_their_own(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(PHOTO)
     items = find([f"{tmp_path}/x/a.jpg", f"{tmp_path}/y/a.jpg", f"{tmp_path}/y/a.gif"])
     assert [str(item.output) for item in items] == ["detected_a.jpg", "detected_a_2.jpg", "detected_a_3.jpg"]
+
+
+def test_a_number_in_a_photos_own_name_leads_to_no_output_twice() -> None:
+    for names in itertools.permutations(["a.gif", "a.jpg", "a.bmp", "a_2.jpg", "a_2.gif"]):
+        outputs = [item.output for item in find(names)]
+        assert len(set(outputs)) == len(names), names
+        assert outputs[0] == Path(f"detected_{Path(names[0]).stem}.jpg")
 
 
 def test_one_photo_is_annotated_into_a_file(folder: Path, script: Script, capsys: pytest.CaptureFixture[str]) -> None:
