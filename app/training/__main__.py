@@ -8,6 +8,8 @@ On several cores or GPUs: `torchrun --nproc-per-node 2 -m app.training ...`.
 """
 
 import argparse
+import hashlib
+import json
 import logging
 import sys
 import time
@@ -17,23 +19,29 @@ from pathlib import Path
 from typing import Any
 
 import mmcv
-import torch
 
 from app.settings import Settings, SettingsError
 from app.training.data import CocoData, DataError, read_coco, split
 from app.training.dataset import Augmentation, TrainingSet
 from app.training.evaluate import predict
-from app.training.loop import Plan, Trainer, TrainingError
-from app.training.model import bf16_is_fast, build, freeze, normalisation, training_config, use_bf16, use_channels_last
-from app.training.publish import publish
-from app.training.report import read_log, write_report
+from app.training.judge import Judge, load
+from app.training.loop import Plan, Trainer
+from app.training.model import (
+    TrainingError,
+    bf16_is_fast,
+    build,
+    freeze,
+    normalisation,
+    training_config,
+    use_bf16,
+    use_channels_last,
+)
+from app.training.report import write_report
 from app.training.scores import score
-from app.vision.analyzers.mmdet import MMDetector
-from app.vision.catalogue import CatalogueError, Model
-from app.vision.checkpoints import CheckpointError, load_weights
+from app.vision.analyzers.device import mmcv_device
+from app.vision.catalogue import CatalogueError
+from app.vision.checkpoints import CheckpointError, load_weights, sha256_of
 from app.vision.zoo import find_model, only_model
-
-NAME = "detector"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,6 +53,8 @@ def main(arguments: Sequence[str]) -> int:
         data = read_coco(options.data, skip_bad=options.skip_bad)
         for problem in data.problems:
             print(f"left out: {problem}", file=sys.stderr)
+        if crowds := sum(len(sample.ignored) for sample in data.samples):
+            print(f"{crowds} regions are marked as crowds: neither learned nor counted.", file=sys.stderr)
         train(options, data)
     except DataError as error:
         print("\n".join([*error.problems, str(error)]), file=sys.stderr)
@@ -76,7 +86,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="auto: bf16 where fast")
     parser.add_argument("--test", type=Path, help="COCO-format folder to measure the best weights on at the end")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where it works")
     parser.add_argument("--skip-bad", action="store_true", help="leave bad photos and annotations out")
     return parser.parse_args(arguments)
 
@@ -91,6 +101,7 @@ FROZEN = {
 def train(options: argparse.Namespace, data: CocoData) -> None:
     """Train, measure, keep the best, write the report."""
     settings = Settings.from_env()
+    options.device = mmcv_device(options.device).type
     base = find_model(options.base)
     path = base.path(settings.checkpoints_path)
     if path is None or base.config is None or not path.is_file():
@@ -99,7 +110,8 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
     original = mmcv.Config.fromfile(str(base.config))
     config = training_config(original, data.classes)
     model = build(config, weights.state, base.classes or weights.classes, data.classes)
-    freeze(model, FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze)
+    frozen = FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze
+    freeze(model, frozen)
     use_channels_last(model)
     if options.precision == "bf16" or (options.precision == "auto" and bf16_is_fast(options.device)):
         use_bf16(model, options.device)
@@ -108,8 +120,35 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
     examples = TrainingSet(
         learning, normalisation(original), Augmentation(short=short, long=short[1] * 5 // 3), options.seed
     )
-    steps = options.steps or max(1, round(options.epochs * len(examples) / options.batch))
-    plan = Plan(
+    plan = _plan(options, len(examples))
+    origin = {
+        "--data": hashlib.sha256(json.dumps(data.truth, default=bytes.decode).encode()).hexdigest(),
+        "--base": sha256_of(path),
+        "--freeze": " ".join(frozen),
+        **{f"--{name}": str(getattr(options, name)) for name in ("validation", "seed", "batch")},
+    }
+    trainer = Trainer(model, examples, plan, options.out, options.device, origin)
+    if trainer.resume():
+        print(f"Going on from step {trainer.step} of {plan.steps}.", flush=True)
+    judge = Judge(options.out, config, base, validation, options.device)
+    began = time.monotonic()
+    trainer.run(judge)
+    if trainer.rank == 0:
+        facts = {
+            "Base": base.title,
+            "Photos": f"{len(learning.samples)} to learn from, {len(validation.samples)} to validate with",
+            "Classes": len(data.classes),
+            "Steps": f"{plan.steps} of {options.batch * trainer.world} photos, seed {options.seed}",
+            "This session": f"{(time.monotonic() - began) / 60:.1f} minutes on {options.device}",
+            "Best box AP": "none: no validation photo has objects" if judge.best < 0 else f"{judge.best:.2f}",
+            "Licence": base.licence,
+        }
+        report(options, facts, validation)
+
+
+def _plan(options: argparse.Namespace, photos: int) -> Plan:
+    steps = options.steps or max(1, round(options.epochs * photos / options.batch))
+    return Plan(
         steps=steps,
         batch=options.batch,
         lr=options.lr,
@@ -119,23 +158,6 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
         save_every=max(1, min(250, steps // 4)),
         evaluate_every=max(1, steps // max(1, options.evaluations)),
     )
-    trainer = Trainer(model, examples, plan, options.out, options.device)
-    if trainer.resume():
-        print(f"Going on from step {trainer.step} of {steps}.", flush=True)
-    judge = Judge(options.out, config, base, validation, options.device)
-    began = time.monotonic()
-    trainer.run(judge)
-    if trainer.rank == 0:
-        facts = {
-            "Base": base.title,
-            "Photos": f"{len(learning.samples)} to learn from, {len(validation.samples)} to validate with",
-            "Classes": len(data.classes),
-            "Steps": f"{steps} of {options.batch * trainer.world} photos, seed {options.seed}",
-            "This session": f"{(time.monotonic() - began) / 60:.1f} minutes on {options.device}",
-            "Best box AP": f"{judge.best:.2f}",
-            "Licence": base.licence,
-        }
-        report(options, facts, validation)
 
 
 def report(options: argparse.Namespace, facts: dict[str, Any], validation: CocoData) -> None:
@@ -146,37 +168,11 @@ def report(options: argparse.Namespace, facts: dict[str, Any], validation: CocoD
         test = read_coco(options.test, skip_bad=True)
         found = predict(detector, test)
         scores = score(test, found)
-        line = ", ".join(f"{kind} AP {scores[kind]['AP']:.1f}" for kind in ("box", "mask") if scores[kind])
+        line = ", ".join(f"{kind} AP {scores[kind]['AP']}" for kind in ("box", "mask") if scores[kind])
         facts[f"On {options.test}"] = f"{line}, {scores['photos']} photos"
         sheets["Test photos"] = (test, found)
     path = write_report(options.out, "Training report", facts, sheets)
     print(f"Report: {path}\nServe it: MODEL={options.out.resolve()} make up")
-
-
-def load(model: Model, folder: Path, device: str) -> MMDetector:
-    """A published detector, ready to analyse."""
-    detector = MMDetector(model, folder / model.file)
-    detector.load(device)
-    return detector
-
-
-class Judge:
-    """Measures the averaged model on the validation photos, as it would be served, and publishes the best so far."""
-
-    def __init__(self, folder: Path, config: mmcv.Config, base: Model, data: CocoData, device: str):
-        self.folder, self.config, self.base, self.data, self.device = folder, config, base, data, device
-        scored = [entry["scores"]["box"]["AP"] for entry in read_log(folder / "log.jsonl") if "scores" in entry]
-        self.best = max(scored, default=-1.0)
-
-    def __call__(self, model: torch.nn.Module, step: int) -> dict[str, Any]:
-        trial = self.folder / "trial"
-        trial.mkdir(exist_ok=True)
-        made = publish(trial, NAME, model.state_dict(), self.config, self.data.classes, self.base)
-        scores = score(self.data, predict(load(made, trial, self.device), self.data))
-        if scores["box"]["AP"] > self.best:
-            self.best = scores["box"]["AP"]
-            publish(self.folder, NAME, model.state_dict(), self.config, self.data.classes, self.base)
-        return scores
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ import numpy as np
 
 from app.errors import PublicError
 from app.intake.decode import verify
+from app.training.annotations import Annotation, Outline, read_annotation
 
 ANNOTATION_FILES = ("instances.json", "result.json", "annotations/instances_default.json", "annotations.json")
 PHOTO_FOLDERS = ("images", "images/default", ".")
-# COCO's own boxes overshoot the photo by up to a rounding step.
-OVERSHOOT = 2.0
+# CVAT's file, in which whatever was painted with a brush is marked as a crowd.
+BRUSHED = "instances_default.json"
 MAX_PIXELS = 200_000_000
 
 
@@ -36,7 +37,7 @@ class Sample:
     """One photo with its truth.
 
     boxes: (N, 4) float32, x1 y1 x2 y2 in pixels; labels: (N,) int64 indices into the data's classes;
-    polygons: N lists of flat x y lists, None where an instance has no mask; ignored: (M, 4) crowd boxes.
+    outlines: N lists of flat x y lists or RLEs, None where an instance has none; ignored: (M, 4) crowd boxes.
     """
 
     path: Path
@@ -45,13 +46,14 @@ class Sample:
     height: int
     boxes: np.ndarray
     labels: np.ndarray
-    polygons: tuple[list[list[float]] | None, ...]
+    outlines: tuple[Outline | None, ...]
     ignored: np.ndarray
 
 
 @dataclass(frozen=True)
 class CocoData:
-    """A checked folder. truth: the annotation file's own dict; category_ids: the file's id of each class."""
+    """A checked folder. truth: what was accepted of the annotation file, with all that pycocotools reads; category_ids:
+    the file's id of each class; problems: what was left out."""
 
     folder: Path
     truth: dict[str, Any]
@@ -83,113 +85,125 @@ def read_coco(folder: Path, *, skip_bad: bool = False) -> CocoData:
     path = next((folder / name for name in ANNOTATION_FILES if (folder / name).is_file()), None)
     if path is None:
         raise DataError(f"{folder} holds no annotation file; one of {', '.join(ANNOTATION_FILES)} is wanted.")
-    truth = _read_json(path)
-    categories = sorted(truth["categories"], key=lambda c: c["id"])
-    index = {c["id"]: i for i, c in enumerate(categories)}
-    by_image: dict[int, list[dict[str, Any]]] = {}
-    problems: list[str] = []
-    known = {image["id"] for image in truth["images"]}
-    for a in truth["annotations"]:
-        if a.get("image_id") in known:
-            by_image.setdefault(a["image_id"], []).append(a)
-        else:
-            problems.append(f"annotation {a.get('id')}: its photo {a.get('image_id')} is not listed")
-    samples = []
-    for image in truth["images"]:
-        sample = _read_sample(folder, image, by_image.get(image["id"], []), index, problems)
-        if sample is not None:
-            samples.append(sample)
-    if problems and not skip_bad:
-        raise DataError(f"{path} has {len(problems)} problems; mend them or pass --skip-bad.", problems)
+    file = _read_json(path)
+    categories = sorted(file["categories"], key=lambda c: c["id"])
+    reader = _Reader(folder, tuple(c["id"] for c in categories), brushed=path.name == BRUSHED)
+    samples = reader.read(file["images"], file["annotations"])
+    if reader.problems and not skip_bad:
+        raise DataError(f"{path} has {len(reader.problems)} problems; mend them or pass --skip-bad.", reader.problems)
     if not any(len(sample.boxes) for sample in samples):
-        raise DataError(f"{path} has no usable annotation: nothing to learn from.", problems)
+        crowds = " All of its objects are marked as crowds." if any(len(s.ignored) for s in samples) else ""
+        raise DataError(f"{path} has no usable annotation: nothing to learn from.{crowds}", reader.problems)
+    truth = {"images": reader.images, "annotations": reader.accepted, "categories": categories}
     names = tuple(c["name"] for c in categories)
-    data = CocoData(folder, truth, names, tuple(c["id"] for c in categories), tuple(samples), tuple(problems))
-    return data.only(data.samples) if problems else data
+    return CocoData(folder, truth, names, reader.categories, tuple(samples), tuple(reader.problems))
 
 
 def split(data: CocoData, fraction: float, seed: int) -> tuple[CocoData, CocoData]:
-    """Training and validation parts, the same for the same seed; at least one photo in each."""
+    """Training and validation parts, the same for the same seed; at least one photo in each, with objects if two have.
+
+    Raises DataError where there is but one photo.
+    """
     if len(data.samples) < 2:
         raise DataError("At least two photos are needed: one to train on and one to validate with.")
     samples = sorted(data.samples, key=lambda s: s.image_id)
     random.Random(seed).shuffle(samples)
-    count = min(max(1, round(len(samples) * fraction)), len(samples) - 1)
-    return data.only(samples[count:]), data.only(samples[:count])
+    full, empty = ([s for s in samples if bool(len(s.boxes)) is wanted] for wanted in (True, False))
+    # One photo with objects alone is learned from; a set without any is divided all the same.
+    first, rest = (full, empty) if len(full) > 1 or not empty else (empty, full)
+    count = min(max(1, round(len(first) * fraction)), max(1, len(first) - 1))
+    others = round(len(rest) * fraction) if first is full else 0
+    return data.only(first[count:] + rest[others:]), data.only(first[:count] + rest[:others])
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        truth = json.loads(path.read_text())
+        file = json.loads(path.read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
-    lists = isinstance(truth, dict) and all(isinstance(truth.get(k), list) for k in ("images", "categories"))
-    if not lists or not truth["images"] or not truth["categories"]:
+    lists = isinstance(file, dict) and all(isinstance(file.get(k), list) for k in ("images", "categories"))
+    if not lists or not file["images"] or not file["categories"]:
         raise DataError(f"{path} is empty or not in COCO format: it must list images and categories.")
-    truth.setdefault("annotations", [])
-    return truth
+    file["annotations"] = file.get("annotations") or []
+    for kind, keys in (("images", ("id", "file_name")), ("categories", ("id", "name")), ("annotations", ())):
+        for entry in file[kind]:
+            missing = [key for key in keys if key not in entry] if isinstance(entry, dict) else ["its keys"]
+            if missing:
+                raise DataError(f"{path} is not in COCO format: one of its {kind} lacks {missing[0]}.")
+    return file
 
 
-def _read_sample(
-    folder: Path, image: dict[str, Any], annotations: list[dict[str, Any]], index: dict[int, int], problems: list[str]
-) -> Sample | None:
-    name = image["file_name"]
-    path = _photo_path(folder, name)
+class _Reader:
+    """Reads photos and their annotations, and keeps what was accepted and what was wrong."""
+
+    def __init__(self, folder: Path, categories: tuple[int, ...], *, brushed: bool):
+        self.folder, self.categories, self.brushed = folder, categories, brushed
+        self.images: list[dict[str, Any]] = []
+        self.accepted: list[dict[str, Any]] = []
+        self.problems: list[str] = []
+
+    def read(self, images: Sequence[dict[str, Any]], annotations: Sequence[dict[str, Any]]) -> list[Sample]:
+        by_image: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
+        for a in annotations:
+            if a.get("image_id") in by_image:
+                by_image[a["image_id"]].append(a)
+            else:
+                self.problems.append(f"annotation {a.get('id')}: its photo {a.get('image_id')} is not listed")
+        samples = []
+        for image in images:
+            try:
+                # Of photos with one id the first has the annotations.
+                samples.append(self._sample(image, by_image.pop(image["id"], None)))
+            except ValueError as error:
+                self.problems.append(f"{image['file_name']}: {error}")
+        return samples
+
+    def _sample(self, image: dict[str, Any], annotations: list[dict[str, Any]] | None) -> Sample:
+        """Raises ValueError with what is wrong with the photo."""
+        name = str(image["file_name"])
+        if annotations is None:
+            raise ValueError(f"another photo has its id {image['id']}")
+        path, width, height = _photo(self.folder, name)
+        if (width, height) != (image.get("width", width), image.get("height", height)):
+            raise ValueError(f"the photo is {width} x {height}, the annotations say otherwise")
+        known = []
+        for a in annotations:
+            try:
+                known.append(read_annotation(a, (width, height), self.categories, brushed=self.brushed))
+            except ValueError as error:
+                self.problems.append(f"{name}: annotation {a.get('id')} {error}")
+        self.images.append({"id": image["id"], "file_name": name, "width": width, "height": height})
+        self.accepted += [a.to_coco(len(self.accepted) + i, image["id"]) for i, a in enumerate(known, 1)]
+        objects = [a for a in known if not a.crowd]
+        return Sample(
+            path,
+            image["id"],
+            width,
+            height,
+            _corners(objects, width, height),
+            np.array([self.categories.index(a.category_id) for a in objects], np.int64),
+            tuple(a.outline for a in objects),
+            _corners([a for a in known if a.crowd], width, height),
+        )
+
+
+def _corners(annotations: Sequence[Annotation], width: int, height: int) -> np.ndarray:
+    """(N, 4) float32 boxes x1 y1 x2 y2 within the photo."""
+    boxes = np.array([a.box for a in annotations], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return np.clip(boxes, 0, [width, height] * 2).astype(np.float32)
+
+
+def _photo(folder: Path, name: str) -> tuple[Path, int, int]:
+    """Where a photo named in the annotations lies, its width and height; a name cannot lead out of the folder.
+
+    Raises ValueError where it is missing or broken.
+    """
+    inside = not PurePath(name).is_absolute() and ".." not in PurePath(name).parts
+    path = next((folder / sub / name for sub in PHOTO_FOLDERS if inside and (folder / sub / name).is_file()), None)
     if path is None:
-        problems.append(f"{name}: the photo is missing")
-        return None
+        raise ValueError("the photo is missing")
     try:
-        size = verify(path.read_bytes(), max_pixels=MAX_PIXELS)[1:]
-    except (OSError, PublicError):
-        problems.append(f"{name}: the file is not a readable photo")
-        return None
-    if size != (image.get("width", size[0]), image.get("height", size[1])):
-        problems.append(f"{name}: the photo is {size[0]} x {size[1]}, the annotations say otherwise")
-        return None
-    boxes, labels, polygons, ignored = [], [], [], []
-    for a in annotations:
-        problem = _check(a, size, index)
-        if problem:
-            problems.append(f"{name}: annotation {a.get('id')} {problem}")
-            continue
-        x, y, w, h = a["bbox"]
-        box = [max(x, 0), max(y, 0), min(x + w, size[0]), min(y + h, size[1])]
-        if a.get("iscrowd"):
-            ignored.append(box)
-            continue
-        boxes.append(box)
-        labels.append(index[a["category_id"]])
-        segmentation = a.get("segmentation")
-        polygons.append(segmentation if isinstance(segmentation, list) and segmentation else None)
-    return Sample(
-        path,
-        image["id"],
-        *size,
-        np.asarray(boxes, np.float32).reshape(-1, 4),
-        np.asarray(labels, np.int64),
-        tuple(polygons),
-        np.asarray(ignored, np.float32).reshape(-1, 4),
-    )
-
-
-def _photo_path(folder: Path, name: str) -> Path | None:
-    """Where a photo named in the annotations lies; a name cannot lead out of the folder."""
-    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
-        return None
-    paths = (folder / sub / name for sub in PHOTO_FOLDERS)
-    return next((path for path in paths if path.is_file()), None)
-
-
-def _check(a: dict[str, Any], size: tuple[int, int], index: dict[int, int]) -> str | None:
-    """What is wrong with an annotation, or None."""
-    if a.get("category_id") not in index:
-        return f"has the unknown category {a.get('category_id')}"
-    box = a.get("bbox")
-    if not isinstance(box, list) or len(box) != 4 or not np.isfinite(box).all():
-        return "has no box"
-    x, y, w, h = box
-    if w <= 0 or h <= 0:
-        return "has an empty box"
-    if x < -OVERSHOOT or y < -OVERSHOOT or x + w > size[0] + OVERSHOOT or y + h > size[1] + OVERSHOOT:
-        return f"has a box outside the {size[0]} x {size[1]} photo"
-    return None
+        return path, *verify(path.read_bytes(), max_pixels=MAX_PIXELS)[1:]
+    except (OSError, PublicError) as error:
+        raise ValueError("the file is not a readable photo") from error

@@ -12,6 +12,7 @@ from mmdet.core import BitmapMasks
 from torch.utils.data import Dataset, Sampler
 
 from app.intake import decode
+from app.training.annotations import draw_outline
 from app.training.data import CocoData, Sample
 
 
@@ -87,13 +88,11 @@ class TrainingSet(Dataset[Example]):
 
 
 def draw_masks(sample: Sample, size: tuple[int, int]) -> np.ndarray:
-    """(N, h, w) uint8 bitmaps of a sample's polygons at another size (height, width); all zero without a polygon."""
+    """(N, h, w) uint8 bitmaps of a sample's outlines at another size (height, width); all zero without an outline."""
     masks = np.zeros((len(sample.boxes), *size), np.uint8)
-    ratio = np.array([size[1] / sample.width, size[0] / sample.height])
-    for mask, polygons in zip(masks, sample.polygons, strict=True):
-        points = [np.round(np.reshape(p, (-1, 2)) * ratio - 0.5).astype(np.int32) for p in polygons or ()]
-        for polygon in points:
-            cv2.fillPoly(mask, [polygon], 1)
+    for mask, outline in zip(masks, sample.outlines, strict=True):
+        if outline:
+            draw_outline(outline, (sample.height, sample.width), mask)
     return masks
 
 
@@ -130,7 +129,7 @@ class BalancedSampler(Sampler[tuple[int, int]]):
         classes = [np.unique(sample.labels) for sample in samples]
         share = np.bincount(np.concatenate(classes), minlength=1) / len(samples)
         weights = [max(1.0, *(math.sqrt(rare / share[c]) for c in labels)) for labels in classes]
-        with_masks = [masks if any(sample.polygons) else 1.0 for sample in samples]
+        with_masks = [masks if any(sample.outlines) else 1.0 for sample in samples]
         total = np.array(weights) * np.array(with_masks)
         self.weights, self.seed, self.start = total / total.sum(), seed, start
 

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{card.title} ({card.identity}) on {options.data}: {scores['photos']} photos")
     for kind in ("box", "mask"):
         if scores[kind]:
-            print(f"{kind:>5}: AP {scores[kind]['AP']:.1f}  AP50 {scores[kind]['AP50']:.1f}")
+            print(f"{kind:>5}: AP {scores[kind]['AP']}  AP50 {scores[kind]['AP50']}")
     print(json.dumps({"model": card.model, "identity": card.identity, **scores}))
     return 0
 

@@ -3,12 +3,13 @@
 Run under `torchrun --nproc-per-node N` it averages gradients over N processes.
 """
 
+import inspect
 import json
 import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +21,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from app.training.dataset import BalancedSampler, TrainingSet, collate
-from app.training.model import train_mode
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message says why in one sentence."""
+from app.training.model import TrainingError, train_mode
 
 
 @dataclass(frozen=True)
@@ -51,30 +48,47 @@ class Plan:
 
 
 class Trainer:
-    """Trains `model` on `data` and keeps its state in `folder`: `last.pth` (to resume) and `log.jsonl` (curves)."""
+    """Trains `model` on `data` and keeps its state in `folder`: `last.pth` (to resume) and `log.jsonl` (curves).
 
-    def __init__(self, model: nn.Module, data: TrainingSet, plan: Plan, folder: Path, device: str):
+    Args:
+        origin: what must be the same in the same folder for a training to go on, by the name of its option.
+    """
+
+    def __init__(
+        self, model: nn.Module, data: TrainingSet, plan: Plan, folder: Path, device: str, origin: Mapping[str, str]
+    ):
+        if device == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
         self.model, self.data, self.plan, self.folder = model.to(device), data, plan, folder
+        self.origin = dict(origin)
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if self.world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if device == "cuda" else "gloo")
         trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, plan.lr, weight_decay=plan.weight_decay)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
-        self.device, self.step = device, 0
+        # measured: the step of the last evaluation.
+        self.device, self.step, self.measured = device, 0, 0
+        self.takes_masks = "gt_masks" in inspect.signature(cast(Any, model).forward_train).parameters
         self.parse_losses = cast(Callable[[Any], tuple[torch.Tensor, dict[str, float]]], model._parse_losses)
         folder.mkdir(parents=True, exist_ok=True)
 
     def resume(self) -> bool:
-        """Go on from `last.pth` if there is one; say whether there was."""
+        """Go on from `last.pth` if there is one; say whether there was.
+
+        Raises TrainingError where that is of a training from another origin.
+        """
         path = self.folder / "last.pth"
         if not path.is_file():
             return False
         state = torch.load(path, map_location=self.device, weights_only=True)
+        other = [name for name, value in self.origin.items() if state["origin"].get(name) != value]
+        if other:
+            raise TrainingError(f"{self.folder} was begun with another {' and '.join(other)}; choose another --out.")
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        self.step, self.measured = state["step"], state["measured"]
         return True
 
     def run(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None = None) -> None:
@@ -87,6 +101,7 @@ class Trainer:
         sampler = BalancedSampler(self.data.samples, plan.seed + self.rank, start=self.step * plan.batch)
         loader = DataLoader(self.data, plan.batch, sampler=sampler, collate_fn=collate)
         batches = iter(loader)
+        self._measure(evaluate)
         train_mode(self.model)
         bar = tqdm(total=plan.steps, initial=self.step, unit="step", disable=self.rank > 0, smoothing=0.05)
         while self.step < plan.steps:
@@ -97,17 +112,26 @@ class Trainer:
             if self.rank == 0:
                 self._log({"step": self.step, "lr": plan.lr_at(self.step), **losses}, began)
                 bar.set_postfix(loss=f"{losses['loss']:.2f}")
-            last = self.step == plan.steps
-            if last or self.step % plan.save_every == 0:
+            if self.step == plan.steps or self.step % plan.save_every == 0:
                 self._save()
-            if evaluate and self.rank == 0 and (last or self.step % plan.evaluate_every == 0):
-                self._log({"step": self.step, "scores": evaluate(self.average.module, self.step)})
+            self._measure(evaluate)
         bar.close()
+
+    def _measure(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None) -> None:
+        """Evaluate where that is due, also when a training was stopped before it could."""
+        due = self.step >= self.plan.steps or (self.step > 0 and self.step % self.plan.evaluate_every == 0)
+        if not evaluate or self.rank or not due or self.measured == self.step:
+            return
+        self._log({"step": self.step, "scores": evaluate(self.average.module, self.step)})
+        self.measured = self.step
+        self._save()
 
     def _step(self, batch: dict[str, Any]) -> dict[str, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.lr_at(self.step)
         names = [meta["filename"] for meta in batch["img_metas"]]
+        if not self.takes_masks:
+            del batch["gt_masks"]
         losses, values = self.parse_losses(self.model(return_loss=True, **self._to_device(batch)))
         if not math.isfinite(float(losses)):
             raise TrainingError(f"The loss is not a number at step {self.step}, on {', '.join(names)}.")
@@ -146,7 +170,8 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
-            "plan": asdict(self.plan),
+            "measured": self.measured,
+            "origin": self.origin,
         }
         part = self.folder / "last.pth.part"
         torch.save(state, part)

@@ -15,6 +15,12 @@ from torch.utils._pytree import tree_map
 from app.training.dataset import Normalisation
 from app.training.partial_masks import PartialMaskRoIHead
 
+
+class TrainingError(RuntimeError):
+    """Training cannot begin or go on; the message says why in one sentence."""
+
+
+ROI_HEADS = ("StandardRoIHead", PartialMaskRoIHead.__name__)
 # MMDetection's own training settings of Faster and Mask R-CNN (configs/_base_/models/mask_rcnn_r50_fpn.py), with half
 # the regions a photo, for configs that bring none.
 TRAIN_CFG = ConfigDict(
@@ -49,17 +55,24 @@ TRAIN_CFG = ConfigDict(
 
 
 def training_config(cfg: Config, classes: Sequence[str]) -> Config:
-    """A copy of a detector's config that trains on these classes, with masks where the data has them."""
+    """A copy of a detector's config that trains on these classes, with masks where the data has them.
+
+    Raises TrainingError for detectors of a kind that cannot be trained here.
+    """
     cfg = copy.deepcopy(cfg)
     model = cfg.model
+    roi_head = model.get("roi_head")
+    known = roi_head.type in ROI_HEADS if roi_head else isinstance(model.get("bbox_head"), dict)
+    if not known:
+        kind = roi_head.type if roi_head else model.type
+        raise TrainingError(f"Detectors with a {kind} cannot be fine-tuned; Faster and Mask R-CNN and RetinaNet can.")
     model.pop("pretrained", None)
     if model.backbone.get("init_cfg"):
         model.backbone.init_cfg = None
     if not model.get("train_cfg") and not cfg.get("train_cfg"):
         model.train_cfg = TRAIN_CFG
-    roi_head = model.get("roi_head")
     if roi_head is not None:
-        if roi_head.get("mask_head") and roi_head.type == "StandardRoIHead":
+        if roi_head.get("mask_head"):
             roi_head.type = PartialMaskRoIHead.__name__
         for head in (roi_head.bbox_head, roi_head.get("mask_head")):
             if head:
@@ -88,28 +101,32 @@ def build(cfg: Config, state: dict[str, torch.Tensor], base: Sequence[str], clas
     """Build the detector of a training config and load a base checkpoint's weights into it.
 
     Args:
+        cfg: from `training_config` with these classes.
         state: the base's weights, any floating type; base, classes: class names of the base and of the data. Rows of
             the classifying layers go over by name; a class that the base does not know starts at random.
     """
-    model = build_detector(cfg.model, train_cfg=cfg.get("train_cfg"), test_cfg=cfg.get("test_cfg"))
+    model = _detector(cfg)
     own = model.state_dict()
-    for key, value in state.items():
-        if key not in own:
-            continue
-        if own[key].shape == value.shape and list(base) == list(classes):
-            own[key] = value.float() if value.is_floating_point() else value
-        elif own[key].shape[1:] == value.shape[1:]:
-            own[key] = _carry_over(own[key], value.float(), base, classes)
+    larger = _detector(training_config(cfg, [*classes, "one more"])).state_dict()
+    for key in own.keys() & state.keys():
+        value = state[key].float() if state[key].is_floating_point() else state[key]
+        if own[key].shape != larger[key].shape:
+            own[key] = _carry_over(own[key], value, base, classes)
+        elif own[key].shape == value.shape:
+            own[key] = value
     model.load_state_dict(own)
     return model
 
 
+def _detector(cfg: Config) -> nn.Module:
+    return build_detector(cfg.model, train_cfg=cfg.get("train_cfg"), test_cfg=cfg.get("test_cfg"))
+
+
 def _carry_over(own: torch.Tensor, value: torch.Tensor, base: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
-    """Copy the rows of shared classes: (classes * k [+ 1 background], ...) tensors; others as a whole if they fit."""
-    rows, base_rows = own.shape[0] if own.dim() else 0, value.shape[0] if value.dim() else 0
-    group, background = divmod(base_rows, len(base)) if base_rows else (0, 0)
-    if group == 0 or background > 1 or rows != len(classes) * group + background:
-        return value if own.shape == value.shape else own
+    """A classifying layer's (classes * k [+ 1 background], ...) with the base's rows for the classes that it knows."""
+    group, background = divmod(len(value), len(base))
+    if background > 1 or own.shape[1:] != value.shape[1:] or len(own) != len(classes) * group + background:
+        return own
     result = own.clone()
     for index, name in enumerate(classes):
         if name in base:

@@ -16,7 +16,7 @@ from app.vision.checkpoints import sha256_of
 def publish(
     folder: Path, name: str, state: Mapping[str, torch.Tensor], config: Config, classes: Sequence[str], base: Model
 ) -> Model:
-    """Write `<name>.pth` (MMDetection's format, fp16), `<name>.py` and `models.toml`.
+    """Write `<name>.pth` (MMDetection's format, fp16), `<name>.py` and `models.toml`, all or none of them.
 
     Serve it with `MODEL=<folder>`.
 
@@ -24,24 +24,26 @@ def publish(
         config: of the training; state: the detector's weights; base: the catalogue entry it started from.
     """
     weights = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    part = folder / f"{name}.pth.part"
-    torch.save({"state_dict": weights, "meta": {"CLASSES": tuple(classes)}}, part)
-    path = part.replace(folder / f"{name}.pth")
-    (folder / f"{name}.py").write_text(serving_config(config).pretty_text + "\n")
+    names = [f"{name}.pth", f"{name}.py", "models.toml"]
+    weights_part, config_part, catalogue_part = parts = [folder / f"{file}.part" for file in names]
+    torch.save({"state_dict": weights, "meta": {"CLASSES": tuple(classes)}}, weights_part)
+    config_part.write_text(serving_config(config).pretty_text + "\n")
     entry = {
         "name": name,
         "title": f"{base.title}, fine-tuned",
         "analyzer": "objects",
         "loader": "mmdet",
         "config": f"{name}.py",
-        "file": path.name,
-        "sha256": sha256_of(path),
-        "size": path.stat().st_size,
+        "file": f"{name}.pth",
+        "sha256": sha256_of(weights_part),
+        "size": weights_part.stat().st_size,
         "labels": list(classes),
         "licence": base.licence,
     }
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in entry.items()]
-    (folder / "models.toml").write_text("\n".join(["[[model]]", *lines, ""]))
+    catalogue_part.write_text("\n".join(["[[model]]", *lines, ""]))
+    for part, file in zip(parts, names, strict=True):
+        part.replace(folder / file)
     return load_catalogue(folder / "models.toml")[name]
 
 

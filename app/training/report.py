@@ -78,6 +78,7 @@ def draw_curves(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
     scored = [entry for entry in entries if "scores" in entry]
     for kind in ("box", "mask"):
         points = [(entry["step"], entry["scores"][kind]["AP"]) for entry in scored if entry["scores"].get(kind)]
+        points = [(step, precision) for step, precision in points if precision is not None]
         if points:
             right.plot(*zip(*points, strict=True), marker="o", label=f"{kind} AP")
             right.legend(fontsize=8)
@@ -96,13 +97,16 @@ def smooth(values: np.ndarray, window: int = 50) -> np.ndarray:
 
 
 def truth_instances(sample: Sample, classes: Sequence[str]) -> Instances:
-    """A photo's truth as a result; an instance without a polygon gets its box as mask."""
+    """A photo's truth as a result; an instance without an outline gets its box as mask."""
     size = (sample.height, sample.width)
     masks = []
-    for box, polygons in zip(sample.boxes, sample.polygons, strict=True):
+    for box, outline in zip(sample.boxes, sample.outlines, strict=True):
         x1, y1, x2, y2 = (float(v) for v in box)
-        outline = polygons or [[x1, y1, x2, y1, x2, y2, x1, y2]]
-        merged = coco_mask.merge(coco_mask.frPyObjects(outline, *size))
+        rings = outline or [[x1, y1, x2, y1, x2, y2, x1, y2]]
+        if isinstance(rings, RLE):
+            masks.append(rings)
+            continue
+        merged = coco_mask.merge(coco_mask.frPyObjects(rings, *size))
         masks.append(RLE(size, merged["counts"].decode("ascii")))
     scores = np.ones(len(sample.boxes), np.float32)
     return Instances(size, tuple(classes), sample.boxes, scores, sample.labels, tuple(masks))

@@ -21,15 +21,15 @@ def score(data: CocoData, predictions: Mapping[int, Instances]) -> dict[str, Any
 
     Returns:
         {"photos": n, "box": {"AP", "AP50", "classes": {name: {"AP", "AP50"}}}, "mask": the same, or None where the
-        truth or the predictions have no masks}; numbers are percentages, None for a class without truth.
+        truth or the predictions have no masks}; numbers are percentages, None where there is no truth.
     """
     rows = [row for image_id, instances in predictions.items() for row in _rows(data, image_id, instances)]
-    with_masks = all(p.masks is not None for p in predictions.values())
-    with_masks = with_masks and any(a.get("segmentation") for a in data.truth["annotations"])
+    outlined = _with_masks_only(data)
+    with_masks = all(p.masks is not None for p in predictions.values()) and any(len(s.boxes) for s in outlined.samples)
     return {
         "photos": len(predictions),
         "box": _evaluate(data, rows, "bbox"),
-        "mask": _evaluate(_with_masks_only(data), rows, "segm") if with_masks else None,
+        "mask": _evaluate(outlined, rows, "segm") if with_masks else None,
     }
 
 
@@ -57,6 +57,8 @@ def _with_masks_only(data: CocoData) -> CocoData:
 def _evaluate(data: CocoData, rows: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     ids = {sample.image_id for sample in data.samples}
     chosen = [_for_kind(row, kind) for row in rows if row["image_id"] in ids]
+    if not any(len(sample.boxes) for sample in data.samples):
+        return {"AP": None, "AP50": None, "classes": {}}
     if not chosen:
         return {"AP": 0.0, "AP50": 0.0, "classes": {}}
     with contextlib.redirect_stdout(io.StringIO()):
@@ -65,7 +67,7 @@ def _evaluate(data: CocoData, rows: list[dict[str, Any]], kind: str) -> dict[str
             "info": {},
             "images": data.truth["images"],
             "categories": data.truth["categories"],
-            "annotations": [_annotation(a) for a in data.truth["annotations"]],
+            "annotations": data.truth["annotations"],
         }
         truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(chosen), kind)
@@ -84,11 +86,6 @@ def _evaluate(data: CocoData, rows: list[dict[str, Any]], kind: str) -> dict[str
 def _for_kind(row: dict[str, Any], kind: str) -> dict[str, Any]:
     """pycocotools takes area and box from the box when one is there, so masks are scored without it."""
     return {k: v for k, v in row.items() if k != ("bbox" if kind == "segm" else "segmentation")}
-
-
-def _annotation(a: dict[str, Any]) -> dict[str, Any]:
-    area = a.get("area", a["bbox"][2] * a["bbox"][3])
-    return {**a, "area": area, "iscrowd": int(a.get("iscrowd", 0))}
 
 
 def _mean(precision: np.ndarray) -> float | None:

@@ -131,6 +131,24 @@ def outline_crop(crop: np.ndarray, tolerance: float = 0.0) -> list[Part]:
     return sorted(found.values(), key=lambda part: -ring_area(part.outline))
 
 
+def run_lengths(packed: str) -> np.ndarray:
+    """The lengths of a mask's runs, of 0 and 1 in turn, (K,) int64.
+
+    Undoes `rleToString`: six bits a character, the sixth saying that the number goes on, the fifth of the last one
+    that it is negative; from the fourth number on each is the difference to the one two before."""
+    if not packed:
+        return np.zeros(0, np.int64)
+    code = np.frombuffer(packed.encode("ascii"), np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero(code < 32)
+    first = np.concatenate([[0], last[:-1] + 1])
+    place = np.arange(len(code)) - np.repeat(first, last - first + 1)
+    numbers = np.add.reduceat((code & 31) << (5 * place), first)
+    numbers -= np.where(code[last] & 16, np.int64(1) << (5 * (last - first + 1)), 0)
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers
+
+
 def polygons(rle: RLE, tolerance: float = 0.0) -> list[np.ndarray]:
     """The mask as simple polygons, one a piece, largest first: (K, 2) float64 x y in pixels, K >= 3.
 
@@ -174,27 +192,11 @@ def _ring(cells: np.ndarray, tolerance: float) -> np.ndarray:
 
 def _runs(rle: RLE) -> tuple[np.ndarray, np.ndarray]:
     """First and one past the last index, counted down the columns, of every non-empty run of ones."""
-    edges = np.cumsum(_counts(rle.counts))
+    edges = np.cumsum(run_lengths(rle.counts))
     ends = edges[1::2]
     starts = edges[0::2][: len(ends)]
     filled = ends > starts
     return starts[filled], ends[filled]
-
-
-def _counts(packed: str) -> np.ndarray:
-    """Undo `rleToString`: six bits a character, the sixth saying that the number goes on, the fifth of the last one
-    that it is negative; from the fourth number on each is the difference to the one two before."""
-    if not packed:
-        return np.zeros(0, np.int64)
-    code = np.frombuffer(packed.encode("ascii"), np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero(code < 32)
-    first = np.concatenate([[0], last[:-1] + 1])
-    place = np.arange(len(code)) - np.repeat(first, last - first + 1)
-    numbers = np.add.reduceat((code & 31) << (5 * place), first)
-    numbers -= np.where(code[last] & 16, np.int64(1) << (5 * (last - first + 1)), 0)
-    numbers[1::2] = np.cumsum(numbers[1::2])
-    numbers[2::2] = np.cumsum(numbers[2::2])
-    return numbers
 
 
 def _bounds(starts: np.ndarray, ends: np.ndarray, height: int) -> tuple[int, int, int, int]:

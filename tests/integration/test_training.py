@@ -1,7 +1,9 @@
 """Fine-tuning from end to end on a tiny set: train, stop, resume, serve, evaluate."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import mmcv
 import numpy as np
@@ -13,14 +15,17 @@ from PIL import Image, ImageDraw
 from app.settings import Settings
 from app.training.__main__ import main
 from app.training.evaluate import main as evaluate
-from app.training.model import use_channels_last
+from app.training.judge import Judge
+from app.training.model import TrainingError, build, training_config, use_channels_last
 from app.training.report import read_log
 from app.vision.checkpoints import sha256_of
 from app.vision.registry import analyzer
 from app.vision.results import Instances
+from app.vision.zoo import load_zoo
 from tests.conftest import ROOT
 from tests.fixtures.weights import write_checkpoint
 
+STARTER = "mask_rcnn_efficientnet_lite0_fpn_coco"
 COLOURS = {"red square": (200, 30, 30), "blue square": (30, 30, 200)}
 
 
@@ -99,7 +104,7 @@ def test_the_full_mask_rcnn_learns_by_the_same_command(data: Path, tmp_path: Pat
 
 
 def test_a_backbone_with_channels_last_gives_the_same_contiguous_features() -> None:
-    config = mmcv.Config.fromfile(str(ROOT / "configs" / "mask_rcnn_efficientnet_lite0_fpn_coco.py"))
+    config = mmcv.Config.fromfile(str(ROOT / "configs" / f"{STARTER}.py"))
     model = build_detector(config.model).eval()
     image = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
@@ -109,6 +114,83 @@ def test_a_backbone_with_channels_last_gives_the_same_contiguous_features() -> N
     assert all(map(torch.Tensor.is_contiguous, after))
     for one, other in zip(before, after, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def starter_config(classes: Sequence[str]) -> mmcv.Config:
+    return training_config(mmcv.Config.fromfile(str(ROOT / "configs" / f"{STARTER}.py")), classes)
+
+
+@pytest.mark.parametrize(("base", "classes"), [(["apple"], ["pear"]), (["cat", "dog"], ["dog", "cat"])])
+def test_classes_of_another_name_or_order_leave_the_network_as_it_is(base: list[str], classes: list[str]) -> None:
+    torch.manual_seed(0)
+    state = build(starter_config(base), {}, base, base).state_dict()
+    after = build(starter_config(classes), state, base, classes).state_dict()
+    changed = {key for key in state if not torch.equal(state[key], after[key])}
+    assert changed == {"roi_head.bbox_head.fc_cls.weight", "roi_head.bbox_head.fc_cls.bias"}
+    rows = after["roi_head.bbox_head.fc_cls.weight"]
+    for index, name in enumerate(classes):
+        if name in base:
+            assert torch.equal(rows[index], state["roi_head.bbox_head.fc_cls.weight"][base.index(name)])
+
+
+def test_a_detector_of_another_kind_is_refused_in_a_sentence() -> None:
+    config = mmcv.Config({"model": {"type": "CascadeRCNN", "roi_head": {"type": "CascadeRoIHead"}}})
+    with pytest.raises(TrainingError, match="Detectors with a CascadeRoIHead cannot be fine-tuned"):
+        training_config(config, ["cat"])
+
+
+def test_a_training_goes_on_only_with_what_it_was_begun_with(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, labels = tmp_path / "trained", tmp_path / "labels"
+    labels.mkdir()
+    (labels / "images").symlink_to(data / "images")
+    (labels / "instances.json").write_bytes((data / "instances.json").read_bytes())
+    command = ["--data", str(labels), "--out", str(out), "--steps", "1", "--short", "96", "96", "--device", "cpu"]
+    assert main(command) == 0
+    truth = json.loads((labels / "instances.json").read_text())
+    truth["annotations"][0]["category_id"] = 3 - truth["annotations"][0]["category_id"]
+    (labels / "instances.json").write_text(json.dumps(truth))
+    kept = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert main([*command, "--seed", "7"]) == 1
+    assert f"{out} was begun with another --data and --seed; choose another --out." in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in kept} == kept
+
+
+def test_an_evaluation_that_was_cut_off_is_made_up_for(data: Path, tmp_path: Path) -> None:
+    """And a set whose validation photos have no objects still leaves a model."""
+    truth = json.loads((data / "instances.json").read_text())
+    (tmp_path / "images").symlink_to(data / "images")
+    truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] == 0]
+    (tmp_path / "instances.json").write_text(json.dumps(truth))
+    out = tmp_path / "trained"
+    command = ["--data", str(tmp_path), "--out", str(out), "--steps", "1", "--short", "96", "96", "--device", "cpu"]
+    with patch.object(Judge, "__call__", side_effect=MemoryError), pytest.raises(MemoryError):
+        main(command)
+    assert not (out / "models.toml").exists()
+    assert main(command) == 0
+    (entry,) = [entry for entry in read_log(out / "log.jsonl") if "scores" in entry]
+    assert (entry["step"], entry["scores"]["box"]["AP"]) == (1, None)
+    assert (out / "models.toml").is_file()
+    assert "no validation photo has objects" in (out / "report.html").read_text()
+
+
+def test_a_detector_of_one_stage_learns_boxes(data: Path, tmp_path: Path) -> None:
+    name = "retinanet_r18_fpn_1x_coco"
+    base, out = tmp_path / "base", tmp_path / "trained"
+    base.mkdir()
+    whole = mmcv.Config.fromfile(str(load_zoo()[name].config))
+    step = next(step for step in whole.data.test.pipeline if step.type == "MultiScaleFlipAug")
+    step.img_scale = (160, 96)
+    whole.dump(str(base / "one.py"))
+    weights = write_checkpoint(base / "one.py", base / "one.pth")
+    entry = {"name": "one", "title": "One", "analyzer": "objects", "loader": "mmdet", "config": "one.py"}
+    entry |= {"file": "one.pth", "sha256": sha256_of(weights), "labels": "coco", "licence": "none"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
+    (base / "models.toml").write_text("\n".join(["[[model]]", *lines]))
+    command = ["--data", str(data), "--base", str(base), "--out", str(out), "--steps", "1", "--short", "96", "96"]
+    assert main([*command, "--device", "cpu"]) == 0
+    assert (out / "models.toml").is_file()
 
 
 def test_bad_data_is_named_and_nothing_is_trained(

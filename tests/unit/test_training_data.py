@@ -1,16 +1,19 @@
 """COCO folders are checked file by file before anything is trained."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from app.training.annotations import draw_outline
 from app.training.data import DataError, read_coco, split
+from app.vision import masks
 
 
 def write_folder(folder: Path, annotations: list[dict[str, Any]], photos: int = 3, **changes: Any) -> Path:
@@ -46,6 +49,21 @@ def test_classes_follow_the_order_of_category_ids(tmp_path: Path) -> None:
         (box(bbox=(50, 4, 30, 20)), "1.png: annotation 1 has a box outside the 64 x 48 photo"),
         (box(bbox=(5, 5, 0, 4)), "1.png: annotation 1 has an empty box"),
         (box(bbox=(5, 5)), "1.png: annotation 1 has no box"),
+        (box(bbox=(5, 5, "7", None)), "1.png: annotation 1 has no box"),
+        (
+            box(segmentation=[[1, 1, 5, 5]]),
+            "1.png: annotation 1 has an outline that is no list of at least three points",
+        ),
+        (
+            box(segmentation=[[1, 1, 5, 5, 9, 9, 3]]),
+            "1.png: annotation 1 has an outline that is no list of at least three points",
+        ),
+        (
+            box(segmentation={"size": [64, 48], "counts": [64 * 48]}),
+            "1.png: annotation 1 has a mask of another size than the photo",
+        ),
+        (box(segmentation={"size": [48, 64], "counts": [5, 7]}), "1.png: annotation 1 has a broken mask"),
+        (box(segmentation={"size": [48, 64], "counts": "05§"}), "1.png: annotation 1 has a broken mask"),
         (box(image_id=12), "annotation 1: its photo 12 is not listed"),
     ],
 )
@@ -57,6 +75,51 @@ def test_a_bad_annotation_is_named(tmp_path: Path, bad: dict[str, Any], said: st
     kept = read_coco(folder, skip_bad=True)
     assert kept.problems == (said,)
     assert sum(len(sample.boxes) for sample in kept.samples) == 1
+
+
+def test_a_second_photo_of_one_id_is_named(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [box()])
+    truth = json.loads((folder / "instances.json").read_text())
+    truth["images"][1]["id"] = 1
+    (folder / "instances.json").write_text(json.dumps(truth))
+    with pytest.raises(DataError) as refused:
+        read_coco(folder)
+    assert refused.value.problems == ["2.png: another photo has its id 1"]
+
+
+@pytest.mark.parametrize("changes", [{"images": [{"id": 1}]}, {"categories": [{"id": 1}]}, {"images": [3]}])
+def test_a_file_whose_entries_lack_something_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=r"not in COCO format: one of its (images|categories) lacks"):
+        read_coco(write_folder(tmp_path, [box()], **changes))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_masks_are_learned_as_outlines_are(tmp_path: Path, packed: bool) -> None:
+    """As a bitmap of the photo, packed as this program exports it or as plain counts."""
+    bitmap = np.zeros((48, 64), np.uint8)
+    bitmap[10:30, 8:40] = 1
+    rle = masks.from_bitmap(bitmap)
+    counts = rle.counts if packed else masks.run_lengths(rle.counts).tolist()
+    folder = write_folder(tmp_path, [box(segmentation={"size": [48, 64], "counts": counts})])
+    sample = read_coco(folder).samples[0]
+    assert sample.outlines == (rle,)
+    drawn = np.zeros((24, 32), np.uint8)
+    draw_outline(rle, (48, 64), drawn)
+    assert np.array_equal(drawn, bitmap[::2, ::2])
+
+
+def test_what_is_painted_in_cvat_is_an_object_and_a_crowd_elsewhere_is_none(tmp_path: Path) -> None:
+    painted = box(segmentation={"size": [48, 64], "counts": [100, 50, 48 * 64 - 150]}, iscrowd=1)
+    folder = write_folder(tmp_path, [painted, box(2)])
+    assert [len(read_coco(folder).samples[0].boxes), len(read_coco(folder).samples[0].ignored)] == [1, 1]
+    (folder / "annotations").mkdir()
+    (folder / "instances.json").rename(folder / "annotations" / "instances_default.json")
+    assert [len(read_coco(folder).samples[0].boxes), len(read_coco(folder).samples[0].ignored)] == [2, 0]
+
+
+def test_a_folder_of_crowds_alone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="All of its objects are marked as crowds"):
+        read_coco(write_folder(tmp_path, [box(iscrowd=1)]))
 
 
 def test_missing_broken_and_misdescribed_photos_are_named(tmp_path: Path) -> None:
@@ -110,7 +173,7 @@ def test_exports_of_labelling_tools_load_as_they_are(tmp_path: Path, layout: str
         (folder / "annotations").mkdir()
         (folder / "annotations" / "instances_default.json").write_text(json.dumps(truth))
     sample = read_coco(folder).samples[0]
-    assert sample.polygons == ([[4, 4, 24, 4, 24, 24]],)
+    assert sample.outlines == ([[4, 4, 24, 4, 24, 24]],)
     assert len(sample.ignored) == 1
 
 
@@ -125,6 +188,17 @@ def test_a_split_is_whole_disjoint_and_the_same_for_a_seed(count: int, fraction:
     assert ids[1]
     assert {a["image_id"] for a in validation.truth["annotations"]} == ids[1]
     assert [s.image_id for s in split(data, fraction, seed)[1].samples] == [s.image_id for s in validation.samples]
+
+
+@given(st.integers(1, 12), st.integers(0, 30), st.floats(0, 1), st.integers(0, 5))
+def test_both_parts_have_objects_where_two_photos_do(full: int, empty: int, fraction: float, seed: int) -> None:
+    assume(full + empty > 1)
+    data = synthetic(full + empty)
+    nothing = np.zeros((0, 4), np.float32)
+    data = data.only([replace(s, boxes=nothing) if i >= full else s for i, s in enumerate(data.samples)])
+    train, validation = (sum(len(s.boxes) for s in part.samples) for part in split(data, fraction, seed))
+    assert train
+    assert validation or full == 1
 
 
 def synthetic(count: int):

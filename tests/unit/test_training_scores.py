@@ -1,0 +1,58 @@
+"""Average precision of answers that are exactly the truth is 100, however the truth was written down."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.training.data import CocoData, read_coco
+from app.training.scores import score
+from app.vision import masks
+from app.vision.results import RLE, Instances
+from tests.unit.test_training_data import box, write_folder
+
+RING = [[4, 4, 24, 4, 24, 24, 4, 24]]
+
+
+def perfect(data: CocoData) -> dict[int, Instances]:
+    """Every object found, with its own box and mask."""
+    found = {}
+    for sample in data.samples:
+        size, bitmap = (sample.height, sample.width), np.zeros((sample.height, sample.width), np.uint8)
+        bitmap[4:24, 4:24] = 1
+        outlines = [o if isinstance(o, RLE) else masks.from_bitmap(bitmap) for o in sample.outlines]
+        scores = np.ones(len(sample.boxes), np.float32)
+        found[sample.image_id] = Instances(size, data.classes, sample.boxes, scores, sample.labels, tuple(outlines))
+    return found
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        [box(0, segmentation=RING), box(1, image_id=2, segmentation=RING)],
+        [{key: value for key, value in box(segmentation=RING).items() if key != "id"}],
+        [box(segmentation=RING, area=None, iscrowd=None)],
+        [box(segmentation=masks.from_bitmap(np.ones((48, 64))).to_coco() | {"counts": [0, 48 * 64]})],
+        [box(segmentation=RING), box(2, bbox=[]), box(3, bbox=(60, 4, 20, 20)), box(4, segmentation=[[1, 2]])],
+        [box(segmentation=RING), box(2, bbox=(30, 20, 9, 9), iscrowd=1)],
+    ],
+    ids=["ids from 0", "no ids", "empty fields", "a mask of plain counts", "bad ones left out", "a crowd"],
+)
+def test_the_truth_itself_scores_full_marks(tmp_path: Path, annotations: list[dict[str, Any]]) -> None:
+    data = read_coco(write_folder(tmp_path, annotations), skip_bad=True)
+    scores = score(data, perfect(data))
+    assert scores["box"]["AP"] == 100
+    assert scores["mask"] is None or scores["mask"]["AP"] == 100
+
+
+def test_photos_without_sizes_in_the_file_are_scored(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "1.png"}]
+    data = read_coco(write_folder(tmp_path, [box(segmentation=RING)], images=images))
+    assert score(data, perfect(data))["mask"]["AP"] == 100
+
+
+def test_without_objects_there_is_no_precision(tmp_path: Path) -> None:
+    data = read_coco(write_folder(tmp_path, [box()]))
+    empty = data.only([sample for sample in data.samples if not len(sample.boxes)])
+    assert score(empty, perfect(empty))["box"] == {"AP": None, "AP50": None, "classes": {}}
