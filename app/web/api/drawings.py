@@ -15,6 +15,7 @@ from app.web.api.blueprint import answer, answers, api
 from app.web.api.inputs import Strict, optional
 from app.web.api.problems import InvalidRequest
 from app.web.guessing import NothingDrawn, Seen, guesser
+from app.web.received import body_bytes
 
 MOST_POINTS = 20_000
 # Room for that many with all the digits that a number can have; parsed, a body takes thirty times its size.
@@ -95,7 +96,7 @@ def recognise_drawing() -> Response:
     nothing on it, or an image that is no line drawing, is a problem with status 422.
     """
     is_json = request.mimetype == "application/json" or request.mimetype.endswith("+json")
-    seen = guess_json() if is_json else guesser().image(request.get_data(cache=False))
+    seen = guess_json() if is_json else guesser().image(body_bytes())
     return answer(body(seen.guess))
 
 

@@ -5,7 +5,8 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from io import BytesIO
+from typing import IO, Any, TypeVar
 
 from flask import Request, current_app
 from pydantic import BaseModel, ValidationError
@@ -16,29 +17,43 @@ from app.intake.address import Guard, port_of
 from app.settings import Settings
 from app.web.api.inputs import CreateForm, CreateJson
 from app.web.api.problems import InvalidRequest
+from app.web.received import body_bytes
 
 M = TypeVar("M", bound=BaseModel)
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
 LOOKUP_SECONDS = 5.0
+# Bytes of a file that are hashed at a time.
+STEP = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Source:
-    """One photo as it was sent: its bytes, or the address to fetch it from."""
+    """One photo as it was sent: a file, read when its turn comes, or the address to fetch it from."""
 
     name: str
-    data: bytes = field(default=b"", repr=False)
+    file: IO[bytes] = field(default_factory=BytesIO, repr=False)
     url: str | None = None
 
     @property
     def print(self) -> str:
         """What makes two of them the same."""
-        return f"url {self.url}" if self.url is not None else hashlib.sha256(self.data).hexdigest()
+        if self.url is not None:
+            return f"url {self.url}"
+        digest = hashlib.sha256()
+        self.file.seek(0)
+        while piece := self.file.read(STEP):
+            digest.update(piece)
+        return digest.hexdigest()
 
     def read(self, settings: Settings) -> tuple[str, bytes]:
-        """Name and bytes; fetches where there is an address. Raises AddressRefused, FetchFailed, UploadTooLarge."""
+        """Name and bytes, of a file one byte more than the limit at most; fetches where there is an address.
+
+        Raises:
+            AddressRefused, FetchFailed, UploadTooLarge.
+        """
         if self.url is None:
-            return self.name, self.data
+            self.file.seek(0)
+            return self.name, self.file.read(settings.max_upload_bytes + 1)
         limits: dict[str, Any] = {"timeout": settings.url_timeout, "max_bytes": settings.max_upload_bytes}
         name, data = fetch.fetch_photo(self.url, **limits, guard=guard())
         return self.name or name, data
@@ -81,10 +96,10 @@ def read_request(request: Request, default_name: str | None) -> tuple[list[Sourc
         return _from_json(request)
     if kind == "multipart/form-data":
         return _from_form(request)
-    data = request.get_data(cache=False)
+    data = body_bytes()
     if not data:
         raise NoPhoto
-    return [Source(default_name or "photo", data)], {}
+    return [Source(default_name or "photo", BytesIO(data))], {}
 
 
 def decode_base64(text: str) -> bytes:
@@ -122,12 +137,12 @@ def _from_json(request: Request) -> tuple[list[Source], dict[str, Any]]:
     data = decode_base64(body.image or "")
     if not data:
         raise NoPhoto
-    return [Source(body.name or "photo", data)], options
+    return [Source(body.name or "photo", BytesIO(data))], options
 
 
 def _from_form(request: Request) -> tuple[list[Source], dict[str, Any]]:
     files = [file for _, file in request.files.items(multi=True) if file.filename]
-    sources = [Source(file.filename or "photo", file.read()) for file in files]
+    sources = [Source(file.filename or "photo", file.stream) for file in files]
     values = {name: found if len(found) > 1 else found[0] for name, found in request.form.lists()}
     options = checked(CreateForm, values).model_dump(exclude_none=True)
     if not sources:

@@ -13,6 +13,7 @@ from app.vision.view import View
 from app.web import limits, services
 from app.web.classic.answer import analysed, answer_errors
 from app.web.keys import require
+from app.web.received import body_bytes
 from app.web.security import csrf
 
 THRESHOLD = 0.75
@@ -35,8 +36,7 @@ def classify() -> Response:
     """How many objects of each class a photo shows; with `verbose` each of them, best first."""
     view = View.from_args({"threshold": request.args.get("threshold")}, THRESHOLD)
     verbose = _flag("verbose")
-    data = request.get_data(cache=False)
-    run = analysed(data, name="photo", analyses=("objects",), api="classify", threshold=view.threshold)
+    run = analysed(body_bytes(), name="photo", analyses=("objects",), api="classify", threshold=view.threshold)
     found = services().store.results(run)["objects"].result
     shown = view.select(found) if isinstance(found, Instances) else None
     body = (boxes(shown) if verbose else counts(shown)) if shown is not None else {}

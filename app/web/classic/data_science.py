@@ -21,6 +21,7 @@ from app.web.classic.answer import analysed, answer_errors
 from app.web.classic.pictures import draw
 from app.web.classic.records import API, latest
 from app.web.keys import require
+from app.web.received import file_bytes
 from app.web.security import csrf
 
 THRESHOLD = 0.5
@@ -67,7 +68,7 @@ def uploaded() -> tuple[str, bytes]:
     file = next((file for file in request.files.values() if file.filename), None)
     if file is None:
         raise NoPhoto
-    return file.filename or "photo", file.read()
+    return file.filename or "photo", file_bytes(file)
 
 
 def linked() -> tuple[str, bytes]:

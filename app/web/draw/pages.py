@@ -10,6 +10,7 @@ from app.web import limits
 from app.web.api.drawings import MOST_POINTS, body, guess_json
 from app.web.draw.shown import OTHER, bars, shown
 from app.web.guessing import NothingDrawn, guesser
+from app.web.received import file_bytes
 from app.web.security import csrf
 
 # A drawing is guessed up to 17 times a second while its lines grow. It is counted apart from the photos, so that
@@ -38,7 +39,7 @@ def upload() -> Response:
     """The guess for a picture, on the same page."""
     file = request.files.get("drawing")
     try:
-        data = file.read() if file else b""
+        data = file_bytes(file) if file else b""
         if not data:
             raise NothingDrawn(NO_FILE)
         return make_response(_page(guess=shown(guesser().image(data))))

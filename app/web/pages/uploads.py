@@ -12,6 +12,7 @@ from app.intake.names import photo_name
 from app.jobs.submit import submit
 from app.store.models import Batch, Run
 from app.web import services
+from app.web.received import file_bytes
 from app.web.security import owner
 
 DEFAULT_ANALYSES = ("objects",)
@@ -32,7 +33,7 @@ def take() -> Run | Batch:
     if not files:
         raise NoPhoto
     if len(files) == 1 and not _is_archive(files[0]):
-        return take_photo(_read(files[0]), files[0].filename or "")
+        return take_photo(file_bytes(files[0]), files[0].filename or "")
     return _take_batch(files)
 
 
@@ -73,7 +74,7 @@ def _entries(files: Sequence[FileStorage]) -> Iterator[Entry]:
     }
     for file in files:
         if not _is_archive(file):
-            yield Entry(photo_name(file.filename), _read(file))
+            yield Entry(photo_name(file.filename), file_bytes(file))
             continue
         try:
             yield from read_archive(file.stream, **limits)
@@ -85,8 +86,3 @@ def _is_archive(file: FileStorage) -> bool:
     head = file.stream.read(4)
     file.stream.seek(0)
     return is_archive(head)
-
-
-def _read(file: FileStorage) -> bytes:
-    """A file's bytes; one byte more than the limit is enough to refuse it."""
-    return file.stream.read(services().settings.max_upload_bytes + 1)
