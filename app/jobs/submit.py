@@ -34,7 +34,8 @@ def submit(
         UnknownAnalysis, AnalysisUnavailable, QueueFull: nothing was stored.
     """
     identities = services.jobs.identities(analyses)
-    services.jobs.check_room(len(identities))
+    if new := services.store.lacking(photo.sha256, identities):
+        services.jobs.check_room(len(new))
     run, queued = services.store.add_run(
         photo,
         name=photo_name(name),

@@ -110,6 +110,13 @@ class Runs(Part):
         session.flush()
         return analyses, [analysis.id for analysis in analyses if analysis.id in queued]
 
+    def lacking(self, sha256: str, identities: Mapping[str, str]) -> list[str]:
+        """The analyzers whose analyses of a photo `add_run` would put into the state `queued`, as things are now."""
+        with self.database.reading() as session:
+            there = select(Analysis.analyzer, Analysis.identity).where(Analysis.photo_sha256 == sha256)
+            known = set(session.execute(there.where(Analysis.state.not_in((FAILED, CANCELLED)))))
+        return [analyzer for analyzer, identity in identities.items() if (analyzer, identity) not in known]
+
     def get_run(self, id: str) -> Run:
         """A run with its photo and analyses. Raises NotFound where there is none, or it has expired."""
         if not ID.fullmatch(id):
