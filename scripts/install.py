@@ -223,7 +223,11 @@ def install_mmcv(pip: Pip) -> None:
         what = "mmcv-full, built from source: about 9 minutes on 2 cores"
     cores, memory = os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     jobs = max(1, min(cores, int(memory // 2)))
-    pip.install(what, "--no-build-isolation", name, MMCV_WITH_OPS="1", FORCE_CUDA="0", MAX_JOBS=str(jobs))
+    build = {"MMCV_WITH_OPS": "1", "FORCE_CUDA": "0", "MAX_JOBS": str(jobs)}
+    if not (shutil.which("nvcc") or os.environ.get("CUDA_HOME")):
+        # Wherever torch sees a GPU, mmcv-full builds for CUDA, and fails without its compiler.
+        build["CUDA_VISIBLE_DEVICES"] = ""
+    pip.install(what, "--no-build-isolation", name, **build)
 
 
 def check_compiler() -> None:

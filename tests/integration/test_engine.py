@@ -1,8 +1,11 @@
 """The OpenVINO engine answers as MMDetection does on the same weights, without torch in the process."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -11,9 +14,10 @@ from app.settings import Settings
 from app.vision.analyzers.mmdet import MMDetector
 from app.vision.catalogue import Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
-from app.vision.engine.__main__ import export
+from app.vision.engine.__main__ import export, main
 from app.vision.engine.detector import make
 from app.vision.engine.folder import current, engine_folder
+from app.vision.engine.quantize import quantize
 from app.vision.registry import analyzer
 from app.vision.results import Analysed, Instances
 from bench.parity import compare
@@ -69,6 +73,54 @@ def test_an_engine_of_other_weights_is_out_of_date(starter: Model, checkpoints: 
 def test_int8_without_its_graphs_says_how_to_make_them(starter: Model, checkpoints: Path) -> None:
     with pytest.raises(CheckpointError, match="QUANTIZE"):
         make(starter, engine_folder(starter, checkpoints), Settings(precision="int8"))
+
+
+def test_the_model_that_a_training_left_gets_an_engine_beside_its_weights(
+    starter: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, checkpoints = tmp_path / "trained", tmp_path / "checkpoints"
+    trained.mkdir()
+    checkpoints.mkdir()
+    assert starter.config
+    (trained / "detector.py").write_bytes(starter.config.read_bytes())
+    (trained / "detector.pth").write_bytes((ROOT / "checkpoints" / starter.file).read_bytes())
+    entry = {"name": "detector", "title": "Mine", "analyzer": "objects", "loader": "mmdet", "config": "detector.py"}
+    entry |= {"file": "detector.pth", "sha256": starter.sha256, "labels": "coco", "licence": "none"}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
+    (trained / "models.toml").write_text("\n".join(["[[model]]", *lines]))
+    monkeypatch.setenv("MODEL", f"{trained}/")
+    monkeypatch.setenv("CHECKPOINTS_DIR", str(checkpoints))
+    assert main([]) == 0
+    assert (trained / "engine" / "engine.json").is_file()
+    made = analyzer("objects", Settings(model=str(trained), checkpoints_dir=str(checkpoints), device="cpu"))
+    assert "openvino" in made.card.version
+
+
+def test_a_quantization_that_breaks_off_leaves_nothing(starter: Model, checkpoints: Path) -> None:
+    folder = engine_folder(starter, checkpoints)
+    before = {path.name for path in folder.iterdir()}
+    photos = [decode(PHOTOS[0].read_bytes())]
+    broken = patch("app.vision.engine.quantize._quantize", side_effect=[None, KeyboardInterrupt])
+    with broken, pytest.raises(KeyboardInterrupt):
+        quantize(folder, photos)
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_a_folder_of_photos_that_is_not_there_is_said(
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHECKPOINTS_DIR", str(checkpoints))
+    assert main(["starter", "--quantize", "/no/such/folder"]) == 1
+    assert "/no/such/folder is no folder of photos to calibrate on." in capsys.readouterr().err
+
+
+def test_a_broken_engine_is_said_with_what_to_do(starter: Model, checkpoints: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "engine"
+    shutil.copytree(engine_folder(starter, checkpoints), broken)
+    (broken / "boxes.xml").write_text("<net")
+    (broken / "boxes-f32.xml").write_text("<net")
+    with pytest.raises(CheckpointError, match="is broken; delete it, run `make engine`"):
+        make(starter, broken, Settings()).load("cpu")
 
 
 def test_with_little_memory_photos_are_looked_at_smaller_and_the_card_says_so(

@@ -6,6 +6,7 @@ import sys
 import zipfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -120,6 +121,19 @@ def test_a_missing_compiler_or_header_is_said_with_what_to_install(
     monkeypatch.setattr(installer.sysconfig, "get_path", lambda name: str(tmp_path))
     with pytest.raises(installer.InstallError, match="apt-get install python3-dev"):
         installer.check_compiler()
+
+
+@pytest.mark.parametrize("compiler", [True, False])
+def test_mmcv_is_built_for_cuda_only_where_its_compiler_is(
+    installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: bool
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_HOME", raising=False)
+    if compiler:
+        (tmp_path / "nvcc").touch(mode=0o755)
+    pip = Mock(says=Mock(return_value=True))
+    installer.install_mmcv(pip)
+    assert ("CUDA_VISIBLE_DEVICES" in pip.install.call_args.kwargs) is not compiler
 
 
 def test_another_python_is_said_with_what_to_do(

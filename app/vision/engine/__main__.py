@@ -1,5 +1,6 @@
 """`python -m app.vision.engine`: export every installed model whose engine is missing or out of date.
 
+Installed are those of the catalogue whose weights are here, and the one that MODEL names.
 --quantize FOLDER adds int8 graphs to detectors, calibrated on the photos in that folder.
 """
 
@@ -41,8 +42,9 @@ def main(arguments: Sequence[str]) -> int:
     logging.disable(logging.WARNING)
     status = 0
     try:
-        checkpoints = Settings.from_env().checkpoints_path
-        models = [find_model(name) for name in options.models] or installed(checkpoints)
+        settings = Settings.from_env()
+        checkpoints = settings.checkpoints_path
+        models = [find_model(name) for name in options.models] or installed(settings)
     except (SettingsError, CatalogueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -54,15 +56,17 @@ def main(arguments: Sequence[str]) -> int:
             if options.quantize and model.analyzer == "objects":
                 print(f"Quantizing {model.title} to int8.", flush=True)
                 quantize(model, checkpoints, options.quantize)
-        except (EngineError, CheckpointError) as error:
+        except (EngineError, CheckpointError, OSError) as error:
             print(f"{model.title} gets no engine: {error}", file=sys.stderr)
             status = 1 if options.models else status
     return status
 
 
-def installed(checkpoints: Path) -> list[Model]:
-    """The models of the catalogue whose weights are here."""
-    return [model for model in load_catalogue().values() if weights(model, checkpoints)]
+def installed(settings: Settings) -> list[Model]:
+    """The models of the catalogue, and the one that MODEL names, whose weights are here. Raises CatalogueError."""
+    known = load_catalogue()
+    named = [] if settings.model == "auto" or settings.model in known else [find_model(settings.model)]
+    return [model for model in [*known.values(), *named] if weights(model, settings.checkpoints_path)]
 
 
 def up_to_date(model: Model, checkpoints: Path) -> bool:
@@ -110,7 +114,9 @@ def _objects(model: Model, checkpoints: Path, folder: Path, source: dict[str, st
     from app.vision.analyzers.mmdet import build
     from app.vision.engine.export import export_detector
 
-    loaded = load_weights(checkpoints / model.file, model)
+    path = model.path(checkpoints)
+    assert path is not None
+    loaded = load_weights(path, model)
     config = mmcv.Config.fromfile(str(model.config))
     export_detector(build(config, loaded, 0.05), config, model.classes or loaded.classes, folder, source)
 
@@ -131,9 +137,11 @@ EXPORTERS = {"objects": _objects, "faces": _faces, "labels": _labels}
 
 
 def quantize(model: Model, checkpoints: Path, photos: Path) -> None:
-    """Add int8 graphs to a model's engine. Raises EngineError when the folder holds no photo."""
+    """Add int8 graphs to a model's engine. Raises EngineError where there is no photo to calibrate on."""
     from app.vision.engine.quantize import quantize as quantize_folder
 
+    if not photos.is_dir():
+        raise EngineError(f"{photos} is no folder of photos to calibrate on.")
     files = sorted(p for p in photos.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
     if not files:
         raise EngineError(f"{photos} holds no photo to calibrate on.")

@@ -91,11 +91,14 @@ class OpenVINODetector(Analyzer):
         self.score_floor = spec.boxes.score if score_floor is None else score_floor
 
     def load(self, device: str) -> None:
-        """Compile the graphs. device: always the CPU here."""
+        """Compile the graphs. device: always the CPU here. Raises CheckpointError when they cannot be read."""
         levels = len(self.spec.boxes.pool.strides)
-        self._dense = self._graph("dense", exact=True, narrow=levels)
-        self._boxes = self._graph("boxes")
-        self._masks = self._graph("masks") if self.spec.masks else None
+        try:
+            self._dense = self._graph("dense", exact=True, narrow=levels)
+            self._boxes = self._graph("boxes")
+            self._masks = self._graph("masks") if self.spec.masks else None
+        except RuntimeError as error:
+            raise CheckpointError(f"The engine in {self.folder} is broken; delete it, run `make engine`.") from error
         self.threads = ThreadPoolExecutor(self.runtime.threads)
 
     def _graph(self, name: str, *, exact: bool = False, narrow: int = 0) -> Graph:

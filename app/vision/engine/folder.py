@@ -12,8 +12,8 @@ EXPORT_VERSIONS = {"objects": "2", "faces": "1", "labels": "1"}
 
 
 def engine_folder(model: Model, checkpoints: Path) -> Path:
-    """The folder of a model's engine within the checkpoints folder."""
-    return checkpoints / "engines" / model.name
+    """The folder of a model's engine: within the checkpoints folder, or in the folder of its own training."""
+    return model.home / "engine" if model.home else checkpoints / "engines" / model.name
 
 
 def weights(model: Model, checkpoints: Path) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 The published loss for Mask R-CNN R50-FPN is 0.3 to 0.7 box AP (openvinotoolkit/nncf#20).
 """
 
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -21,18 +22,21 @@ REGIONS = 48
 
 
 def quantize(folder: Path, photos: Sequence[np.ndarray]) -> None:
-    """Write `dense-int8.xml`, `boxes-int8.xml` and `masks-int8.xml` beside the graphs of an engine folder.
+    """Write `dense-int8.xml`, `boxes-int8.xml` and `masks-int8.xml` beside the graphs of an engine folder, all or none.
 
     Args:
         photos: (H, W, 3) uint8 RGB, some tens, like those that will be served.
     """
     spec = EngineSpec.read(folder)
     inputs = [prepare(photo, spec.preprocessing) for photo in photos]
-    _quantize(folder, "dense", [image for image, _, _ in inputs])
     pools = {"boxes": spec.boxes.pool} | ({"masks": spec.masks.pool} if spec.masks else {})
-    regions = _regions(folder, inputs, pools)
-    for name in pools:
-        _quantize(folder, name, regions[name])
+    examples = _regions(folder, inputs, pools) | {"dense": [image for image, _, _ in inputs]}
+    with tempfile.TemporaryDirectory(dir=folder) as part:
+        for name in examples:
+            _quantize(folder / f"{name}.xml", Path(part) / f"{name}-int8.xml", examples[name])
+        # The dense graph goes last, by which it is known that all are there.
+        for file in sorted(Path(part).iterdir(), key=lambda file: (file.name.startswith("dense"), file.suffix)):
+            file.replace(folder / file.name)
 
 
 def _regions(
@@ -50,9 +54,9 @@ def _regions(
     return regions
 
 
-def _quantize(folder: Path, name: str, examples: list[np.ndarray]) -> None:
-    model = ov.Core().read_model(str(folder / f"{name}.xml"))
+def _quantize(graph: Path, made: Path, examples: list[np.ndarray]) -> None:
+    model = ov.Core().read_model(str(graph))
     data = nncf.Dataset(examples)
     preset = nncf.QuantizationPreset.MIXED
     quantized = nncf.quantize(model, data, preset=preset, subset_size=len(examples))
-    ov.save_model(quantized, str(folder / f"{name}-int8.xml"))
+    ov.save_model(quantized, str(made))
