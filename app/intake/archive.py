@@ -60,20 +60,23 @@ def is_archive(head: bytes) -> bool:
     return head.startswith((b"PK\3\4", b"PK\5\6"))
 
 
-def read_archive(source: bytes | IO[bytes], *, max_photos: int, max_bytes: int, max_total: int) -> Iterator[Entry]:
+def read_archive(
+    source: bytes | IO[bytes], *, max_photos: int, max_bytes: int, max_total: int, taken: int = 0
+) -> Iterator[Entry]:
     """The files of a ZIP in its order. Folders, and what macOS and Windows add for themselves, are passed over.
 
     Args:
         source: the ZIP, as bytes or as a seekable file.
-        max_photos: photos taken; further files are refused.
+        max_photos: photos taken; further files are refused, and not unpacked.
         max_bytes: largest single photo, unpacked.
         max_total: most bytes of all photos together, unpacked.
+        taken: photos taken before those of this ZIP; they count.
 
     Raises:
         BrokenArchive: its table of contents cannot be read, or lists more than MAX_ENTRIES files.
     """
     archive = _open(source)
-    photos = total = 0
+    photos, total = taken, 0
     for info in archive.infolist():
         path = _path(info)
         if path.endswith("/") or _CLUTTER.search(path):

@@ -39,11 +39,16 @@ class Batches(Part):
             query = select(Run).where(Run.batch_id == batch_id).order_by(Run.created_at, Run.id)
             return session.scalars(query).all()
 
-    def refuse(self, batch_id: str, name: str, message: str) -> None:
-        """Note a file of the batch that was not taken, and why."""
+    def refuse(self, batch_id: str, files: Sequence[tuple[str, str]]) -> None:
+        """Note files of the batch that were not taken: the name of each, and why. Raises NotFound.
+
+        The whole list is written each time, so files that are refused together belong into one call.
+        """
+        if not files:
+            return
+        entries = [{"name": clean(name, NAME_LENGTH), "message": clean(why, ERROR_LENGTH)} for name, why in files]
         with self.database.writing() as session:
             batch = session.get(Batch, batch_id, with_for_update=True)
             if batch is None:
                 raise NotFound
-            entry = {"name": clean(name, NAME_LENGTH), "message": clean(message, ERROR_LENGTH)}
-            batch.refused = [*batch.refused, entry]
+            batch.refused = [*batch.refused, *entries]

@@ -208,7 +208,7 @@ def test_a_claim_gives_each_delivery_to_one_caller(either_store: Store):
 
 def test_files_refused_from_a_batch_at_once_are_all_noted(either_store: Store):
     batch = either_store.add_batch(OWNER)
-    at_once(*[lambda n=n: either_store.refuse(batch.id, f"{n}.txt", "No photo.") for n in range(8)])
+    at_once(*[lambda n=n: either_store.refuse(batch.id, [(f"{n}.txt", "No photo.")]) for n in range(8)])
     names = {entry["name"] for entry in either_store.get_batch(batch.id).refused}
     assert names == {f"{n}.txt" for n in range(8)}
 

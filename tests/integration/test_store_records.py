@@ -272,8 +272,9 @@ def test_the_history_finds_runs_by_date(store: Store):
 def test_a_batch_holds_its_runs_in_order_and_what_was_refused(store: Store):
     batch = store.add_batch(OWNER, retention_days=1)
     runs = [add(store, batch_id=batch.id)[0].id for _ in range(3)]
-    store.refuse(batch.id, "notes.txt", "This file is not a photo.")
-    store.refuse(batch.id, "evil\x00.zip", "Archives inside archives are not opened.")
+    store.refuse(batch.id, [("notes.txt", "This file is not a photo.")])
+    store.refuse(batch.id, [("evil\x00.zip", "Archives inside archives are not opened.")])
+    store.refuse(batch.id, [])
     kept = store.get_batch(batch.id)
     assert [entry["name"] for entry in kept.refused] == ["notes.txt", "evil.zip"]
     assert [run.id for run in store.batch_runs(batch.id)] == runs

@@ -193,6 +193,13 @@ def test_a_batch_has_a_limit_of_photos_and_the_refused_do_not_count() -> None:
     assert entries[-1].error.message == "At most 3 photos are taken at a time."
 
 
+def test_photos_taken_before_count() -> None:
+    entries = read(zipped(*((f"{n}.jpg", PHOTO) for n in range(3))), max_photos=5, taken=4)
+    assert [entry.data is not None for entry in entries] == [True, False, False]
+    assert entries[-1].error is not None
+    assert entries[-1].error.message == "At most 5 photos are taken at a time."
+
+
 def test_a_damaged_file_is_refused_and_the_rest_is_read() -> None:
     data = zipped(("first.jpg", PHOTO), ("a.jpg", PHOTO + b"marker!"), ("last.jpg", PHOTO), method=zipfile.ZIP_STORED)
     entries = read(data.replace(b"marker!", b"changed"))

@@ -9,6 +9,8 @@ import pytest
 from app.errors import BrokenPhoto, NoPhoto, NotAPhoto, QueueFull
 from app.settings import Settings
 from app.vision.results import ModelCard
+from app.web.pages import uploads
+from app.web.pages.uploads import NAMED
 from tests.unit.api_service import PHOTO, Service, running
 from tests.unit.photos import jpeg
 from tests.unit.visitor import Visitor
@@ -139,6 +141,49 @@ def test_beyond_the_largest_batch_photos_are_refused_one_by_one(visitor: Visitor
     refused = service.services.store.get_batch(id).refused
     assert [entry["name"] for entry in refused] == ["4.jpg", "5.jpg"]
     assert "At most 4" in refused[0]["message"]
+
+
+def zipped(*files: tuple[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def test_of_very_many_files_that_are_no_photos_the_first_are_named_and_written_down_at_once(
+    visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, written = service.services.store, []
+    refuse = store.refuse
+    monkeypatch.setattr(store, "refuse", lambda id, files: (written.append(id), refuse(id, files)))
+    notes = [(f"{n}.txt", b"note") for n in range(NAMED + 2_750)]
+    id = visitor.send((zipped(*notes, ("last.jpg", PHOTO)), "a.zip")).location.removeprefix("/batches/")
+    assert written == [id]
+    assert [run.name for run in store.batch_runs(id)] == ["last.jpg"]
+    names = [entry["name"] for entry in store.get_batch(id).refused]
+    assert names == [*(name for name, _ in notes[:NAMED]), "and 2,750 more files"]
+
+
+def test_a_zip_beyond_the_largest_batch_is_not_opened(visitor: Visitor, service: Service) -> None:
+    first = zipped(*((f"{n}.jpg", jpeg(64 + n)) for n in range(3)))
+    second = zipped(*((f"{n}.jpg", jpeg(64 + n)) for n in range(3, 6)))
+    files = [(first, "one.zip"), (second, "two.zip"), (second, "three.zip")]
+    id = visitor.send(*files).location.removeprefix("/batches/")
+    assert len(service.services.store.batch_runs(id)) == 4
+    refused = service.services.store.get_batch(id).refused
+    assert [entry["name"] for entry in refused] == ["4.jpg", "5.jpg", "three.zip"]
+    assert {entry["message"] for entry in refused} == {"At most 4 photos are taken at a time."}
+
+
+def test_after_far_too_much_that_is_no_photo_the_rest_is_not_opened(
+    visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_ENTRIES", 3)
+    notes = zipped(*((f"{n}.txt", b"note") for n in range(3)))
+    id = visitor.send((notes, "one.zip"), (notes, "two.zip"), (PHOTO, "a.jpg")).location.removeprefix("/batches/")
+    refused = [entry["name"] for entry in service.services.store.get_batch(id).refused]
+    assert refused == ["0.txt", "1.txt", "2.txt", "two.zip", "a.jpg"]
 
 
 def test_stand_ins_and_missing_analyses_are_named_with_the_next_step(visitor: Visitor, service: Service) -> None:

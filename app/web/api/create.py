@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, request, url_for
 
 from app.errors import BadRequest, NotFound, PublicError
+from app.intake.names import photo_name
 from app.intake.photo import Photo, read_photo
 from app.jobs.submit import submit
 from app.services import Services
@@ -73,12 +74,14 @@ def _make(held: Services, sources: Sequence[Source], wanted: dict[str, Any], mad
     held.jobs.identities(wanted["analyses"])
     held.jobs.check_room(1)
     batch = held.store.add_batch(made_for, retention_days=held.settings.retention_days)
+    refused = []
     for source in sources:
         try:
             photo, name = _photo(held, source)
             submit(held, photo, name=name, owner=made_for, batch_id=batch.id, **wanted)
         except PublicError as error:
-            held.store.refuse(batch.id, source.name, error.message)
+            refused.append((photo_name(source.name), error.message))
+    held.store.refuse(batch.id, refused)
     return batch.id
 
 

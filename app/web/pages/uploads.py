@@ -1,13 +1,14 @@
 """What a visitor sent: one photo, or several and ZIPs, read one at a time."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from flask import request
 from werkzeug.datastructures import FileStorage
 
 from app.errors import EntryRefused, NoPhoto, PublicError
 from app.intake import read_photo
-from app.intake.archive import Entry, is_archive, read_archive
+from app.intake.archive import MAX_ENTRIES, Entry, is_archive, read_archive
 from app.intake.names import photo_name
 from app.jobs.submit import submit
 from app.store.models import Batch, Run
@@ -16,6 +17,8 @@ from app.web.received import file_bytes
 from app.web.security import owner
 
 DEFAULT_ANALYSES = ("objects",)
+# Files that a batch names with the reason why they were not taken. People read no more of them.
+NAMED = 50
 
 
 def chosen_analyses() -> tuple[str, ...]:
@@ -51,35 +54,58 @@ def _take_batch(files: Sequence[FileStorage]) -> Batch:
     held.jobs.identities(chosen_analyses())
     held.jobs.check_room(1)
     batch = held.store.add_batch(owner(), retention_days=held.settings.retention_days)
-    taken = 0
-    for entry in _entries(files):
-        try:
-            if entry.error or entry.data is None:
-                raise entry.error or EntryRefused()
-            if taken >= held.settings.batch_max:
-                raise EntryRefused(f"At most {held.settings.batch_max} photos are taken at a time.")
-            take_photo(entry.data, entry.name, batch)
-            taken += 1
-        except PublicError as error:
-            held.store.refuse(batch.id, entry.name, error.message)
+    taken, refused = 0, _Refused()
+    for file in files:
+        for entry in _entries(file, taken, refused):
+            try:
+                if entry.error or entry.data is None:
+                    raise entry.error or EntryRefused()
+                take_photo(entry.data, entry.name, batch)
+                taken += 1
+            except PublicError as error:
+                refused.add(entry.name, error.message)
+    held.store.refuse(batch.id, refused.told())
     return batch
 
 
-def _entries(files: Sequence[FileStorage]) -> Iterator[Entry]:
-    settings = services().settings
-    limits = {
-        "max_photos": settings.batch_max,
-        "max_bytes": settings.max_upload_bytes,
-        "max_total": 4 * settings.max_batch_bytes,
-    }
-    for file in files:
+@dataclass
+class _Refused:
+    """The files of a batch that are not taken: the first of them by name, each with why; of the others how many."""
+
+    named: list[tuple[str, str]] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, name: str, why: str) -> None:
+        self.count += 1
+        if self.count <= NAMED:
+            self.named.append((name, why))
+
+    def told(self) -> list[tuple[str, str]]:
+        more = self.count - len(self.named)
+        last = (f"and {more:,} more file{'s' if more > 1 else ''}", "Send photos alone, and fewer at a time.")
+        return [*self.named, last] if more else self.named
+
+
+def _entries(file: FileStorage, taken: int, refused: _Refused) -> Iterator[Entry]:
+    """What a file of the form holds. Once there are enough photos, or far too much else, it is not even opened."""
+    settings, name = services().settings, photo_name(file.filename)
+    try:
+        if taken >= settings.batch_max:
+            raise EntryRefused(f"At most {settings.batch_max} photos are taken at a time.")
+        if refused.count >= MAX_ENTRIES:
+            raise EntryRefused
         if not _is_archive(file):
-            yield Entry(photo_name(file.filename), file_bytes(file))
-            continue
-        try:
-            yield from read_archive(file.stream, **limits)
-        except PublicError as error:
-            yield Entry(photo_name(file.filename), error=error)
+            yield Entry(name, file_bytes(file))
+            return
+        yield from read_archive(
+            file.stream,
+            max_photos=settings.batch_max,
+            max_bytes=settings.max_upload_bytes,
+            max_total=4 * settings.max_batch_bytes,
+            taken=taken,
+        )
+    except PublicError as error:
+        yield Entry(name, error=error)
 
 
 def _is_archive(file: FileStorage) -> bool:
