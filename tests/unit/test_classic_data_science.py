@@ -169,6 +169,32 @@ def test_the_pages_forms_are_protected_against_forgery_and_their_addresses_lead_
     assert service.client.get(path).headers["Location"] == "/upload"
 
 
+@pytest.mark.parametrize("analysis", ["objects", "faces", "labels"])
+def test_one_failed_analysis_is_the_answers_error_with_its_reason(
+    service: Service, monkeypatch: pytest.MonkeyPatch, analysis: str
+) -> None:
+    monkeypatch.setattr(service, "answer", lambda found=None: answer_all_but(service, analysis))
+    body = post(service, 500, file=photo())
+    assert body == dict.fromkeys(KEYS, "") | {"error": "This photo was too much."}
+    page = service.client.get("/upload").text
+    with service.answering():
+        shown = service.client.post("/demo_file", data={"csrf_token": token(page), "file": photo()})
+    assert shown.status_code == 500
+    assert "This photo was too much." in shown.text
+
+
+def answer_all_but(service: Service, failing: str) -> None:
+    jobs, store = service.services.jobs, service.services.store
+    for id in jobs.waiting():
+        jobs.cancel(id)
+        analysis = store.start_analysis(id)
+        assert analysis is not None
+        if analysis.analyzer == failing:
+            jobs.publish(store.fail_analysis(id, "This photo was too much."))
+        else:
+            jobs.publish(store.finish_analysis(id, service.found[analysis.analyzer]))
+
+
 def test_reset_deletes_this_apis_results_and_no_others(service: Service) -> None:
     other = service.add(PHOTO)
     path = urlsplit(post(service, file=photo())["original"]).path

@@ -29,7 +29,7 @@ def analysed(data: bytes, *, name: str, analyses: tuple[str, ...], api: str, thr
 
     Raises:
         Busy: too many requests wait already. ServiceUnavailable: the result did not come in time; asking again costs
-        nothing. AnalysisFailed: with the reason. Every error of reading and submitting a photo.
+        nothing. AnalysisFailed: one of the analyses, with the reason. Every error of reading and submitting a photo.
     """
     if not data:
         raise NoPhoto
@@ -45,7 +45,7 @@ def analysed(data: bytes, *, name: str, analyses: tuple[str, ...], api: str, thr
             ended = _ended(run)
             held.jobs.wait(run.id, settings.job_timeout, until=ended)
             run = held.store.get_run(run.id)
-    if run.state == DONE:
+    if run.state == DONE and all(analysis.state == DONE for analysis in run.analyses):
         return run
     if run.state in FINISHED:
         raise AnalysisFailed(run.error)
