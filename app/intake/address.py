@@ -26,6 +26,7 @@ from app.errors import AddressRefused, FetchFailed
 # Ports of web servers. Others belong to services that might take an HTTP request for something else.
 WEB_PORTS = frozenset((80, 443, 8080, 8443))
 MAX_URL = 2000
+_TOO_LONG = f"This address is longer than {MAX_URL:,} characters."
 
 # Not for everybody's use, by IANA's special-purpose registries; the last one is Azure's host, which answers there.
 _PRIVATE_V4 = tuple(
@@ -91,11 +92,13 @@ class Guard:
         except (httpx.InvalidURL, ValueError) as error:
             raise AddressRefused("This is not a web address.") from error
         if parsed is None:
-            raise AddressRefused(f"This address is longer than {MAX_URL:,} characters.")
+            raise AddressRefused(_TOO_LONG)
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise AddressRefused("Only addresses that begin with http:// or https:// can be used.")
         if parsed.userinfo or "@" in parsed.netloc.decode("ascii", "replace"):
             raise AddressRefused("An address with a user name or password in it cannot be used.")
+        if len(str(parsed)) > MAX_URL:  # Written in ASCII, one character becomes up to nine.
+            raise AddressRefused(_TOO_LONG)
         if self.ports is not None and port_of(parsed) not in self.ports:
             allowed = ", ".join(map(str, sorted(self.ports)))
             raise AddressRefused(f"Only addresses with a usual web port ({allowed}) can be used.")

@@ -123,6 +123,15 @@ def test_a_webhook_is_kept_with_the_run(service: Service) -> None:
     assert service.services.store.get_run(id).webhook == "https://receiver.example/hook"
 
 
+def test_a_webhook_that_is_too_long_as_it_is_sent_is_refused_and_nothing_is_queued(service: Service) -> None:
+    service.app.extensions["address_guard"] = Guard(resolve=lambda host, port: ["93.184.216.34"])
+    for path, status in (("é" * 300, 202), ("é" * 900, 422)):
+        answer = sent(service, status, json={"image": ENCODED, "webhook": f"https://receiver.example/{path}"})
+    assert answer["code"] == "address-refused"
+    assert "2,000 characters" in answer["detail"]
+    assert len(service.services.jobs.waiting()) == 1
+
+
 @pytest.mark.parametrize(
     ("status", "request_"),
     [

@@ -133,6 +133,7 @@ TRICKS = {
     "port too large": "http://photos.example:65616/",
     "port not a number": "http://photos.example:80a/",
     "too long": "http://photos.example/" + "a" * 2000,
+    "too long as it is sent": "http://photos.example/" + "é" * 900,
 }
 
 
