@@ -204,6 +204,14 @@ def test_reset_deletes_this_apis_results_and_no_others(service: Service) -> None
     assert service.services.store.get_run(other.id).state == "done"
 
 
+def test_reset_leaves_no_picture_in_the_cache(service: Service) -> None:
+    assert service.client.get(urlsplit(post(service, file=photo())["original"]).path).status_code == 200
+    cache = service.settings.data_path / "cache"
+    assert [path for path in cache.rglob("*") if path.is_file()]
+    service.client.post("/reset", headers={"Authorization": "Bearer the admin's"})
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
 def test_the_log_lists_requests_newest_first(service: Service) -> None:
     post(service, file=photo())
     post(service, 400)

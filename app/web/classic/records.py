@@ -5,6 +5,7 @@ from sqlalchemy import Select, or_, select
 from app.errors import NotFound
 from app.store.models import DONE, Photo, Run, utcnow
 from app.web import services
+from app.web.rendered import forget
 
 API = "data_science"
 
@@ -23,13 +24,14 @@ def latest(md5: str) -> Run:
 
 
 def reset() -> int:
-    """Delete every stored result of the API; how many there were. Analyses that other runs share stay."""
+    """Delete every stored result of the API, with its pictures; how many there were. What other runs share stays."""
     held = services()
     with held.store.reading() as session:
-        ids = session.scalars(_ids()).all()
-    for id in ids:
+        found = session.execute(_ids().add_columns(Run.photo_sha256)).all()
+    for id, photo in found:
         held.store.delete_run(id)
-    return len(ids)
+        forget(photo)
+    return len(found)
 
 
 def _ids() -> Select[str]:
