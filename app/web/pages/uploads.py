@@ -49,7 +49,7 @@ def take_photo(data: bytes, name: str, batch: Batch | None = None) -> Run:
 
 
 def _take_batch(files: Sequence[FileStorage]) -> Batch:
-    """A batch of all photos that can be read; the others are noted in it, each with its sentence."""
+    """A batch of all photos that can be read; the other files are noted in it, as `_Refused` tells of them."""
     held = services()
     held.jobs.identities(chosen_analyses())
     held.jobs.check_room(1)
