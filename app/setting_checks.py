@@ -41,7 +41,8 @@ def rate(value: str) -> None:
     from limits import parse_many
 
     try:
-        parse_many(value) if value else None
+        if value:
+            parse_many(value)
     except ValueError as error:
         raise ValueError("a rate such as 600/minute, or several separated by semicolons") from error
 
@@ -51,6 +52,7 @@ def redis_address(value: str) -> None:
     from redis.connection import parse_url
 
     try:
-        parse_url(value) if value else None
+        if value:
+            parse_url(value)
     except ValueError as error:
         raise ValueError("a Redis address such as redis://127.0.0.1:6379/0") from error
