@@ -21,7 +21,7 @@ OVERSHOOT = 2.0
 @dataclass(frozen=True)
 class Annotation:
     """box: x, y, width, height in pixels, as the file has it; outline: None without one; crowd: a region of many,
-    neither learned nor counted."""
+    neither learned nor counted; area: in pixels, of the box where the file has none."""
 
     category_id: int
     box: tuple[float, float, float, float]

@@ -135,7 +135,9 @@ def run_lengths(packed: str) -> np.ndarray:
     """The lengths of a mask's runs, of 0 and 1 in turn, (K,) int64.
 
     Undoes `rleToString`: six bits a character, the sixth saying that the number goes on, the fifth of the last one
-    that it is negative; from the fourth number on each is the difference to the one two before."""
+    that it is negative; from the fourth number on each is the difference to the one two before. Raises ValueError or
+    IndexError where a text is no such thing.
+    """
     if not packed:
         return np.zeros(0, np.int64)
     code = np.frombuffer(packed.encode("ascii"), np.uint8).astype(np.int64) - 48

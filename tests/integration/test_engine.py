@@ -1,6 +1,5 @@
 """The OpenVINO engine answers as MMDetection does on the same weights, without torch in the process."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from app.vision.registry import analyzer
 from app.vision.results import Analysed, Instances
 from bench.parity import compare
 from tests.conftest import ROOT
+from tests.fixtures.weights import write_entry
 
 PHOTOS = sorted((ROOT / "test_images").glob("*.jpg"))[:2]
 
@@ -84,10 +84,7 @@ def test_the_model_that_a_training_left_gets_an_engine_beside_its_weights(
     assert starter.config
     (trained / "detector.py").write_bytes(starter.config.read_bytes())
     (trained / "detector.pth").write_bytes((ROOT / "checkpoints" / starter.file).read_bytes())
-    entry = {"name": "detector", "title": "Mine", "analyzer": "objects", "loader": "mmdet", "config": "detector.py"}
-    entry |= {"file": "detector.pth", "sha256": starter.sha256, "labels": "coco", "licence": "none"}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
-    (trained / "models.toml").write_text("\n".join(["[[model]]", *lines]))
+    write_entry(trained, "detector")
     monkeypatch.setenv("MODEL", f"{trained}/")
     monkeypatch.setenv("CHECKPOINTS_DIR", str(checkpoints))
     assert main([]) == 0

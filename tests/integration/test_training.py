@@ -18,12 +18,11 @@ from app.training.evaluate import main as evaluate
 from app.training.judge import Judge
 from app.training.model import TrainingError, build, training_config, use_channels_last
 from app.training.report import read_log
-from app.vision.checkpoints import sha256_of
 from app.vision.registry import analyzer
 from app.vision.results import Instances
 from app.vision.zoo import load_zoo
 from tests.conftest import ROOT
-from tests.fixtures.weights import write_checkpoint
+from tests.fixtures.weights import write_checkpoint, write_entry
 
 STARTER = "mask_rcnn_efficientnet_lite0_fpn_coco"
 COLOURS = {"red square": (200, 30, 30), "blue square": (30, 30, 200)}
@@ -86,10 +85,7 @@ def test_the_full_mask_rcnn_learns_by_the_same_command(data: Path, tmp_path: Pat
     config = (ROOT / "configs" / name).read_text()
     (base / "r50.py").write_text(config.replace("(1333, 800)", "(160, 96)"))
     weights = write_checkpoint(base / "r50.py", base / "r50.pth")
-    entry = {"name": "r50", "title": "R50", "analyzer": "objects", "loader": "mmdet", "config": "r50.py"}
-    entry |= {"file": "r50.pth", "sha256": sha256_of(weights), "labels": "coco", "licence": "none"}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
-    (base / "models.toml").write_text("\n".join(["[[model]]", *lines]))
+    write_entry(base, "r50")
     command = ["--data", str(data), "--base", str(base), "--out", str(out), "--steps", "2", "--short", "96", "96"]
     assert main([*command, "--validation", "0.25", "--evaluations", "1", "--device", "cpu"]) == 0
 
@@ -183,11 +179,8 @@ def test_a_detector_of_one_stage_learns_boxes(data: Path, tmp_path: Path) -> Non
     step = next(step for step in whole.data.test.pipeline if step.type == "MultiScaleFlipAug")
     step.img_scale = (160, 96)
     whole.dump(str(base / "one.py"))
-    weights = write_checkpoint(base / "one.py", base / "one.pth")
-    entry = {"name": "one", "title": "One", "analyzer": "objects", "loader": "mmdet", "config": "one.py"}
-    entry |= {"file": "one.pth", "sha256": sha256_of(weights), "labels": "coco", "licence": "none"}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
-    (base / "models.toml").write_text("\n".join(["[[model]]", *lines]))
+    write_checkpoint(base / "one.py", base / "one.pth")
+    write_entry(base, "one")
     command = ["--data", str(data), "--base", str(base), "--out", str(out), "--steps", "1", "--short", "96", "96"]
     assert main([*command, "--device", "cpu"]) == 0
     assert (out / "models.toml").is_file()
