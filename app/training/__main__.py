@@ -74,6 +74,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, required=True, help="COCO-format folder")
     parser.add_argument("--base", default="starter", help="catalogue name of the model to start from")
+    parser.add_argument("--config", type=Path, help="MMDetection config to train, instead of the base's own")
     parser.add_argument("--out", type=Path, required=True, help="output folder")
     parser.add_argument("--epochs", type=float, default=12, help="how often each photo is seen")
     parser.add_argument("--steps", type=int, help="number of steps, instead of epochs")
@@ -107,9 +108,11 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
     if path is None or base.config is None or not path.is_file():
         raise CheckpointError(f"{base.title} is not installed; run `make weights MODEL={base.name}`.")
     weights = load_weights(path, base)
-    original = mmcv.Config.fromfile(str(base.config))
+    original = _read_config(options.config or base.config)
     config = training_config(original, data.classes)
-    model = build(config, weights.state, base.classes or weights.classes, data.classes)
+    model, fresh = build(config, weights.state, base.classes or weights.classes, data.classes)
+    if fresh:
+        print(f"Begun at random, for the base has none that fit: {', '.join(fresh)}.", file=sys.stderr)
     frozen = FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze
     freeze(model, frozen)
     use_channels_last(model)
@@ -124,6 +127,7 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
     origin = {
         "--data": hashlib.sha256(json.dumps(data.truth, default=bytes.decode).encode()).hexdigest(),
         "--base": sha256_of(path),
+        "--config": hashlib.sha256(config.pretty_text.encode()).hexdigest(),
         "--freeze": " ".join(frozen),
         **{f"--{name}": str(getattr(options, name)) for name in ("validation", "seed", "batch")},
     }
@@ -144,6 +148,17 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
             "Licence": base.licence,
         }
         report(options, facts, validation)
+
+
+def _read_config(path: Path) -> mmcv.Config:
+    """Raises TrainingError where it is not a config of a detector with its test pipeline."""
+    try:
+        config = mmcv.Config.fromfile(str(path))
+    except (OSError, SyntaxError, ImportError, NameError) as error:
+        raise TrainingError(f"{path} cannot be read as a config: {error}.") from error
+    if "model" not in config or "test" not in config.get("data", {}):
+        raise TrainingError(f"{path} is not the config of a detector: it needs `model` and `data.test`.")
+    return config
 
 
 def _plan(options: argparse.Namespace, photos: int) -> Plan:

@@ -97,25 +97,38 @@ def _find_step(pipeline: Sequence[dict[str, Any]], kind: str) -> dict[str, Any]:
     raise KeyError(kind)
 
 
-def build(cfg: Config, state: dict[str, torch.Tensor], base: Sequence[str], classes: Sequence[str]) -> nn.Module:
+def build(
+    cfg: Config, state: dict[str, torch.Tensor], base: Sequence[str], classes: Sequence[str]
+) -> tuple[nn.Module, list[str]]:
     """Build the detector of a training config and load a base checkpoint's weights into it.
 
     Args:
         cfg: from `training_config` with these classes.
         state: the base's weights, any floating type; base, classes: class names of the base and of the data. Rows of
             the classifying layers go over by name; a class that the base does not know starts at random.
+
+    Returns:
+        The detector, and the layers that start at random because the base lacks them or has them in another shape.
+
+    Raises:
+        TrainingError: the base has no weights for the config's backbone.
     """
     model = _detector(cfg)
     own = model.state_dict()
     larger = _detector(training_config(cfg, [*classes, "one more"])).state_dict()
-    for key in own.keys() & state.keys():
-        value = state[key].float() if state[key].is_floating_point() else state[key]
-        if own[key].shape != larger[key].shape:
-            own[key] = _carry_over(own[key], value, base, classes)
-        elif own[key].shape == value.shape:
-            own[key] = value
+    fresh = set()
+    for key in own:
+        value = state.get(key)
+        if value is not None and own[key].shape != larger[key].shape:
+            own[key] = _carry_over(own[key], value.float(), base, classes)
+        elif value is not None and own[key].shape == value.shape:
+            own[key] = value.to(own[key].dtype)
+        elif own[key].is_floating_point():  # Not a batch norm's count of batches, which old checkpoints lack.
+            fresh.add(key.rpartition(".")[0])
+    if any(layer.startswith("backbone.") for layer in fresh):
+        raise TrainingError("The weights of the base are of another backbone than the config's.")
     model.load_state_dict(own)
-    return model
+    return model, sorted(fresh)
 
 
 def _detector(cfg: Config) -> nn.Module:

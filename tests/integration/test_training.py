@@ -119,14 +119,56 @@ def starter_config(classes: Sequence[str]) -> mmcv.Config:
 @pytest.mark.parametrize(("base", "classes"), [(["apple"], ["pear"]), (["cat", "dog"], ["dog", "cat"])])
 def test_classes_of_another_name_or_order_leave_the_network_as_it_is(base: list[str], classes: list[str]) -> None:
     torch.manual_seed(0)
-    state = build(starter_config(base), {}, base, base).state_dict()
-    after = build(starter_config(classes), state, base, classes).state_dict()
+    state = build_detector(starter_config(base).model).state_dict()
+    model, fresh = build(starter_config(classes), state, base, classes)
+    after = model.state_dict()
+    assert not fresh
     changed = {key for key in state if not torch.equal(state[key], after[key])}
     assert changed == {"roi_head.bbox_head.fc_cls.weight", "roi_head.bbox_head.fc_cls.bias"}
     rows = after["roi_head.bbox_head.fc_cls.weight"]
     for index, name in enumerate(classes):
         if name in base:
             assert torch.equal(rows[index], state["roi_head.bbox_head.fc_cls.weight"][base.index(name)])
+
+
+def test_layers_that_do_not_fit_another_config_begin_at_random_and_are_named() -> None:
+    state = build_detector(starter_config(["cat"]).model).state_dict()
+    state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    config = starter_config(["cat"])
+    config.model.rpn_head.anchor_generator.ratios = [1.0]
+    model, fresh = build(config, state, ["cat"], ["cat"])
+    assert fresh == ["rpn_head.rpn_cls", "rpn_head.rpn_reg"]
+    after = model.state_dict()
+    same = {key for key in state if after[key].shape == state[key].shape and torch.equal(after[key], state[key])}
+    assert {key.rpartition(".")[0] for key in state.keys() - same} == set(fresh)
+
+
+def test_weights_of_another_backbone_are_refused() -> None:
+    config = starter_config(["cat"])
+    state = build_detector(config.model).state_dict()
+    del state["backbone.blocks.15._project_conv.weight"]
+    with pytest.raises(TrainingError, match="The weights of the base are of another backbone"):
+        build(config, state, ["cat"], ["cat"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "cannot be read as a config"),
+        ("model = dict(", "cannot be read as a config"),
+        ("model = dict(type='MaskRCNN')", "it needs `model` and `data.test`"),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused_in_a_sentence(
+    text: str | None, reason: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "mine.py"
+    if text is not None:
+        config.write_text(text)
+    assert main(["--data", str(data), "--out", str(tmp_path / "out"), "--config", str(config)]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert line.startswith(str(config))
+    assert reason in line
 
 
 def test_a_detector_of_another_kind_is_refused_in_a_sentence() -> None:
