@@ -67,6 +67,14 @@ class Service:
             if analysis is not None:
                 jobs.publish(store.finish_analysis(id, (found or self.found)[analysis.analyzer]))
 
+    def fail(self, run_id: str, analyzer: str, sentence: str) -> None:
+        """Let one analysis of a run in the queue fail."""
+        jobs, store = self.services.jobs, self.services.store
+        for analysis in store.get_run(run_id).analyses:
+            if analysis.analyzer == analyzer:
+                jobs.cancel(analysis.id)
+                jobs.publish(store.fail_analysis(analysis.id, sentence))
+
     def know(self, data: bytes, *analyses: str, owner: str = "v:another") -> Run:
         """A finished run of somebody else, so that the same photo is answered at once from now on."""
         run = self.add(data, *analyses, owner=owner)

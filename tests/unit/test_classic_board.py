@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,11 @@ def board(service: Service) -> str:
     return answer.text
 
 
-def add(service: Service, *photos: bytes) -> None:
+def add(service: Service, *photos: bytes, **fields: Any) -> None:
     token = re.search(r'name="csrf_token" value="([^"]+)"', board(service))
     assert token
     files = [(io.BytesIO(data), f"{n}.jpg") for n, data in enumerate(photos)]
-    answer = service.client.post("/board", data={"csrf_token": token[1], "photo": files})
+    answer = service.client.post("/board", data={"csrf_token": token[1], "photo": files, **fields})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/board")
 
 
@@ -59,6 +60,24 @@ def test_a_card_lists_objects_of_at_least_70_percent_and_counts_the_rest(service
     assert card.count('class="what">cat') == 6
     assert "and 2 more" in card
     assert "dog" not in card
+
+
+@pytest.mark.parametrize(("failing", "found"), [("faces", True), ("objects", False)])
+def test_a_card_of_which_one_analysis_failed_says_so(service: Service, failing: str, found: bool) -> None:
+    add(service, PHOTO, analyses=["objects", "faces"])
+    (run,) = re.findall(r'data-card="/board/([^"]+)"', board(service))
+    service.fail(run, failing, "This was too much.")
+    service.answer()
+    (card,) = cards(board(service))
+    assert "This was too much." in card
+    assert ("98\u00a0%" in card) is found
+    assert "Nothing above" not in card
+
+
+def test_a_card_of_which_only_faces_were_looked_for_says_nothing_of_objects(service: Service) -> None:
+    add(service, PHOTO, analyses=["faces"])
+    service.answer()
+    assert "Nothing above" not in board(service)
 
 
 def test_one_card_can_be_asked_for_by_itself(service: Service) -> None:

@@ -65,6 +65,20 @@ def test_a_failed_photo_keeps_its_sentence_and_the_rest_goes_on(visitor: Visitor
     assert "2 of 3 worked" in page
 
 
+def test_a_photo_of_which_one_analysis_failed_says_so_beside_its_picture(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((PHOTO, "a.jpg"), (jpeg(65), "b.jpg"), analyses=["objects", "faces"]).location
+    run = service.services.store.batch_runs(address.removeprefix("/batches/"))[0]
+    service.fail(run.id, "faces", "The faces were too many.")
+    service.answer()
+    status = visitor.get(f"{address}/status").json
+    assert status is not None
+    assert [(tile["state"], tile["text"]) for tile in status["runs"]] == [
+        ("done", "The faces were too many."),
+        ("done", ""),
+    ]
+    assert "The faces were too many." in visitor.get(address).text
+
+
 def test_the_zip_holds_every_annotated_photo_under_its_own_name(visitor: Visitor, service: Service) -> None:
     address = send(visitor)
     service.answer()

@@ -36,11 +36,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Card:
-    """A run with its best objects, and the number of those that found no room."""
+    """A run with its best objects, and the number of those that found no room. searched: whether objects were."""
 
     run: Run
     lines: list[Line]
     more: int
+    searched: bool = True
 
     @property
     def waiting(self) -> bool:
@@ -88,11 +89,9 @@ def remove(run_id: str) -> ResponseReturnValue:
 
 def card_of(run: Run) -> Card:
     """What a run's card shows."""
-    if run.state != DONE:
-        return Card(run, [], 0)
-    objects = services().store.results(run).get("objects")
+    objects = services().store.results(run).get("objects") if run.state == DONE else None
     if objects is None or not isinstance(objects.result, Instances):
-        return Card(run, [], 0)
+        return Card(run, [], 0, searched=False)
     found = View(threshold=THRESHOLD).select(objects.result)
     pairs = sorted(zip(found.names, found.scores.tolist(), strict=True), key=lambda pair: -pair[1])
     lines = [Line(name, score, colour(name)) for name, score in pairs]

@@ -120,9 +120,12 @@ def _unused(name: str, used: set[str]) -> str:
 
 
 def _tile(run: Run) -> dict[str, Any]:
-    """A photo of the grid. image: the annotated one once it is there, before that the photo."""
+    """A photo of the grid. text: the wait, or what went wrong, also with one analysis of a run that is done.
+
+    image: the annotated photo once it is there, before that the photo.
+    """
     if run.state in FINISHED:
-        text = "" if run.state == DONE else run.error or "This photo was not looked at."
+        text = run.error or ("" if run.state == DONE else "This photo was not looked at.")
     else:
         text = words.waiting(run.state, services().jobs.position(run) if run.state == QUEUED else None, None)
     layer = "labels=0" if run.state == DONE else "plain=1"
