@@ -12,7 +12,7 @@ from app.intake import decode
 from app.settings import Settings
 from app.store.models import Run
 from tests.unit.api_service import PHOTO, SIZE, Service, running
-from tests.unit.photos import encode, scene
+from tests.unit.photos import encode, jpeg, scene
 from tests.unit.results import objects
 from tests.unit.visitor import Visitor
 
@@ -176,6 +176,19 @@ def test_a_failed_run_says_why_and_what_next(visitor: Visitor, service: Service)
     assert "needs more memory" in page
     assert "Try another photo" in page
     assert "refresh" not in page
+
+
+def test_a_run_of_which_one_analysis_failed_says_which_and_why(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((PHOTO, "street.jpg"), analyses=["objects", "faces"]).location
+    store = service.services.store
+    run = store.get_run(address.rsplit("/", 1)[1])
+    (faces,) = [analysis for analysis in run.analyses if analysis.analyzer == "faces"]
+    store.fail_analysis(faces.id, "This photo needs more memory than the server has.")
+    service.answer()
+    page = visitor.get(address).text
+    assert "2\u00a0objects" in page
+    assert '<p class="problem" role="status"><b>Faces:</b> This photo needs more memory than the server has.' in page
+    assert 'class="problem"' not in visitor.get(visitor.run(jpeg(50, 40))).text
 
 
 def test_a_stand_in_is_named_where_its_result_is_shown(visitor: Visitor, service: Service) -> None:
