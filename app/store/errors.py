@@ -7,11 +7,11 @@ class StoreUnavailable(ServiceUnavailable):
     """The database or the blob store does not answer, or refuses.
 
     `str()` of it is one line for whoever runs the service: which one, and what to do. `message`, which visitors see,
-    names no folder, host or bucket.
+    names no folder, host or bucket. Neither holds a password or a key.
     """
 
     def __init__(self, line: str):
-        super().__init__()
+        super().__init__(headers={"Retry-After": "5"})
         self.line = line
 
     def __str__(self) -> str:

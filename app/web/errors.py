@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from app.errors import PublicError, ServiceUnavailable
+from app.store.errors import StoreUnavailable
 
 Shape = Callable[[PublicError], ResponseReturnValue]
 HTTP_ERROR = 400
@@ -81,6 +82,7 @@ def shape(app: Flask, prefix: str, make: Shape) -> None:
 
 def answer(error: PublicError) -> ResponseReturnValue:
     """The response for an error, in the form that the address or the Accept header asks for."""
+    log_cause(error)
     shapes: dict[str, Shape] = current_app.extensions["error_shapes"]
     fitting = [prefix for prefix in shapes if request.path.startswith(prefix)]
     if fitting:
@@ -89,6 +91,12 @@ def answer(error: PublicError) -> ResponseReturnValue:
     response.status_code = error.status
     response.headers.update({"Cache-Control": "no-store", **error.headers})
     return response
+
+
+def log_cause(error: PublicError) -> None:
+    """Write into the log what an error tells whoever runs the service, and not the visitor."""
+    if isinstance(error, StoreUnavailable):
+        current_app.logger.error("%s", error)
 
 
 def wants_json() -> bool:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from app.intake.address import Guard
 from app.settings import Settings
+from app.store.errors import StoreUnavailable
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 from tests.unit.servers import Seen, reply, serving
@@ -159,6 +160,21 @@ def test_a_bad_upload_comes_back_with_its_sentence(service: Service) -> None:
     answer = service.client.post("/demo_url", data={"csrf_token": token(page), "url": "http://10.0.0.1/"})
     assert answer.status_code == 422
     assert "public" in answer.text
+
+
+def test_a_store_that_does_not_answer_is_told_on_the_page_and_explained_in_the_log(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = service.client.get("/upload").text
+    monkeypatch.setattr(service.services.store, "add_run", unavailable)
+    answer = service.client.post("/demo_file", data={"csrf_token": token(page), "file": photo()})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert StoreUnavailable("").message in answer.text
+    assert [record.getMessage() for record in caplog.records] == ["The disk is full."]
+
+
+def unavailable(*_: Any, **__: Any) -> None:
+    raise StoreUnavailable("The disk is full.")
 
 
 @pytest.mark.parametrize("path", ["/demo_file", "/demo_url"])

@@ -8,6 +8,7 @@ from redis.exceptions import ConnectionError
 
 from app.errors import PublicError, QueueFull
 from app.settings import Settings
+from app.store.errors import StoreUnavailable
 from app.web import errors
 from tests.unit.api_service import Service, running
 
@@ -66,6 +67,24 @@ def test_redis_away_is_503_with_a_time_to_come_back(service: Service) -> None:
     answer = service.client.get("/fail")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert "6379" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/fail", "/api/v1/fail", "/image/fail"])
+def test_a_store_that_does_not_answer_is_503_and_only_the_log_says_why(
+    service: Service, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    fail(service, StoreUnavailable("The folder /data cannot be used: the disk is full."), path)
+    answer = service.client.get(path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "/data" not in answer.text
+    (record,) = caplog.records
+    assert (record.levelname, record.getMessage()) == ("ERROR", "The folder /data cannot be used: the disk is full.")
+
+
+def test_an_error_that_visitors_are_told_is_not_logged(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    fail(service, QueueFull())
+    service.client.get("/fail")
+    assert caplog.records == []
 
 
 def test_an_unknown_address_says_that_it_may_have_expired(service: Service) -> None:

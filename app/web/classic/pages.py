@@ -11,6 +11,7 @@ from app.web import limits
 from app.web.classic import requests_log
 from app.web.classic.data_science import answer, linked, uploaded
 from app.web.classic.records import reset
+from app.web.errors import log_cause
 from app.web.keys import require_admin
 from app.web.security import csrf
 
@@ -69,6 +70,7 @@ def _show(photo: Callable[[], tuple[str, bytes]]) -> Response | Redirect:
     try:
         found = answer(*photo())
     except PublicError as error:
+        log_cause(error)
         page = make_response(render_template("classic/upload.html", error=error.message), error.status)
         page.headers.update(error.headers)
         return page
