@@ -147,6 +147,35 @@ def test_faces_and_the_whole_photo_are_shown_when_asked(site: str, visit: Visit,
     assert "faces=0" in (page.locator("#download").get_attribute("href") or "")
 
 
+def test_what_the_address_leaves_out_stays_out(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path), analyses=ALL)
+    done(page)
+    address = page.url.split("?")[0]
+    page.goto(f"{address}?classes=dog")
+    done(page)
+    assert names(page) == ["dog 77 %"]
+    page.wait_for_url("**faces=0")
+    _, file = downloaded(page)
+    assert file == page.request.get(f"{address}/image?classes=dog").body()
+    page.locator(".layers label", has_text="Faces").click()
+    assert names(page) == ["face 99 %", "dog 77 %"]
+
+
+def test_an_exact_threshold_stays_until_the_slider_is_moved(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    page.goto(f"{page.url.split('?')[0]}?threshold=0.765")
+    done(page)
+    page.wait_for_url("**?threshold=0.765")
+    assert names(page) == ["person 98 %", "person 86 %", "car 91 %", "dog 77 %"]
+    page.locator(".chip", has_text="car").click()
+    page.wait_for_url("**?threshold=0.765&exclude=car")
+    slide(page, 77)
+    page.wait_for_url("**?threshold=0.77&exclude=car")
+
+
 def test_nothing_sure_shows_weaker_guesses_to_choose_from(site: str, visit: Visit, tmp_path: Path) -> None:
     page = visit()
     send(page, site, photos.blank(tmp_path))

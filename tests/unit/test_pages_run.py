@@ -1,8 +1,9 @@
 """The page of a run: waiting, done, failed; its images, overlay, exports; deleting."""
 
 import json
+import re
 from collections.abc import Iterator
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
 import pytest
@@ -96,6 +97,53 @@ def test_without_scripts_the_form_leads_to_the_same_view(visitor: Visitor) -> No
     query = parse_qs(urlsplit(answer.location).query)
     assert query == {"threshold": ["0.25"], "exclude": ["dog"], "masks": ["0"]}
     assert "2\u00a0objects" in visitor.get(answer.location).text
+
+
+def pressed(page: str, **changed: str) -> str:
+    """The query that the page's form sends, with the controls as they are but for some."""
+    form = re.search(r'<form class="panel" id="view".*?</form>', page, re.DOTALL)
+    assert form
+    fields = [("apply", "1")]
+    for tag in re.findall(r"<input [^>]*>", form[0]):
+        control = dict(re.findall(r'([a-z]+)="([^"]*)"', tag))
+        if control["name"] != "apply" and (control["type"] != "checkbox" or tag.endswith(" checked>")):
+            fields.append((control["name"], changed.get(control["name"], control["value"])))
+    return urlencode(fields)
+
+
+def shown_by_form(visitor: Visitor, address: str, **changed: str) -> dict[str, list[str]]:
+    """The view that the page's form leads to."""
+    page = visitor.get(address).text
+    location = visitor.get(f"{address.split('?')[0]}?{pressed(page, **changed)}").location
+    return parse_qs(urlsplit(location).query)
+
+
+def test_a_hidden_class_stays_hidden_while_the_threshold_is_too_high_for_it(visitor: Visitor) -> None:
+    address = visitor.run()
+    view = shown_by_form(visitor, f"{address}?threshold=0.5&exclude=dog", percent="90")
+    assert view == {"threshold": ["0.9"], "exclude": ["dog"]}
+    view = shown_by_form(visitor, f"{address}?{urlencode(view, doseq=True)}", percent="50")
+    assert view == {"threshold": ["0.5"], "exclude": ["dog"]}
+
+
+def test_faces_that_the_view_leaves_out_are_not_ticked(visitor: Visitor) -> None:
+    address = visitor.run(analyses=ALL)
+    for query in ("classes=dog", "exclude=face", "faces=0"):
+        assert 'value="faces"><span>' in visitor.get(f"{address}?{query}").text
+    assert 'value="faces" checked>' in visitor.get(address).text
+    assert shown_by_form(visitor, f"{address}?classes=dog") == {
+        "threshold": ["0.5"],
+        "exclude": ["car"],
+        "faces": ["0"],
+    }
+
+
+def test_a_threshold_between_two_places_of_the_slider_stays_until_it_is_moved(visitor: Visitor) -> None:
+    address = visitor.run()
+    assert 'step="1" value="99"' in visitor.get(f"{address}?threshold=0.995").text
+    assert shown_by_form(visitor, f"{address}?threshold=0.995") == {"threshold": ["0.995"]}
+    assert shown_by_form(visitor, f"{address}?threshold=0.995", percent="98") == {"threshold": ["0.98"]}
+    assert 'step="1" value="29"' in visitor.get(f"{address}?threshold=0.29").text
 
 
 def test_the_download_is_the_image_as_a_file_of_the_photos_name(visitor: Visitor) -> None:

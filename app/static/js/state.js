@@ -7,14 +7,18 @@ export class State {
   constructor(form) {
     this.form = form;
     this.range = form.elements.percent;
+    // The slider knows only whole percents: until it is moved, the threshold is the one that was asked for.
+    this.asked = Number(form.elements.asked.value);
+    this.range.addEventListener("input", () => { this.asked = null; });
     this.hidden = JSON.parse(form.dataset.hidden);
   }
 
   get threshold() {
-    return Number(this.range.value) / 100;
+    return this.asked ?? Number(this.range.value) / 100;
   }
 
   set threshold(share) {
+    this.asked = null;
     this.range.value = String(Math.floor(100 * share + 1e-6));
   }
 

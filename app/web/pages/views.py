@@ -59,6 +59,12 @@ class Shown:
     hidden: list[str]
 
     @property
+    def unlisted(self) -> list[str]:
+        """The hidden classes without a chip: the form must name them too, or they come back by themselves."""
+        listed = {chip.name for chip in self.chips}
+        return [name for name in self.hidden if name not in listed]
+
+    @property
     def tally(self) -> str:
         """What was found, for the picture's description: `car (3), person`."""
         counts = Counter(row.name for row in self.rows)
@@ -76,11 +82,16 @@ def asked_view(run: Run) -> View:
 
 
 def ticked_view(args: MultiDict[str, str]) -> dict[str, str]:
-    """The arguments of the view that the page's form asks for: its unticked classes become `exclude`."""
+    """The arguments of the view that the page's form asks for: its unticked classes become `exclude`.
+
+    The slider knows only whole percents: where it was left alone, the threshold stays as it was asked for.
+    """
+    percent, asked = args.get("percent", "50"), args.get("asked", "")
+    unmoved = asked and percent == args.get("slider")
     unticked = [name for name in args.getlist("offered") if name not in args.getlist("ticked")]
     view = View.from_args(
         {
-            "threshold": f"{args.get('percent', '50')} %",
+            "threshold": asked if unmoved else f"{percent} %",
             "exclude": [name.replace("\\", "\\\\").replace(",", "\\,") for name in unticked],
             **{layer: "1" if layer in args.getlist("layer") else "0" for layer in LAYERS},
         }
