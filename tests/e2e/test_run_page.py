@@ -147,6 +147,23 @@ def test_faces_and_the_whole_photo_are_shown_when_asked(site: str, visit: Visit,
     assert "faces=0" in (page.locator("#download").get_attribute("href") or "")
 
 
+def test_the_whole_photo_alone_has_its_caption_as_the_download_has(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(site)
+    page.locator("input[value=labels]").check(force=True)
+    page.locator("input[value=objects]").uncheck(force=True)
+    page.set_input_files("#photo", str(photos.photo(tmp_path)))
+    caption = page.locator("#stage svg .caption")
+    expect(caption).to_have_text("street sign 61\u00a0% · parking meter 17\u00a0%")
+    expect(page.locator("#view")).to_have_count(0)
+    before = caption.bounding_box()
+    page.set_viewport_size({"width": 390, "height": 860})
+    expect(caption).to_be_in_viewport()
+    assert caption.bounding_box() != before
+    page.goto(f"{page.url}?labels=0")
+    expect(page.locator("#stage svg")).to_be_attached()
+    expect(caption).to_have_count(0)
+
+
 def test_what_the_address_leaves_out_stays_out(site: str, visit: Visit, tmp_path: Path) -> None:
     page = visit()
     send(page, site, photos.photo(tmp_path), analyses=ALL)

@@ -19,6 +19,16 @@ export async function view() {
   const form = document.getElementById("view");
   const overlay = await fetchOverlay(box.dataset.overlay);
   if (form) new Viewer(box, form, overlay);
+  else caption(box, overlay);
+}
+
+/** Draws what the whole photo shows where there is nothing else, and nothing to control; as the download has it. */
+function caption(box, overlay) {
+  const stage = new Stage(box, overlay);
+  const asked = new URL(document.getElementById("download").href).searchParams;
+  stage.update({ layer: (name) => asked.get(name) !== "0", shows: () => false });
+  new ResizeObserver(() => stage.layout()).observe(stage.root);
+  document.fonts.ready.then(() => stage.layout());
 }
 
 class Viewer {
