@@ -110,6 +110,18 @@ def test_the_export_holds_all_photos(visitor: Visitor, service: Service) -> None
     assert len(answer.json["images"]) == 3
 
 
+def test_the_export_holds_what_was_asked_for_when_the_photos_were_sent(visitor: Visitor, service: Service) -> None:
+    files = [(io.BytesIO(jpeg(64 + n)), f"{n}.jpg") for n in range(2)]
+    options = {"threshold": "0.3", "classes": "dog"}
+    batch = service.client.post("/api/v1/runs", data={"file": files, **options}).json
+    assert batch is not None
+    service.answer()
+    export = visitor.get(f"/batches/{batch['id']}/export?format=coco").json
+    assert export is not None
+    names = {category["id"]: category["name"] for category in export["categories"]}
+    assert [names[found["category_id"]] for found in export["annotations"]] == ["dog", "dog"]
+
+
 def test_a_batch_of_nothing_readable_says_what_works(visitor: Visitor) -> None:
     page = visitor.get(visitor.send((b"one", "1.txt"), (b"two", "2.txt")).location).text
     assert "None of these is a photo we can read" in page

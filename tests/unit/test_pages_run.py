@@ -1,5 +1,7 @@
 """The page of a run: waiting, done, failed; its images, overlay, exports; deleting."""
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -197,6 +199,24 @@ def test_the_overlay_holds_every_instance_whatever_the_threshold(visitor: Visito
     assert (data["height"], data["width"]) == SIZE
     assert [entry["class"] for entry in data["instances"]] == ["car", "dog", "car"]
     assert len(data["faces"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", [("dog", 0.7)]),
+        ("&threshold=0.2", [("car", 0.98), ("dog", 0.7), ("car", 0.3)]),
+        ("&classes=car", [("car", 0.98), ("car", 0.3)]),
+        ("&exclude=car", [("dog", 0.7)]),
+    ],
+)
+def test_an_export_without_a_view_holds_what_the_run_asked_for(
+    visitor: Visitor, service: Service, query: str, found: list[tuple[str, float]]
+) -> None:
+    run = service.add(PHOTO, threshold=0.3, classes=["dog"])
+    service.answer()
+    rows = csv.DictReader(io.StringIO(visitor.get(f"/runs/{run.id}/export?format=csv{query}").data.decode("utf-8-sig")))
+    assert [(row["class"], float(row["score"])) for row in rows] == found
 
 
 def test_the_export_holds_what_the_view_selects(visitor: Visitor) -> None:

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
-from app.vision.view import View
 from app.web import services
 from app.web.deleting import delete_run
-from app.web.exports import export_response
 from app.web.pages import words
 from app.web.pages.history import THUMBNAIL
-from app.web.pages.run import REFRESH, picture_name
+from app.web.pages.run import REFRESH, exported, picture_name
 from app.web.pages.views import asked_view
 from app.web.rendered import rendered
 from app.web.security import is_owner
@@ -73,10 +71,7 @@ def download(batch_id: str) -> Response:
 def export(batch_id: str) -> ResponseReturnValue:
     """What was found in all photos that are done, as a file of another tool's format."""
     services().store.get_batch(batch_id)
-    args = request.args.to_dict(flat=False)
-    format = args.pop("format", ["coco"])[-1]
-    view = View.from_args(args, services().settings.threshold)
-    return export_response(_done(services().store.batch_runs(batch_id)), format, view)
+    return exported(_done(services().store.batch_runs(batch_id)))
 
 
 @pages.post("/delete")

@@ -1,6 +1,7 @@
 """The page of one run: the wait, then the picture; with the images and files that belong to it."""
 
 import io
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
 from app.intake.names import photo_name
+from app.jobs.shapes import view_of
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
 from app.vision.overlay import overlay as overlay_of
@@ -18,7 +20,7 @@ from app.web import services
 from app.web.deleting import delete_run
 from app.web.exports import export_response
 from app.web.pages import words
-from app.web.pages.views import asked_view, shown, ticked_view
+from app.web.pages.views import WHICH, asked_view, shown, ticked_view
 from app.web.rendered import rendered
 from app.web.security import is_owner
 
@@ -89,11 +91,7 @@ def overlay(run_id: str) -> Response:
 @pages.get("/export")
 def export(run_id: str) -> ResponseReturnValue:
     """What the page shows, as a file of another tool's format."""
-    run = _done(services().store.get_run(run_id))
-    args = request.args.to_dict(flat=False)
-    format = args.pop("format", ["coco"])[-1]
-    view = View.from_args(args, run.options.get("threshold", services().settings.threshold))
-    return export_response([run], format, view)
+    return exported([_done(services().store.get_run(run_id))])
 
 
 @pages.post("/delete")
@@ -112,6 +110,21 @@ def picture_name(run: Run, view: View) -> str:
     name = PurePosixPath(photo_name(run.name))  # Older runs have kept what they were sent.
     fits = name.suffix.lower() in EXTENSIONS[view.format]
     return f"detected_{name if fits else name.stem + EXTENSIONS[view.format][0]}"
+
+
+def exported(runs: Sequence[Run]) -> Response:
+    """The file that the address asks for, of finished runs that were sent together, and so asked for the same.
+
+    As for the picture, what they asked for counts where the address names neither threshold nor classes.
+
+    Raises:
+        BadRequest: there is no such format, or a value of the view cannot be understood.
+    """
+    args = request.args.to_dict(flat=False)
+    format = args.pop("format", ["coco"])[-1]
+    if any(name in args for name in WHICH):
+        args.setdefault("classes", [])
+    return export_response(runs, format, view_of(runs[0], args, services().settings.threshold))
 
 
 def _picture(run: Run, *, attachment: bool) -> Response:
