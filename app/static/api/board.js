@@ -47,16 +47,17 @@ async function send(files) {
   }
 }
 
+async function renew(card) {
+  const answer = await fetch(card.dataset.card);
+  if (answer.status === 404) return card.remove();
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("li");
+  if (fresh && fresh.dataset.state !== card.dataset.state) card.replaceWith(document.adoptNode(fresh));
+}
+
 async function fillIn() {
   const waiting = [...board.querySelectorAll("[data-waiting]")];
-  await Promise.all(waiting.map(async (card) => {
-    const answer = await fetch(card.dataset.card).catch(() => null);
-    if (!answer) return;
-    if (answer.status === 404) return card.remove();
-    if (!answer.ok) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("li");
-    if (fresh && fresh.dataset.state !== card.dataset.state) card.replaceWith(document.adoptNode(fresh));
-  }));
+  await Promise.all(waiting.map((card) => renew(card).catch(() => {}))); // Lost for once: it is asked again.
   if (board.querySelector("[data-waiting]")) setTimeout(fillIn, ASK_AGAIN);
 }
 

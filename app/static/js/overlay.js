@@ -1,5 +1,6 @@
 // Everything that was found in a photo, as values ready to draw.
 
+const AGAIN_MS = [500, 2000];
 const CASES = new Intl.Collator("en", { sensitivity: "accent" });
 
 /**
@@ -11,11 +12,27 @@ const CASES = new Intl.Collator("en", { sensitivity: "accent" });
  * @property {string} colour @property {string} ink  colour of text on it
  */
 
-/** Fetches a run's overlay: its items, best first, and the captions of the whole photo. */
+/** A run's overlay: its items, best first, and the captions of the whole photo; null where it does not come. */
 export async function fetchOverlay(address) {
-  const answer = await fetch(address, { headers: { Accept: "application/json" } });
-  if (!answer.ok) throw new Error(`the overlay answers ${answer.status}`);
-  const data = await answer.json();
+  let data = await ask(address);
+  for (const pause of AGAIN_MS) {
+    if (data) break;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    data = await ask(address);
+  }
+  return data && read(data);
+}
+
+async function ask(address) {
+  try {
+    const answer = await fetch(address, { headers: { Accept: "application/json" } });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+function read(data) {
   const items = [...(data.instances ?? []).map(object), ...(data.faces ?? []).map(face)];
   return {
     width: data.width,

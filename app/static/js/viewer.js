@@ -18,8 +18,21 @@ export async function view() {
   const box = document.getElementById("stage");
   const form = document.getElementById("view");
   const overlay = await fetchOverlay(box.dataset.overlay);
-  if (form) new Viewer(box, form, overlay);
+  if (!overlay) standIn(form);
+  else if (form) new Viewer(box, form, overlay);
   else caption(box, overlay);
+}
+
+/** Where the overlay does not come, the page works as without scripts: the server draws, and the form asks it to. */
+function standIn(form) {
+  document.getElementById("photo").src = document.getElementById("download").dataset.image;
+  if (!form) return;
+  form.querySelector("button[type=submit]").classList.remove("no-js");
+  const words = document.createElement("p");
+  words.className = "problem";
+  words.setAttribute("role", "alert");
+  words.textContent = "The live picture could not be loaded. Press Show after a change, or reload the page.";
+  form.before(words);
 }
 
 /** Draws what the whole photo shows where there is nothing else, and nothing to control; as the download has it. */

@@ -6,6 +6,7 @@ const SOONEST_MS = 60;
 const LATEST_MS = 2000;
 const GUESS_S = 4;
 const ENDED = ["done", "failed", "cancelled"];
+const LOST = "The connection is lost. Trying again";
 
 /** Resolves once the run has ended and the page shows how. */
 export async function wait(run) {
@@ -14,10 +15,12 @@ export async function wait(run) {
   let pause = SOONEST_MS;
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, pause));
-    const status = await ask(run.dataset.status);
-    if (status && ENDED.includes(status.state)) return fetchPage();
-    const text = status ? status.text : "The connection is lost. Trying again";
-    tell(text, name);
+    let status = await ask(run.dataset.status);
+    if (status && ENDED.includes(status.state)) {
+      if (await fetchPage()) return;
+      status = null;
+    }
+    tell(status ? status.text : LOST, name);
     if (status) {
       run.dataset.state = status.state;
       progress((performance.now() - began) / 1000, status.eta ?? GUESS_S);
@@ -52,12 +55,11 @@ function progress(gone, left) {
   bar.value = gone / (gone + left);
 }
 
-/** Takes over everything but the photo, which stays where it is. */
+/** Takes over everything but the photo, which stays where it is; whether the page came. */
 async function fetchPage() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const page = await askPage();
+  if (!page) return false;
   const now = page.getElementById("run");
-  if (!now) return location.reload();
   for (const id of ["head", "side"]) {
     const fresh = page.getElementById(id);
     const old = document.getElementById(id);
@@ -68,4 +70,16 @@ async function fetchPage() {
   document.getElementById("photo").alt = page.getElementById("photo").alt;
   document.getElementById("run").dataset.state = now.dataset.state;
   document.title = page.title;
+  return true;
+}
+
+/** The run's page as it is now; null where it does not come. */
+async function askPage() {
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.status === 404) location.reload();
+    return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  } catch {
+    return null;
+  }
 }
