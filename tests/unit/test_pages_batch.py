@@ -8,6 +8,7 @@ import pytest
 
 from app.errors import NotAPhoto
 from app.settings import Settings
+from app.vision.export.files import safe_name
 from tests.unit.api_service import PHOTO, Service, running
 from tests.unit.photos import jpeg
 from tests.unit.visitor import Visitor
@@ -100,6 +101,19 @@ def test_no_name_in_the_zip_leads_out_of_the_folder_that_it_is_unpacked_in(visit
     answer = visitor.get(f"/batches/{batch['id']}/download")
     with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
         assert archive.namelist() == ["detected_evil.jpg", "detected_x.jpg", "detected_y.jpg"]
+
+
+def test_every_name_in_the_zip_can_be_unpacked_on_any_disk(visitor: Visitor, service: Service) -> None:
+    names = ["12:30.jpg", "12?30.JPG", "a <b>|*.png", "CON.jpg", "e\u0301.jpg", f"{'x' * 190}.jpg"]
+    files = [(io.BytesIO(jpeg(64 + n)), name) for n, name in enumerate(names)]
+    batch = service.client.post("/api/v1/runs", data={"file": files}).json
+    assert batch is not None
+    service.answer()
+    with zipfile.ZipFile(io.BytesIO(visitor.get(f"/batches/{batch['id']}/download").data)) as archive:
+        kept = archive.namelist()
+    assert [safe_name(name) for name in kept] == kept
+    assert kept[:3] == ["detected_12_30.jpg", "detected_12_30_2.JPG", "detected_a _b___.png"]
+    assert len(set(kept)) == len(names)
 
 
 def test_the_export_holds_all_photos(visitor: Visitor, service: Service) -> None:

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import Forbidden, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
+from app.vision.export.files import safe_name
 from app.web import services
 from app.web.deleting import delete_run
 from app.web.pages import words
@@ -96,12 +97,12 @@ def _done(runs: Sequence[Run]) -> list[Run]:
 
 
 def _zip(runs: Sequence[Run], file: IO[bytes]) -> None:
-    """Write the annotated photos, each under a name of its own. They are compressed already."""
+    """Write the annotated photos, each under a name of its own that any disk takes. They are compressed already."""
     used: set[str] = set()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for run in runs:
             view = asked_view(run)
-            archive.writestr(_unused(picture_name(run, view), used), rendered(run, view)[0])
+            archive.writestr(_unused(safe_name(picture_name(run, view)), used), rendered(run, view)[0])
 
 
 def _unused(name: str, used: set[str]) -> str:
