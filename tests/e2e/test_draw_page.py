@@ -33,6 +33,10 @@ PICTURES = """async drawings => {
     return btoa(String.fromCharCode(...bytes));
   }));
 }"""
+LINK = """async () => {
+  const { decode, linkTo } = await import("/static/js/draw/link.js");
+  return linkTo(decode(sessionStorage.getItem("drawing")));
+}"""
 INK = """canvas => {
   const copy = document.createElement("canvas");
   [copy.width, copy.height] = [canvas.width, canvas.height];
@@ -235,6 +239,40 @@ def test_a_shared_link_shows_the_same_drawing_to_whoever_opens_it(site: str, vis
     assert ink(other) == pytest.approx(ink(page), rel=0.02)
     broken = visit(f"{site}/draw#d=AQ____")
     assert ink(broken) == 0
+
+
+def test_what_is_drawn_onto_a_shared_drawing_outlasts_a_reload(site: str, visit: Visit, sheet: Page) -> None:
+    draw_fish(sheet, 1)
+    link = sheet.evaluate(LINK)
+    page = visit(link)
+    shared = ink(page)
+    page.reload()
+    assert page.url == link
+    assert ink(page) == pytest.approx(shared, rel=0.02)
+    draw_fish(page)
+    assert page.url == f"{site}/draw"
+    changed = ink(page)
+    assert changed > 1.2 * shared
+    page.reload()
+    assert ink(page) == pytest.approx(changed, rel=0.02)
+
+
+def test_a_link_that_cannot_be_copied_stands_in_the_address_and_undo_goes_on(site: str, sheet: Page) -> None:
+    draw_fish(sheet, 2)
+    before = ink(sheet)
+    sheet.evaluate(
+        """() => {
+          navigator.canShare = undefined;
+          navigator.clipboard.writeText = () => Promise.reject(new Error("not allowed"));
+          document.execCommand = () => false;
+        }"""
+    )
+    sheet.click("#share")
+    expect(sheet.locator("#share")).to_have_text("Copy the address")
+    sheet.wait_for_url(f"{site}/draw#d=*")
+    sheet.click("#undo")
+    assert ink(sheet) < before
+    assert sheet.url == f"{site}/draw"
 
 
 def test_a_drawing_outlasts_a_reload_of_its_tab(sheet: Page) -> None:

@@ -30,7 +30,7 @@ export async function share(strokes, name, button) {
   }
   const words = button.querySelector("span");
   const copied = await copy(data.text);
-  if (!copied) location.hash = new URL(data.text).hash;
+  if (!copied) history.replaceState(history.state, "", data.text); // A new hash would open the drawing anew.
   const before = "Share";
   words.textContent = copied ? "Link copied" : "Copy the address";
   announce(words.textContent);

@@ -84,3 +84,8 @@ export function linked() {
   const text = location.hash.slice(1);
   return text.startsWith(KEY) ? decode(text.slice(KEY.length)) : null;
 }
+
+/** The drawing has changed: the page's address shows another one no more. */
+export function unlink() {
+  if (location.hash.startsWith(`#${KEY}`)) history.replaceState(history.state, "", location.pathname + location.search);
+}

@@ -4,7 +4,7 @@ import { Bars } from "./bars.js";
 import { Guesses } from "./guesses.js";
 import { History } from "./history.js";
 import { save, share } from "./keep.js";
-import { decode, encode, linked } from "./link.js";
+import { decode, encode, linked, unlink } from "./link.js";
 import { Paper } from "./paper.js";
 import { keyboard } from "./pen.js";
 import { follow } from "./pointer.js";
@@ -62,7 +62,9 @@ function kept() {
   }
 }
 
+/** The drawing was changed by hand. */
 function finished() {
+  unlink();
   keep();
   refresh();
 }
@@ -158,7 +160,8 @@ document.addEventListener("keydown", (event) => {
 
 function open(strokes) {
   drawn.begin(strokes);
-  finished();
+  keep();
+  refresh();
 }
 
 window.addEventListener("hashchange", () => {
