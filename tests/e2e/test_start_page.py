@@ -5,7 +5,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e import photos
 from tests.e2e.steps import done, downloaded, send
@@ -39,6 +39,25 @@ def test_a_pasted_photo_is_sent(site: str, visit: Visit, tmp_path: Path) -> None
     data = transfer(page, photos.photo(tmp_path))
     page.evaluate("data => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))", data)
     done(page)
+
+
+def test_a_photo_sent_before_the_page_is_all_there_goes_on(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    slow: list[Route] = []
+    page.route("**/samples/coffee.jpg", lambda route: slow.append(route))
+    page.route("**/", lambda route: route.continue_() if route.request.method == "GET" else None)
+    page.goto(site, wait_until="domcontentloaded")
+    data = transfer(page, photos.photo(tmp_path))
+    page.dispatch_event("body", "drop", {"dataTransfer": data})
+    expect(page.locator("#preview img")).to_be_visible()
+    slow[0].continue_()
+    page.wait_for_load_state("load")
+    page.evaluate("() => new Promise((resolve) => setTimeout(resolve))")  # `pageshow` comes right after `load`.
+    expect(page.locator("#preview img")).to_be_visible()
+    expect(page.locator("#drop")).to_have_class("drop busy")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(page.locator("#preview img")).to_have_count(0)
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_sample_is_one_click(site: str, visit: Visit) -> None:

@@ -82,5 +82,8 @@ window.addEventListener("drop", (event) => {
   drop.classList.remove("over");
   send(event.dataTransfer.files);
 });
-// Back from a run: the page may come out of the browser's memory as it was left.
-window.addEventListener("pageshow", rest);
+// Back from a run: the page may come out of the browser's memory as it was left, or be built anew with the file chosen.
+// An upload that has begun before the page was all there goes on.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted || !drop.classList.contains("busy")) rest();
+});
