@@ -5,11 +5,14 @@ import io
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from werkzeug.test import TestResponse
 
 from app.intake.address import Guard
 from app.settings import Settings
+from app.store.errors import StoreUnavailable
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 from tests.unit.photos import jpeg
@@ -98,6 +101,37 @@ def test_too_many_form_files_are_refused(settings: Settings) -> None:
     files = [(io.BytesIO(PHOTO), f"{n}.jpg") for n in range(3)]
     assert "At most 2" in sent(small, 400, data={"file": files})["detail"]
     small.close()
+
+
+def test_several_photos_that_find_no_room_are_503_and_may_be_sent_again_with_the_same_key(settings: Settings) -> None:
+    small = Service(settings, queue_max=3)
+
+    def send() -> TestResponse:
+        files = [(io.BytesIO(jpeg(50 + n, 40)), f"{n}.jpg") for n in range(2)]
+        form = {"file": files, "analyses": "objects,labels"}
+        return small.client.post("/api/v1/runs", data=form, headers={"Idempotency-Key": "k1"})
+
+    for width in (60, 61):
+        small.add(jpeg(width, 40))
+    answer = send()
+    assert (answer.status_code, answer.json["code"]) == (503, "queue-full")  # type: ignore[index]
+    assert int(answer.headers["Retry-After"]) > 0
+    small.answer()
+    batch = send().json
+    assert batch is not None
+    assert [run["name"] for run in batch["runs"]] == ["0.jpg"]
+    assert [file["name"] for file in batch["refused"]] == ["1.jpg"]
+    small.close()
+
+
+def test_several_photos_that_the_store_cannot_take_are_503(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(service.services.store, "add_run", Mock(side_effect=StoreUnavailable("The disk is full.")))
+    files = [(io.BytesIO(jpeg(50 + n, 40)), f"{n}.jpg") for n in range(2)]
+    answer = service.client.post("/api/v1/runs", data={"file": files})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert [record.getMessage() for record in caplog.records] == ["The disk is full."]
 
 
 def test_a_photo_is_fetched_from_its_address(service: Service) -> None:

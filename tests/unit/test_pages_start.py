@@ -3,11 +3,17 @@
 import io
 import zipfile
 from collections.abc import Iterator
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from sqlalchemy import func, select
 
-from app.errors import BrokenPhoto, NoPhoto, NotAPhoto, QueueFull
+from app.errors import BrokenPhoto, NoPhoto, NotAPhoto, PublicError, QueueFull
+from app.intake import Photo
 from app.settings import Settings
+from app.store.errors import StoreUnavailable
+from app.store.models import Batch
 from app.vision.results import ModelCard
 from app.web.pages import uploads
 from app.web.pages.uploads import NAMED
@@ -141,6 +147,57 @@ def test_beyond_the_largest_batch_photos_are_refused_one_by_one(visitor: Visitor
     refused = service.services.store.get_batch(id).refused
     assert [entry["name"] for entry in refused] == ["4.jpg", "5.jpg"]
     assert "At most 4" in refused[0]["message"]
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_several_photos_for_which_the_queue_has_no_room_are_told_so_and_make_no_batch(
+    visitor: Visitor, service: Service, accept: str
+) -> None:
+    for width in range(9):
+        service.add(jpeg(100 + width))
+    photos = [(jpeg(64), "a.jpg"), (jpeg(65), "b.jpg")]
+    answer = visitor.send(*photos, accept=accept, analyses=["objects", "faces"])
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert QueueFull.message in answer.text
+    assert batches(service) == 0
+    assert visitor.send(*photos).status_code == 303  # of one analysis each, the first has room
+    assert batches(service) == 1
+
+
+def test_several_photos_that_the_queue_or_the_store_cannot_take_are_told_so_and_make_no_batch(
+    visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors: list[PublicError] = [QueueFull(headers={"Retry-After": "7"}), StoreUnavailable("The disk is full.")]
+    monkeypatch.setattr(service.services.store, "add_run", Mock(side_effect=errors))
+    answer = visitor.send((jpeg(64), "a.jpg"), (jpeg(65), "b.jpg"))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert batches(service) == 0
+    assert [record.getMessage() for record in caplog.records] == ["The disk is full."]
+
+
+def test_a_batch_whose_store_fails_in_between_keeps_what_was_taken_and_the_log_says_why(
+    visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = jpeg(64)
+    add_run = service.services.store.add_run
+
+    def add_first(photo: Photo, **options: Any) -> Any:
+        if photo.data != first:
+            raise StoreUnavailable("The disk is full.")
+        return add_run(photo, **options)
+
+    monkeypatch.setattr(service.services.store, "add_run", add_first)
+    answer = visitor.send((first, "a.jpg"), (jpeg(65), "b.jpg"), (jpeg(66), "c.jpg"))
+    assert answer.status_code == 303
+    assert [record.getMessage() for record in caplog.records] == ["The disk is full."]
+    batch = service.services.store.get_batch(answer.location.removeprefix("/batches/"))
+    assert [file["name"] for file in batch.refused] == ["b.jpg", "c.jpg"]
+    assert "disk" not in batch.refused[0]["message"]
+
+
+def batches(service: Service) -> int:
+    with service.services.store.session() as session:
+        return session.scalar(select(func.count()).select_from(Batch)) or 0
 
 
 def zipped(*files: tuple[str, bytes]) -> bytes:

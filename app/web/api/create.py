@@ -21,6 +21,7 @@ from app.web.api.serialise import absolute, full, summary
 from app.web.api.sources import Source, check_webhook, read_request
 from app.web.api.waiting import wait_until_finished
 from app.web.keys import caller, owner
+from app.web.refused import Refused
 
 DEFAULT_ANALYSES = ("objects",)
 LOCATION = header("Address of the run, or of the batch.")
@@ -72,16 +73,16 @@ def _make(held: Services, sources: Sequence[Source], wanted: dict[str, Any], mad
     if len(sources) > held.settings.batch_max:
         raise BadRequest(f"At most {held.settings.batch_max} photos can be sent at once.")
     held.jobs.identities(wanted["analyses"])
-    held.jobs.check_room(1)
+    held.jobs.check_room(len(wanted["analyses"]))
     batch = held.store.add_batch(made_for, retention_days=held.settings.retention_days)
-    refused = []
+    refused = Refused()
     for source in sources:
         try:
             photo, name = _photo(held, source)
             submit(held, photo, name=name, owner=made_for, batch_id=batch.id, **wanted)
         except PublicError as error:
-            refused.append((photo_name(source.name), error.message))
-    held.store.refuse(batch.id, refused)
+            refused.add(photo_name(source.name), error)
+    refused.settle(batch, len(sources) - refused.count)
     return batch.id
 
 

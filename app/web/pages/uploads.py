@@ -1,7 +1,6 @@
 """What a visitor sent: one photo, or several and ZIPs, read one at a time."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from flask import request
 from werkzeug.datastructures import FileStorage
@@ -14,6 +13,7 @@ from app.jobs.submit import submit
 from app.store.models import Batch, Run
 from app.web import services
 from app.web.received import file_bytes
+from app.web.refused import Refused
 from app.web.security import owner
 
 DEFAULT_ANALYSES = ("objects",)
@@ -30,7 +30,8 @@ def take() -> Run | Batch:
     """Submit what the request's form holds: one photo becomes a run; several, or a ZIP, become a batch.
 
     Raises:
-        NoPhoto: the form holds no file. Whatever reading or submitting a single photo raises.
+        NoPhoto: the form holds no file. Whatever reading or submitting a single photo raises; of several, what a
+        service that can take none of them raises.
     """
     files = [file for _, several in request.files.lists() for file in several if file.filename]
     if not files:
@@ -49,12 +50,12 @@ def take_photo(data: bytes, name: str, batch: Batch | None = None) -> Run:
 
 
 def _take_batch(files: Sequence[FileStorage]) -> Batch:
-    """A batch of all photos that can be read; the other files are noted in it, as `_Refused` tells of them."""
+    """A batch of all photos that can be read; the other files are noted in it, as `Refused` tells of them."""
     held = services()
     held.jobs.identities(chosen_analyses())
-    held.jobs.check_room(1)
+    held.jobs.check_room(len(chosen_analyses()))
     batch = held.store.add_batch(owner(), retention_days=held.settings.retention_days)
-    taken, refused = 0, _Refused()
+    taken, refused = 0, Refused(NAMED)
     for file in files:
         for entry in _entries(file, taken, refused):
             try:
@@ -63,30 +64,12 @@ def _take_batch(files: Sequence[FileStorage]) -> Batch:
                 take_photo(entry.data, entry.name, batch)
                 taken += 1
             except PublicError as error:
-                refused.add(entry.name, error.message)
-    held.store.refuse(batch.id, refused.told())
+                refused.add(entry.name, error)
+    refused.settle(batch, taken)
     return batch
 
 
-@dataclass
-class _Refused:
-    """The files of a batch that are not taken: the first of them by name, each with why; of the others how many."""
-
-    named: list[tuple[str, str]] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, name: str, why: str) -> None:
-        self.count += 1
-        if self.count <= NAMED:
-            self.named.append((name, why))
-
-    def told(self) -> list[tuple[str, str]]:
-        more = self.count - len(self.named)
-        last = (f"and {more:,} more file{'s' if more > 1 else ''}", "Send photos alone, and fewer at a time.")
-        return [*self.named, last] if more else self.named
-
-
-def _entries(file: FileStorage, taken: int, refused: _Refused) -> Iterator[Entry]:
+def _entries(file: FileStorage, taken: int, refused: Refused) -> Iterator[Entry]:
     """What a file of the form holds. Once there are enough photos, or far too much else, it is not even opened."""
     settings, name = services().settings, photo_name(file.filename)
     try:
