@@ -143,6 +143,26 @@ def test_a_batch_of_nothing_readable_says_what_works(visitor: Visitor) -> None:
     assert "2.txt" in page
 
 
+def test_a_batch_of_which_nothing_was_taken_for_other_reasons_does_not_call_it_unreadable(
+    settings: Settings,
+) -> None:
+    small = Service(settings, max_megapixels=0.001)
+    visitor = Visitor(small)
+    page = visitor.get(visitor.send((jpeg(65), "1.jpg"), (jpeg(66), "2.jpg")).location).text
+    assert "None of these files was taken" in page
+    assert "a photo we can read" not in page
+    small.close()
+
+
+def test_a_batch_without_any_file_says_that_there_are_no_photos(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((jpeg(65), "1.jpg"), (jpeg(66), "2.jpg")).location
+    for run in service.services.store.batch_runs(address.removeprefix("/batches/")):
+        visitor.post(f"/runs/{run.id}/delete", page=f"/runs/{run.id}")
+    page = visitor.get(address).text
+    assert "There are no photos here" in page
+    assert "a photo we can read" not in page
+
+
 def test_only_the_owner_can_delete_a_batch_and_then_all_of_it_is_gone(visitor: Visitor, service: Service) -> None:
     address = send(visitor)
     service.answer()

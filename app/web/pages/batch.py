@@ -9,7 +9,7 @@ from typing import IO, Any
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
 
-from app.errors import Forbidden, NotReady
+from app.errors import BrokenPhoto, Forbidden, NotAPhoto, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
 from app.vision.export.files import safe_name
@@ -25,6 +25,8 @@ from app.web.security import is_owner
 pages = Blueprint("batch", __name__, url_prefix="/batches/<batch_id>")
 # A ZIP grows beyond this on disk, not in memory.
 SPOOL = 16 * 1024 * 1024
+# What is said of files that no other size, number or moment would make readable.
+UNREADABLE = (NotAPhoto.message, BrokenPhoto.message)
 
 
 @pages.get("")
@@ -43,6 +45,7 @@ def page(batch_id: str) -> ResponseReturnValue:
         formats=FORMATS,
         mine=is_owner(batch.owner),
         thumbnail=THUMBNAIL,
+        unreadable=all(file["message"] in UNREADABLE for file in batch.refused),
     )
 
 
