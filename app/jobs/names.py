@@ -5,8 +5,7 @@ TASK = "app.jobs.tasks.analyse"
 ANALYZERS = ("objects", "faces", "labels")
 
 # Keys in Redis, beside RQ's own.
-CARDS = "detector:cards"  # hash: analyzer -> ModelCard as JSON, as last announced
-MISSING = "detector:missing"  # hash: analyzer -> the one step that adds it
+OFFER = "detector:offer"  # hash: analyzer -> ModelCard, or the one step that adds it, as JSON; as last announced
 SECONDS = "detector:seconds"  # hash: analyzer -> moving average of its service time
 ALIVE = "detector:alive:"  # + worker name -> {"ready": bool, "job": analysis id or null}, expiring
 WORKERS = "detector:workers"  # set: names of the workers that may live, so that nobody searches all keys for them

@@ -38,23 +38,28 @@ class Jobs:
 
     def announce(self, cards: Iterable[ModelCard], missing: Mapping[str, str]) -> None:
         """Say which analyses the workers serve, and what would add the missing ones. Outlives the worker."""
+        offer = {**missing, **{card.analyzer: card.to_dict() for card in cards}}
         with self.redis.pipeline() as pipe:
-            pipe.delete(names.CARDS, names.MISSING)
-            for card in cards:
-                pipe.hset(names.CARDS, card.analyzer, json.dumps(card.to_dict()))
-            for name, step in missing.items():
-                pipe.hset(names.MISSING, name, step)
+            pipe.delete(names.OFFER)
+            for name, what in offer.items():
+                pipe.hset(names.OFFER, name, json.dumps(what))
             pipe.execute()
+
+    def announced(self) -> bool:
+        """Whether what was announced is still there: Redis may have lost its data, or evicted this part."""
+        return bool(self.redis.exists(names.OFFER))
 
     def cards(self) -> dict[str, ModelCard]:
         """What was announced last, by analyzer."""
-        stored = cast(dict[bytes, bytes], self.redis.hgetall(names.CARDS))
-        return {name.decode(): ModelCard.from_dict(json.loads(card)) for name, card in stored.items()}
+        return {name: ModelCard.from_dict(what) for name, what in self._offer().items() if isinstance(what, dict)}
 
     def missing(self) -> dict[str, str]:
         """Analyses that no worker serves, each with the one step that adds it."""
-        stored = cast(dict[bytes, bytes], self.redis.hgetall(names.MISSING))
-        return {name.decode(): step.decode() for name, step in stored.items()}
+        return {name: what for name, what in self._offer().items() if isinstance(what, str)}
+
+    def _offer(self) -> dict[str, dict[str, Any] | str]:
+        stored = cast(dict[bytes, bytes], self.redis.hgetall(names.OFFER))
+        return {name.decode(): json.loads(what) for name, what in stored.items()}
 
     def identities(self, analyses: Sequence[str]) -> dict[str, str]:
         """The model identity that will answer each analysis.

@@ -47,7 +47,8 @@ class Child:
     ready: bool = False
     job: str | None = None
     since: float = 0.0
-    offer: dict[str, Any] | None = None  # what it can do, until that is announced
+    offer: dict[str, Any] | None = None  # what it can do, once it has said so
+    announced: bool = False
 
     def listen(self, pipe: IO[str]) -> None:
         """Follow the child's lines until its end. Runs in a thread of its own."""
@@ -138,15 +139,21 @@ class Supervisor:
                 take_back(store, jobs, analysis_id)
             self._lost.pop(0)
         for child in self._children:
-            if child.offer is not None:
-                cards = [ModelCard.from_dict(card) for card in child.offer["cards"]]
-                jobs.announce(cards, child.offer["missing"])
-                child.offer, self._beaten = None, 0.0
-                log.info("announced: %s", ", ".join(card.analyzer for card in cards) or "nothing")
+            if child.offer is not None and not child.announced:
+                self._announce(child.offer)
+                child.announced, self._beaten = True, 0.0
         if time.monotonic() - self._beaten >= names.HEARTBEAT:
             for child in self._children:
                 jobs.beat(child.name, child.ready, child.job)
+            offer = next((child.offer for child in self._children if child.offer is not None), None)
+            if offer is not None and not jobs.announced():
+                self._announce(offer)
             self._beaten = time.monotonic()
+
+    def _announce(self, offer: dict[str, Any]) -> None:
+        cards = [ModelCard.from_dict(card) for card in offer["cards"]]
+        self._services.jobs.announce(cards, offer["missing"])
+        log.info("announced: %s", ", ".join(card.analyzer for card in cards) or "nothing")
 
     def _end_children(self) -> None:
         for child in self._children:
