@@ -57,6 +57,21 @@ def test_a_photo_dropped_on_the_board_becomes_a_card_that_fills_in_and_can_be_re
     expect(page.locator("[data-card]")).to_have_count(0)
 
 
+def test_photos_dropped_while_others_are_sent_are_sent_after_them(site: str, visit: Visit) -> None:
+    page = visit(f"{site}/board")
+    held: list[Route] = []
+    page.route("**/board", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    with page.expect_request("**/board"):
+        page.evaluate(DROP, ["main", base64.b64encode(jpeg(120, 90)).decode()])
+    page.evaluate(DROP, ["main", base64.b64encode(jpeg(90, 120)).decode()])
+    expect(page.locator(".pick b")).to_have_text("Sending…")
+    with page.expect_request(lambda request: request.method == "POST"):
+        held[0].continue_()
+    assert page.locator("[data-card]").count() == 0
+    held[1].continue_()
+    expect(page.locator("[data-card]")).to_have_count(2)
+
+
 def test_what_is_no_photo_is_told_on_the_board(site: str, visit: Visit) -> None:
     page = visit(f"{site}/board", allow="415")
     page.route("**/board", lambda route: route.fulfill(status=415, json={"error": "This file is not a photo."}))
@@ -69,7 +84,11 @@ def test_what_is_no_photo_is_told_on_the_board(site: str, visit: Visit) -> None:
 def test_the_board_works_without_scripts(site: str, visit: Visit) -> None:
     page = visit(f"{site}/board", java_script_enabled=False)
     photo = {"name": "plain.jpg", "mimeType": "image/jpeg", "buffer": jpeg(320, 240)}
+    expect(page.locator("input[type=file]")).to_have_css("opacity", "1")
     page.set_input_files("input[type=file]", [photo])  # type: ignore[list-item]
     page.get_by_role("button", name="Add to the board").click()
     expect(page.locator("[data-card]")).to_have_count(1)
+    again = page.get_by_role("link", name="Look again")
+    while again.count():
+        again.click()
     expect(page.locator("[data-card][data-state=done]")).to_have_count(1)

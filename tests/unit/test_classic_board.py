@@ -41,14 +41,21 @@ def test_added_photos_wait_as_cards_and_then_show_what_was_found(service: Servic
     add(service, PHOTO, jpeg(50, 40))
     assert len(cards(board(service))) == 2
     assert board(service).count("data-waiting") == 2
-    assert 'http-equiv="refresh"' in board(service)
+    assert "not ready yet" in board(service)
     service.answer()
     page = board(service)
     assert "data-waiting" not in page
-    assert 'http-equiv="refresh"' not in page
+    assert "not ready yet" not in page
     for card in cards(page):
         assert "car" in card
         assert "98\u00a0%" in card
+
+
+def test_the_board_is_never_loaded_anew_by_itself_for_that_would_lose_a_chosen_file(service: Service) -> None:
+    add(service, PHOTO)
+    page = board(service)
+    assert "data-waiting" in page
+    assert 'http-equiv="refresh"' not in page
 
 
 def test_a_card_lists_objects_of_at_least_70_percent_and_counts_the_rest(service: Service) -> None:

@@ -41,6 +41,15 @@ def test_a_waiting_run_says_its_place_and_refreshes_without_scripts(visitor: Vis
     assert f'width="{SIZE[1]}" height="{SIZE[0]}"' in page
 
 
+def test_a_waiting_photo_can_be_deleted_without_scripts_though_the_page_refreshes(visitor: Visitor) -> None:
+    address = visitor.send((PHOTO, "street.jpg")).location
+    waiting, done = visitor.get(address).text, visitor.get(visitor.run(jpeg(50, 40))).text
+    assert '<details class="sure js-only">' in waiting
+    assert re.search(r'<noscript><div class="sure">\s*<form method="post" action="[^"]+/delete"', waiting)
+    assert '<details class="sure">' in done
+    assert done.count("/delete") == 1
+
+
 def test_the_status_follows_the_run(visitor: Visitor, service: Service) -> None:
     address = visitor.send((PHOTO, "street.jpg")).location
     waiting = visitor.get(f"{address}/status").json

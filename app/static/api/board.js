@@ -5,9 +5,15 @@ const ASK_AGAIN = 1000; // milliseconds
 const form = document.querySelector("#add");
 const board = document.querySelector("#board");
 
+const queue = [];
+let leaving = false;
+
 if (form) {
   const input = form.querySelector("input[type=file]");
-  input.addEventListener("change", () => input.files.length && send(input.files));
+  input.addEventListener("change", () => {
+    add(input.files);
+    form.reset();
+  });
   addEventListener("dragover", (event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
@@ -18,33 +24,50 @@ if (form) {
     if (!event.dataTransfer?.files.length) return;
     event.preventDefault();
     document.body.classList.remove("over");
-    send(event.dataTransfer.files);
+    add(event.dataTransfer.files);
   });
-  addEventListener("paste", (event) => event.clipboardData?.files.length && send(event.clipboardData.files));
+  addEventListener("paste", (event) => event.clipboardData && add(event.clipboardData.files));
 }
 
-async function send(files) {
-  const pick = form.querySelector(".pick");
+/** Sends photos, after those that are on their way; with the last of them the page is loaded anew. */
+async function add(files) {
+  if (!files.length || queue.push([...files]) > 1) return;
+  if (leaving) stop(); // The new page would break the sending off.
   const problem = form.querySelector("#problem");
-  const words = pick.querySelector("b");
+  const wrong = new Set();
+  let address = "";
+  problem.hidden = true;
+  for (; queue.length; queue.shift()) {
+    tell(queue[0].length > 1 ? `Sending ${queue[0].length} photos…` : "Sending…", true);
+    try {
+      address = await send(queue[0]);
+    } catch (error) {
+      wrong.add(error instanceof TypeError ? "The server cannot be reached. Please try again." : error.message);
+    }
+  }
+  leaving = !wrong.size;
+  if (leaving) return location.assign(address);
+  if (address) wrong.add("The other photos are on the board: reload this page to see them.");
+  problem.textContent = [...wrong].join(" ");
+  problem.hidden = false;
+  tell("Add photos", false);
+}
+
+function tell(words, busy) {
+  const pick = form.querySelector(".pick");
+  pick.classList.toggle("busy", busy);
+  pick.querySelector("b").textContent = words;
+}
+
+/** Resolves to where the photos are seen. */
+async function send(files) {
   const body = new FormData();
   body.append("csrf_token", form.elements.csrf_token.value);
   for (const file of files) body.append("photo", file, file.name || "photo.png");
-  problem.hidden = true;
-  pick.classList.add("busy");
-  words.textContent = files.length > 1 ? `Sending ${files.length} photos…` : "Sending…";
-  try {
-    const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.error);
-    location.assign(told.location);
-  } catch (error) {
-    problem.textContent = error instanceof TypeError ? "The server cannot be reached. Please try again." : error.message;
-    problem.hidden = false;
-    pick.classList.remove("busy");
-    words.textContent = "Add photos";
-    form.reset();
-  }
+  const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+  const told = await answer.json();
+  if (!answer.ok) throw new Error(told.error);
+  return told.location;
 }
 
 async function renew(card) {
