@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from app.settings import Settings
+from app.store.models import Run
 from app.web.pages import history
 from tests.unit.api_service import SIZE, Service, running
 from tests.unit.photos import jpeg
@@ -59,6 +61,38 @@ def test_dates_narrow_the_list_both_days_included(visitor: Visitor) -> None:
     yesterday = today - timedelta(days=1)
     assert names(visitor.get(f"/runs?from={today}&to={today}").text) == ["today.jpg"]
     assert names(visitor.get(f"/runs?to={yesterday}").text) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("from=2026-03-02&to=2026-03-02", []),
+        ("from=2026-03-01&to=2026-03-01", ["late.jpg"]),
+        ("from=2026-03-02&from_offset=60&to=2026-03-02&to_offset=60", ["late.jpg"]),
+        ("from=2026-03-01&from_offset=60&to=2026-03-01&to_offset=60", []),
+        ("from=2026-03-01&from_offset=-300&to=2026-03-01&to_offset=-300", ["late.jpg"]),
+        ("to=2026-03-01&to_offset=30", ["late.jpg"]),
+        ("to=2026-03-01&to_offset=31", []),
+    ],
+)
+def test_days_are_those_of_the_visitors_clock(visitor: Visitor, service: Service, query: str, found: list[str]) -> None:
+    visitor.run(name="late.jpg")
+    with service.services.store.session() as session:
+        session.execute(update(Run).values(created_at=datetime(2026, 3, 1, 23, 29, 59, tzinfo=UTC)))
+    assert names(visitor.get(f"/runs?{query}").text) == found
+
+
+@pytest.mark.parametrize("offset", ["1441", "-1441", "1.5", "an hour", "--1", "9" * 400])
+def test_an_offset_that_no_clock_has_is_refused_in_plain_words(visitor: Visitor, offset: str) -> None:
+    answer = visitor.get(f"/runs?from=2026-03-01&from_offset={offset}")
+    assert answer.status_code == 400
+    assert "minutes ahead of UTC" in answer.text
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_first_and_the_last_day_of_all_can_be_asked_for_or_are_refused(visitor: Visitor, day: str) -> None:
+    query = f"from={day}&from_offset=840&to={day}&to_offset=-720"
+    assert visitor.get(f"/runs?{query}").status_code == 400
 
 
 def test_a_date_that_is_none_is_refused_in_plain_words(visitor: Visitor) -> None:

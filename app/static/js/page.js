@@ -1,10 +1,9 @@
 // What every page does: times as the visitor's own, menus that close when one looks elsewhere.
 
-const MOMENT = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+import { localDays, localise } from "./times.js";
 
-for (const time of document.querySelectorAll(".tile time")) {
-  time.textContent = MOMENT.format(new Date(time.dateTime));
-}
+localise(document);
+for (const form of document.querySelectorAll("form.filter")) localDays(form);
 
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("[data-menu][open]")) {

@@ -1,6 +1,7 @@
 // Waits for a run: asks now and then, says where it is, and puts the result in place when it is there.
 
 import { announce } from "./announce.js";
+import { localise } from "./times.js";
 
 const SOONEST_MS = 60;
 const LATEST_MS = 2000;
@@ -66,6 +67,7 @@ async function fetchPage() {
     old.setAttribute("aria-label", fresh.getAttribute("aria-label") ?? "");
     if (!fresh.hasAttribute("aria-label")) old.removeAttribute("aria-label");
     old.replaceChildren(...fresh.childNodes);
+    localise(old);
   }
   document.getElementById("photo").alt = page.getElementById("photo").alt;
   document.getElementById("run").dataset.state = now.dataset.state;

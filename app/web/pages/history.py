@@ -1,5 +1,6 @@
 """A visitor's own runs, newest first."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint, render_template, request
@@ -13,21 +14,27 @@ from app.web.security import owner
 pages = Blueprint("history", __name__)
 PAGE = 24
 THUMBNAIL = 480
+# Minutes by which no clock on Earth is further from UTC.
+FURTHEST = 24 * 60
 
 
 @pages.get("/runs")
 def page() -> ResponseReturnValue:
-    """Thumbnails of the visitor's runs; `class`, `from` and `to` narrow them, `cursor` leads to older ones."""
+    """Thumbnails of the visitor's runs; `class`, `from` and `to` narrow them, `cursor` leads to older ones.
+
+    Days are UTC's, or those of a clock that is `from_offset` and `to_offset` minutes ahead where they begin and end.
+    """
     store = services().store
     visitor = owner()
-    asked = {name: request.args.get(name, "").strip() for name in ("class", "from", "to")}
+    names = ("class", "from", "from_offset", "to", "to_offset")
+    asked = {name: request.args.get(name, "").strip() for name in names}
     found = store.history(
         visitor,
         cursor=request.args.get("cursor") or None,
         limit=PAGE,
         class_name=asked["class"] or None,
-        since=_date(asked["from"]),
-        until=_date(asked["to"], timedelta(days=1)),
+        since=_midnight(asked["from"], asked["from_offset"]),
+        until=_midnight(asked["to"], asked["to_offset"], timedelta(days=1)),
     )
     given = {name: value for name, value in asked.items() if value}
     return render_template(
@@ -44,11 +51,19 @@ def page() -> ResponseReturnValue:
     )
 
 
-def _date(text: str, plus: timedelta = timedelta()) -> datetime | None:
-    """The beginning of a day in UTC, from a date field. Raises BadRequest."""
-    if not text:
+def _midnight(day: str, offset: str, plus: timedelta = timedelta()) -> datetime | None:
+    """The beginning of a day, from a date field, on a clock so many minutes ahead of UTC. Raises BadRequest."""
+    if not day:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + plus
+        return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + plus - _ahead(offset)
     except (ValueError, OverflowError) as error:
         raise BadRequest("This is not a date. Dates look like 2026-11-21.") from error
+
+
+def _ahead(offset: str) -> timedelta:
+    if not offset:
+        return timedelta()
+    if not re.fullmatch(r"-?\d{1,4}", offset, re.ASCII) or abs(int(offset)) > FURTHEST:
+        raise BadRequest("An offset is a number of minutes ahead of UTC, such as 60 or -300.")
+    return timedelta(minutes=int(offset))

@@ -1,0 +1,34 @@
+// Times as the visitor's own, in the words of the server's pages/words.py, which knows only UTC.
+
+import { NBSP } from "./words.js";
+
+const MONTH = new Intl.DateTimeFormat("en-US", { month: "short" });
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+/** `28 Nov`, with the year where it is not this one. */
+export function day(date, now = new Date()) {
+  const year = date.getFullYear();
+  return `${date.getDate()}${NBSP}${MONTH.format(date)}${year === now.getFullYear() ? "" : NBSP + year}`;
+}
+
+/** `28 Nov, 14:05`. */
+export function moment(date) {
+  return `${day(date)}, ${CLOCK.format(date)}`;
+}
+
+/** Rewrites the times of a page: moments in tiles, days in the lines under headings. */
+export function localise(root) {
+  for (const time of root.querySelectorAll(".tile time")) time.textContent = moment(new Date(time.dateTime));
+  for (const time of root.querySelectorAll(".meta time")) time.textContent = day(new Date(time.dateTime));
+}
+
+/** Sends, with each day that a form asks for, how many minutes the visitor's clock is ahead of UTC where it begins. */
+export function localDays(form) {
+  form.addEventListener("formdata", ({ formData }) => {
+    for (const [name, later] of [["from", 0], ["to", 1]]) {
+      const begin = new Date(`${formData.get(name)}T00:00`);
+      begin.setDate(begin.getDate() + later); // The last day ends where the next one begins.
+      if (formData.get(name)) formData.set(`${name}_offset`, String(-Math.round(begin.getTimezoneOffset())));
+    }
+  });
+}
