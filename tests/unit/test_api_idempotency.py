@@ -1,10 +1,17 @@
 """Idempotency-Key: a repeated request makes no second run."""
 
+import io
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
+from app.jobs.submit import submit
 from app.settings import Settings
+from app.store.models import Run
+from app.web.api import create
 from app.web.api.idempotency import CLAIMED, KEPT, KeyInUse, claim, fingerprint
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
@@ -89,12 +96,66 @@ def test_a_claim_ends_by_itself_and_an_answer_is_kept_for_a_day(service: Service
     assert CLAIMED < service.redis.ttl(name) <= KEPT  # type: ignore[operator]
 
 
-def test_a_repeated_batch_is_the_same_batch(service: Service) -> None:
-    import io
+def test_a_claim_is_renewed_before_every_photo_of_a_batch(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    redis, left = service.redis, []
 
-    ids = set()
-    for _ in range(2):
-        form = {"file": [(io.BytesIO(PHOTO), "a.jpg"), (io.BytesIO(jpeg(50, 40)), "b.jpg")]}
-        answer = service.client.post("/api/v1/runs", data=form, headers={"Idempotency-Key": "k1"})
-        ids.add(answer.json["id"])  # type: ignore[index]
-    assert len(ids) == 1
+    def slow(*arguments: Any, **options: Any) -> Run:
+        (name,) = redis.keys("idempotency:*")  # type: ignore[misc]
+        left.append(redis.ttl(name))
+        redis.expire(name, 5)
+        return submit(*arguments, **options)
+
+    monkeypatch.setattr(create, "submit", slow)
+    assert batch(service).status_code == 202
+    assert min(left) > 5  # type: ignore[type-var]
+    assert len(left) == 2
+
+
+def test_a_claim_that_ran_out_during_a_batch_is_taken_again_with_the_next_photo(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*arguments: Any, **options: Any) -> Run:
+        service.redis.flushall()
+        service.services.jobs.announce([found.card for found in service.found.values()], {})
+        return submit(*arguments, **options)
+
+    monkeypatch.setattr(create, "submit", slow)
+    assert batch(service).json == batch(service).json
+
+
+@pytest.mark.parametrize("first_ends", ["with an answer", "with an error"])
+def test_a_request_that_lost_its_claim_leaves_that_of_another_alone(service: Service, first_ends: str) -> None:
+    with ExitStack() as second:
+        with suppress(ZeroDivisionError), claim(service.redis, "v:me", "k1", "print") as first:
+            (name,) = service.redis.keys("idempotency:*")  # type: ignore[misc]
+            service.redis.delete(name)  # as when its time is over
+            other = second.enter_context(claim(service.redis, "v:me", "k1", "print"))
+            first.renew()
+            if first_ends == "with an error":
+                raise ZeroDivisionError
+            first.keep("run first")
+        with pytest.raises(KeyInUse), claim(service.redis, "v:me", "k1", "print"):
+            pass
+        other.keep("run other")
+    with claim(service.redis, "v:me", "k1", "print") as third:
+        assert third.made == "run other"
+
+
+def test_what_was_made_anew_takes_the_place_of_what_is_gone(service: Service) -> None:
+    for made in ("run first", "run second"):
+        with claim(service.redis, "v:me", "k1", "print") as known:
+            known.renew()
+            known.keep(made)
+    with claim(service.redis, "v:me", "k1", "print") as known:
+        assert known.made == "run second"
+
+
+def batch(service: Service) -> TestResponse:
+    form = {"file": [(io.BytesIO(PHOTO), "a.jpg"), (io.BytesIO(jpeg(50, 40)), "b.jpg")]}
+    return service.client.post("/api/v1/runs", data=form, headers={"Idempotency-Key": "k1"})
+
+
+def test_a_repeated_batch_is_the_same_batch(service: Service) -> None:
+    first, second = batch(service).json, batch(service).json
+    assert first is not None
+    assert first == second

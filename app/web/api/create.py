@@ -1,7 +1,7 @@
 """`POST /runs`: photos in."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Response, request, url_for
@@ -56,7 +56,7 @@ def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Respo
     with claim(held.jobs.redis, caller(), header.idempotency_key, print_) as known:
         made = _again(held, known.made) if known.made else None
         if made is None:
-            made = _make(held, sources, wanted, made_for)
+            made = _make(held, sources, wanted, made_for, known.renew)
             known.keep(_reference(made))
     if isinstance(made, str):
         return _batch(held, made)
@@ -65,8 +65,10 @@ def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Respo
     return _one(run, query, prefer if query.wait is None else None)
 
 
-def _make(held: Services, sources: Sequence[Source], wanted: dict[str, Any], made_for: str) -> Run | str:
-    """A run of the only photo; or a batch of several: its id."""
+def _make(
+    held: Services, sources: Sequence[Source], wanted: dict[str, Any], made_for: str, renew: Callable[[], None]
+) -> Run | str:
+    """A run of the only photo; or a batch of several: its id. renew: called before each of several."""
     if len(sources) == 1:
         photo, name = _photo(held, sources[0])
         return submit(held, photo, name=name, owner=made_for, **wanted)
@@ -77,6 +79,7 @@ def _make(held: Services, sources: Sequence[Source], wanted: dict[str, Any], mad
     batch = held.store.add_batch(made_for, retention_days=held.settings.retention_days)
     refused = Refused()
     for source in sources:
+        renew()
         try:
             photo, name = _photo(held, source)
             submit(held, photo, name=name, owner=made_for, batch_id=batch.id, **wanted)
