@@ -9,9 +9,10 @@ with Client("http://127.0.0.1:5000") as client:
     Path("out.jpg").write_bytes(client.image(run.id))
 """
 
-from app.client.client import ApiError, Client, ConnectionFailed, RunFailed
+from app.client.client import Client, ConnectionFailed, RunFailed
 from app.client.results import Detection, Face, Label, Run
 from app.client.webhooks import InvalidSignature, verify
+from app.client.wire import ApiError
 
 __all__ = [
     "ApiError",

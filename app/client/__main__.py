@@ -10,14 +10,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from tqdm import tqdm
 
 from app.client import ApiError, Client, ConnectionFailed, Run, RunFailed
+from app.client.wire import sendable
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
 FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
-_TROUBLE = (ApiError, ConnectionFailed, RunFailed, TimeoutError, OSError)
+_TROUBLE = (ApiError, ConnectionFailed, RunFailed, TimeoutError, OSError, UnicodeError)
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,10 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None) -
         for item, outcome in zip(items, outcomes, strict=True):
             bar.update()
             if isinstance(outcome, Run):
-                bar.write(_line(item, outcome, options.json), file=sys.stdout)
+                _say(bar, _line(item, outcome, options.json), sys.stdout)
             else:
                 failed += 1
-                bar.write(f"{item.source}: {outcome}", file=sys.stderr)
+                _say(bar, f"{item.source}: {outcome}", sys.stderr)
     return 1 if failed else 0
 
 
@@ -135,9 +137,15 @@ def _process(client: Client, item: Item, options: argparse.Namespace, single: bo
         return error
 
 
+def _say(bar: tqdm, line: str, file: TextIO) -> None:
+    """Write a line above the bar, with question marks for what the terminal or the file cannot show."""
+    encoding = file.encoding or "utf-8"
+    bar.write(line.encode(encoding, "replace").decode(encoding), file=file)
+
+
 def _line(item: Item, run: Run, as_json: bool) -> str:
     if as_json:
-        return json.dumps({"source": item.source, **run.data})
+        return json.dumps({"source": sendable(item.source), **run.data})
     parts = [f"{count} {name}" for name, count in Counter(found.name for found in run.objects).items()]
     parts += [f"{len(run.faces)} face{'s' if len(run.faces) > 1 else ''}"] if run.faces else []
     parts += [f"{label.name} {label.score:.0%}" for label in run.labels]

@@ -1,6 +1,5 @@
 """A thin client of the REST API, patient with a server that is busy or restarting."""
 
-import random
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -10,21 +9,11 @@ from typing import Any
 import httpx
 
 from app.client.results import Run
+from app.client.wire import asks_for_another_try, body_of, params, pause, refusal, sendable
 
-# Statuses that ask for another try; 409 only where the answer says when.
-_BUSY = (429, 503)
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 # Longest time that the server is asked to hold an answer.
 _HOLD = 30.0
 _POLL_FIRST, _POLL_LONGEST = 0.1, 2.0
-
-
-class ApiError(Exception):
-    """The server refused a request: its status, the problem's short code, and one plain sentence."""
-
-    def __init__(self, status: int, code: str, message: str):
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 class ConnectionFailed(Exception):
@@ -90,7 +79,7 @@ class Client:
         """
         begin = self._clock()
         hold = _HOLD if timeout is None else min(_HOLD, timeout)
-        run = self.submit(photo, hold=hold, **options)
+        run = self.submit(photo, hold=hold, timeout=timeout, **options)
         return self.wait(run, None if timeout is None else max(0.0, timeout - (self._clock() - begin)))
 
     def submit(
@@ -103,6 +92,7 @@ class Client:
         classes: Sequence[str] = (),
         webhook: str | None = None,
         hold: float = 0.0,
+        timeout: float | None = None,
     ) -> Run:
         """Send a photo: a file, bytes, or an http(s) address that the server fetches.
 
@@ -112,6 +102,7 @@ class Client:
             threshold, classes: what is shown of the result where a later request names nothing.
             webhook: address that gets the result when the run ends.
             hold: seconds that the server may hold its answer if the result comes within them.
+            timeout: seconds after which no further try is made.
 
         Raises:
             OSError: the file cannot be read. ApiError: the server refuses it. ConnectionFailed.
@@ -132,39 +123,39 @@ class Client:
         else:
             data = photo if isinstance(photo, bytes) else Path(photo).read_bytes()
             file_name = name or ("photo" if isinstance(photo, bytes) else Path(photo).name)
-            request |= {"files": {"file": (file_name, data)}, "data": given}
+            request |= {"files": {"file": (sendable(file_name), data)}, "data": given}
         request["headers"] = {"Idempotency-Key": str(uuid.uuid4())}
-        return Run.from_json(self._request("POST", "runs", **request).json())
+        return Run.from_json(self._json("POST", "runs", deadline=self._deadline(timeout), **request))
 
     def run(self, id: str, **options: Any) -> Run:
         """A run as it is now. options: threshold, classes, exclude, coordinates, masks, as the API takes them."""
-        return Run.from_json(self._request("GET", f"runs/{id}", params=_params(options)).json())
+        return Run.from_json(self._json("GET", f"runs/{id}", params=params(options)))
 
     def wait(self, run: Run, timeout: float | None = None) -> Run:
         """The run when it has its result. Raises RunFailed, TimeoutError, ApiError, ConnectionFailed."""
-        deadline, delay = None if timeout is None else self._clock() + timeout, _POLL_FIRST
+        deadline, delay = self._deadline(timeout), _POLL_FIRST
         while not run.finished:
             left = None if deadline is None else deadline - self._clock()
             if left is not None and left <= 0:
                 raise TimeoutError(f"The run {run.id} has no result yet.")
             self._sleep(delay if left is None else min(delay, left))
             delay = min(delay * 1.5, _POLL_LONGEST)
-            run = self.run(run.id)
+            run = Run.from_json(self._json("GET", f"runs/{run.id}", deadline=deadline))
         if run.state != "done":
             raise RunFailed(run)
         return run
 
     def image(self, id: str, **view: Any) -> bytes:
         """The annotated photo. view: threshold, classes, exclude, masks, boxes, labels, faces, max_size, format."""
-        return self._request("GET", f"runs/{id}/image", params=_params(view)).content
+        return self._request("GET", f"runs/{id}/image", params=params(view)).content
 
     def export(self, id: str, format: str, **view: Any) -> bytes:
         """The result in another tool's format, such as `coco`. view: threshold, classes, exclude."""
-        return self._request("GET", f"runs/{id}/export", params=_params({"format": format, **view})).content
+        return self._request("GET", f"runs/{id}/export", params=params({"format": format, **view})).content
 
     def cancel(self, id: str) -> Run:
         """End a run that has not ended."""
-        return Run.from_json(self._request("POST", f"runs/{id}/cancel").json())
+        return Run.from_json(self._json("POST", f"runs/{id}/cancel"))
 
     def delete(self, id: str) -> None:
         """Delete a run and what belongs to it."""
@@ -174,7 +165,7 @@ class Client:
         """The caller's runs, newest first. search: since, until, `**{"class": name}`, and limit, the size of a page."""
         cursor = None
         while True:
-            page = self._request("GET", "runs", params=_params({**search, "cursor": cursor})).json()
+            page = self._json("GET", "runs", params=params({**search, "cursor": cursor}))
             yield from map(Run.from_json, page["runs"])
             cursor = page["next"]
             if cursor is None:
@@ -182,59 +173,42 @@ class Client:
 
     def models(self) -> list[dict[str, Any]]:
         """The analyses that can be asked for, and who answers them."""
-        found: list[dict[str, Any]] = self._request("GET", "models").json()["models"]
+        found: list[dict[str, Any]] = self._json("GET", "models")["models"]
         return found
 
-    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request, made again while the server is busy or away. Raises ApiError, ConnectionFailed."""
-        for attempt in range(1, self._tries + 1):
-            last = attempt == self._tries
+    def _deadline(self, timeout: float | None) -> float | None:
+        """The clock's time in so many seconds."""
+        return None if timeout is None else self._clock() + timeout
+
+    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """The object that a request answers. Raises ApiError, also where it is none, and ConnectionFailed."""
+        return body_of(self._request(method, path, **options))
+
+    def _request(self, method: str, path: str, *, deadline: float | None = None, **options: Any) -> httpx.Response:
+        """One request, made again while the server is busy or away, and the deadline leaves time for another try.
+
+        Raises:
+            ApiError, ConnectionFailed: how the last try ended.
+        """
+        attempt = 1
+        while True:
             try:
                 response = self._http.request(method, path, **options)
             except httpx.TransportError as error:
-                if last:
+                seconds = self._pause(attempt, deadline)
+                if seconds is None:
                     raise ConnectionFailed(f"{self._http.base_url.host} cannot be reached: {error}") from error
-                self._sleep(_delay(attempt))
-                continue
-            if response.is_success:
-                return response
-            if last or not _asks_for_another_try(response):
-                break
-            self._sleep(_delay(attempt, response))
-        raise _error(response)
+            else:
+                if response.is_success:
+                    return response
+                seconds = self._pause(attempt, deadline, response) if asks_for_another_try(response) else None
+                if seconds is None:
+                    raise refusal(response)
+            self._sleep(seconds)
+            attempt += 1
 
-
-def _params(options: dict[str, Any]) -> dict[str, str]:
-    """Query parameters: lists joined by commas, flags as 1 and 0, None left out."""
-    texts = {}
-    for name, value in options.items():
-        if isinstance(value, bool):
-            texts[name] = "1" if value else "0"
-        elif isinstance(value, (list, tuple)):
-            texts[name] = ",".join(map(str, value))
-        elif value is not None:
-            texts[name] = str(value)
-    return texts
-
-
-def _asks_for_another_try(response: httpx.Response) -> bool:
-    return response.status_code in _BUSY or (response.status_code == 409 and "retry-after" in response.headers)
-
-
-def _delay(attempt: int, response: httpx.Response | None = None) -> float:
-    """Seconds before the next try: what the server asks for, else doubling, with a part left to chance."""
-    asked = response.headers.get("retry-after", "") if response is not None else ""
-    if asked.isdigit():
-        return min(float(asked), _LONGEST_DELAY)
-    return min(_FIRST_DELAY * 2 ** (attempt - 1), _LONGEST_DELAY) * random.uniform(0.75, 1.25)
-
-
-def _error(response: httpx.Response) -> ApiError:
-    try:
-        problem = response.json()
-    except ValueError:
-        problem = None
-    if not isinstance(problem, dict):
-        problem = {}
-    message = problem.get("detail") or f"The server answered with status {response.status_code}."
-    return ApiError(response.status_code, problem.get("code") or "", message)
+    def _pause(self, attempt: int, deadline: float | None, response: httpx.Response | None = None) -> float | None:
+        """Seconds before the next try; None where there is none, because tries or time would be over."""
+        seconds = pause(attempt, response)
+        late = deadline is not None and self._clock() + seconds > deadline
+        return None if late or attempt >= self._tries else seconds

@@ -1,7 +1,10 @@
 """The client and its command against a made-up server that answers in the API's shapes."""
 
+import io
 import itertools
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,6 +160,31 @@ def test_an_answer_that_is_no_problem_details_is_still_an_error() -> None:
         script.client().submit(PHOTO)
 
 
+@pytest.mark.parametrize("body", ["<h1>Sign in to this network</h1>", '["a list"]'])
+def test_an_answer_that_is_not_of_the_api_is_an_error_even_with_status_200(body: str) -> None:
+    with pytest.raises(ApiError, match="not the API's") as caught:
+        Script(httpx.Response(200, text=body)).client().detect(PHOTO)
+    assert caught.value.status == 200
+
+
+def test_no_try_begins_after_the_time_limit() -> None:
+    script = Script(*[problem(503, "Too many photos are waiting.", **{"Retry-After": "4"})] * 3)
+    with pytest.raises(ApiError, match="Too many photos are waiting"):
+        script.client().detect(PHOTO, timeout=10)
+    assert script.slept == [4, 4]
+    lost = Script(*[httpx.ConnectError("refused")] * 2)
+    with pytest.raises(ConnectionFailed):
+        lost.client().detect(PHOTO, timeout=1)
+    assert sum(lost.slept) <= 1
+
+
+def test_the_time_limit_counts_for_a_server_that_is_busy_while_the_run_waits() -> None:
+    script = Script(ok("queued"), otherwise=lambda request: problem(429, **{"Retry-After": "4"}))
+    with pytest.raises(ApiError):
+        script.client().detect(PHOTO, timeout=10)
+    assert sum(script.slept) <= 10
+
+
 def test_an_address_is_sent_as_json_for_the_server_to_fetch() -> None:
     script = Script(ok())
     script.client().submit("https://photos.example/a.jpg", threshold=0.3, analyses=["objects", "faces"])
@@ -284,6 +312,41 @@ def test_a_photo_that_fails_does_not_stop_the_others(folder: Path, capsys: pytes
     assert len(printed.out.splitlines()) == 2
     assert "a.png: This photo is damaged." in printed.err
     assert "missing.jpg: " in printed.err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_name_that_is_not_utf_8_is_sent_and_printed_with_a_question_mark(
+    tmp_path: Path, script: Script, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(PHOTO)
+    (tmp_path / "d.jpg").write_bytes(PHOTO)
+    out = tmp_path / "out"
+    assert main([str(tmp_path), "--out", str(out), *(["--json"] if as_json else [])], script.client()) == 0
+    assert any(b'filename="caf?.jpg"' in request.content for request in script.requests)
+    first, second = capsys.readouterr().out.splitlines()
+    if as_json:
+        assert json.loads(first)["source"] == f"{tmp_path}/caf?.jpg"
+    else:
+        assert first == f"{tmp_path}/caf?.jpg: 2 dog, 1 cat"
+    assert "d.jpg" in second
+    assert os.fsencode(next(out.glob("*caf*")).name) == b"detected_caf\xe9.jpg"
+
+
+def test_an_address_that_is_not_utf_8_does_not_stop_the_others(
+    folder: Path, script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([os.fsdecode(b"https://x.example/caf\xe9.jpg"), str(folder / "a.jpg")], script.client()) == 1
+    assert "a.jpg: 2 dog, 1 cat" in capsys.readouterr().out
+
+
+def test_what_the_terminal_cannot_show_is_a_question_mark(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ünï.jpg").write_bytes(PHOTO)
+    terminal = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(terminal, "ascii", write_through=True))
+    assert main([str(tmp_path / "ünï.jpg")], script.client()) == 0
+    assert terminal.getvalue().endswith(b"?n?.jpg: 2 dog, 1 cat\n")
 
 
 def test_nothing_to_send_and_a_file_for_several_are_wrong_use(folder: Path, script: Script) -> None:

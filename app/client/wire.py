@@ -1,0 +1,76 @@
+"""How the client writes requests and reads answers."""
+
+import random
+from typing import Any
+
+import httpx
+
+# Statuses that ask for another try; 409 only where the answer says when.
+_BUSY = (429, 503)
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+
+
+class ApiError(Exception):
+    """The server refused a request, or its answer is not the API's.
+
+    status: the answer's; code: the problem's short one, or empty; message: one plain sentence.
+    """
+
+    def __init__(self, status: int, code: str, message: str):
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def params(options: dict[str, Any]) -> dict[str, str]:
+    """Query parameters: lists joined by commas, flags as 1 and 0, None left out."""
+    texts = {}
+    for name, value in options.items():
+        if isinstance(value, bool):
+            texts[name] = "1" if value else "0"
+        elif isinstance(value, (list, tuple)):
+            texts[name] = ",".join(map(str, value))
+        elif value is not None:
+            texts[name] = str(value)
+    return texts
+
+
+def sendable(text: str) -> str:
+    """The text with a question mark for each byte of a file's name that is not UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def asks_for_another_try(response: httpx.Response) -> bool:
+    """Whether the same request may do better later."""
+    return response.status_code in _BUSY or (response.status_code == 409 and "retry-after" in response.headers)
+
+
+def pause(attempt: int, response: httpx.Response | None = None) -> float:
+    """Seconds before the next try: what the server asks for, else doubling, with a part left to chance."""
+    asked = response.headers.get("retry-after", "") if response is not None else ""
+    if asked.isdigit():
+        return min(float(asked), _LONGEST_DELAY)
+    return min(_FIRST_DELAY * 2 ** (attempt - 1), _LONGEST_DELAY) * random.uniform(0.75, 1.25)
+
+
+def refusal(response: httpx.Response) -> ApiError:
+    """What an answer that is no success says."""
+    problem = _object(response) or {}
+    message = problem.get("detail") or f"The server answered with status {response.status_code}."
+    return ApiError(response.status_code, problem.get("code") or "", message)
+
+
+def body_of(response: httpx.Response) -> dict[str, Any]:
+    """The JSON object that an answer holds. Raises ApiError where it holds something else."""
+    body = _object(response)
+    if body is None:
+        message = "The answer is not the API's; perhaps the address is not that of a Flask Detector."
+        raise ApiError(response.status_code, "", message)
+    return body
+
+
+def _object(response: httpx.Response) -> dict[str, Any] | None:
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
