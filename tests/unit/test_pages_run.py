@@ -45,7 +45,7 @@ def test_a_waiting_photo_can_be_deleted_without_scripts_though_the_page_refreshe
     address = visitor.send((PHOTO, "street.jpg")).location
     waiting, done = visitor.get(address).text, visitor.get(visitor.run(jpeg(50, 40))).text
     assert '<details class="sure js-only">' in waiting
-    assert re.search(r'<noscript><div class="sure">\s*<form method="post" action="[^"]+/delete"', waiting)
+    assert re.search(r'<noscript><div class="sure"><b>[^<]+</b>\s*<form method="post" action="[^"]+/delete"', waiting)
     assert '<details class="sure">' in done
     assert done.count("/delete") == 1
 
