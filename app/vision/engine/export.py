@@ -7,6 +7,7 @@ if it has one, a mask head. Needs torch and mmdet; serving does not.
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino as ov
 import torch
 from torch import nn
@@ -20,6 +21,9 @@ from app.vision.engine.spec import (
     Preprocessing,
     ProposalSpec,
 )
+
+# Greatest difference between a graph and what it was converted from, as a share of the greatest value.
+TOLERANCE = 1e-3
 
 
 class DenseGraph(nn.Module):
@@ -91,27 +95,50 @@ def export_detector(
     channels = detector.neck.out_channels
     with torch.no_grad():
         dense = DenseGraph(detector, len(spec.boxes.pool.strides))
-        _save(dense, torch.zeros(1, 3, 224, 320), [1, 3, -1, -1], folder / "dense.xml")
+        _save(dense, (1, 3, 224, 320), (1, 3, 160, 256), folder / "dense.xml")
         size = spec.boxes.pool.size
-        regions = torch.zeros(2, size, size, channels)
-        _save(BoxGraph(detector.roi_head.bbox_head), regions, [-1, *regions.shape[1:]], folder / "boxes.xml")
+        regions = (size, size, channels)
+        _save(BoxGraph(detector.roi_head.bbox_head), (2, *regions), (3, *regions), folder / "boxes.xml")
         if spec.masks:
             size = spec.masks.pool.size
-            regions = torch.zeros(2, size, size, channels)
-            _save(MaskGraph(detector.roi_head.mask_head), regions, [-1, *regions.shape[1:]], folder / "masks.xml")
+            regions = (size, size, channels)
+            _save(MaskGraph(detector.roi_head.mask_head), (2, *regions), (3, *regions), folder / "masks.xml")
     spec.write(folder)
     return spec
 
 
-def _save(graph: nn.Module, example: torch.Tensor, shape: list[int], path: Path) -> None:
+def _save(graph: nn.Module, shape: tuple[int, ...], other: tuple[int, ...], path: Path) -> None:
     """Once with weights in fp16 (half the file, for bf16 and int8), once exactly as they are (for f32).
 
     OpenVINO folds batch norms into the weights first, so that rounding them afterwards moves scores by up to a
     hundredth even where the checkpoint itself is fp16.
+
+    shape: of the example to convert with; other: of the input to try it on. Where they differ, any size will do.
     """
-    model = ov.convert_model(graph.eval(), example_input=example, input=[ov.PartialShape(shape)])
+    free = [size if size == tried else -1 for size, tried in zip(shape, other, strict=True)]
+    model = ov.convert_model(graph.eval(), example_input=torch.zeros(shape), input=[ov.PartialShape(free)])
+    _compare(graph, model, other, path.stem)
     ov.save_model(model, str(path), compress_to_fp16=True)
     ov.save_model(model, str(path.with_name(f"{path.stem}-f32.xml")), compress_to_fp16=False)
+
+
+def _compare(graph: nn.Module, model: ov.Model, shape: tuple[int, ...], name: str) -> None:
+    """Raises EngineError where a converted graph answers otherwise than what it was made of.
+
+    An operation that mmcv brings itself, such as a deformable convolution, is converted to zeros without a word.
+    """
+    example = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    wanted = graph(example)
+    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    answers = compiled(example.numpy()).to_tuple()
+    for value, answer in zip(wanted if isinstance(wanted, tuple) else (wanted,), answers, strict=True):
+        reference = value.numpy()
+        if answer.shape != reference.shape or not _close(answer, reference):
+            raise EngineError(f"OpenVINO's {name} graph does not repeat what PyTorch computes.")
+
+
+def _close(answer: np.ndarray, reference: np.ndarray) -> bool:
+    return bool(np.abs(answer - reference).max() <= TOLERANCE * np.abs(reference).max())
 
 
 def describe(detector: Any, config: Any, classes: tuple[str, ...], source: dict[str, str]) -> EngineSpec:
