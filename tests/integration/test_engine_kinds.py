@@ -29,6 +29,7 @@ def light(name: str) -> tuple[Any, Any]:
     ("name", "reason"),
     [
         ("dcn/faster_rcnn_r50_fpn_dconv_c3-c5_1x_coco", "does not repeat"),
+        ("seesaw_loss/mask_rcnn_r50_fpn_random_seesaw_loss_mstrain_2x_lvis_v1", "SeesawLoss"),
         ("retinanet/retinanet_r50_fpn_1x_coco", "not a two-stage detector"),
     ],
 )

@@ -147,6 +147,9 @@ def describe(detector: Any, config: Any, classes: tuple[str, ...], source: dict[
     kind = type(roi_head).__name__
     if kind not in ("StandardRoIHead", "PartialMaskRoIHead") or not hasattr(detector, "rpn_head"):
         raise EngineError(f"{type(detector).__name__} is not a two-stage detector with a standard head.")
+    loss = roi_head.bbox_head.loss_cls
+    if getattr(loss, "custom_cls_channels", False) or getattr(loss, "custom_activation", False):
+        raise EngineError(f"Scores as {type(loss).__name__} defines them cannot be exported.")
     test = config.model.get("test_cfg") or config.test_cfg
     masks = roi_head.mask_head if roi_head.with_mask else None
     return EngineSpec(
