@@ -30,6 +30,11 @@ def light(name: str) -> tuple[Any, Any]:
     [
         ("dcn/faster_rcnn_r50_fpn_dconv_c3-c5_1x_coco", "does not repeat"),
         ("seesaw_loss/mask_rcnn_r50_fpn_random_seesaw_loss_mstrain_2x_lvis_v1", "SeesawLoss"),
+        ("faster_rcnn/faster_rcnn_r50_caffe_c4_1x_coco", "no feature pyramid"),
+        ("faster_rcnn/faster_rcnn_r50_caffe_dc5_1x_coco", "no feature pyramid"),
+        ("groie/faster_rcnn_r50_fpn_groie_1x_coco", "GenericRoIExtractor"),
+        ("cascade_rpn/crpn_faster_rcnn_r50_caffe_fpn_1x_coco", "CascadeRPNHead"),
+        ("carafe/faster_rcnn_r50_fpn_carafe_1x_coco", "cannot be converted"),
         ("retinanet/retinanet_r50_fpn_1x_coco", "not a two-stage detector"),
     ],
 )
@@ -39,7 +44,9 @@ def test_what_an_engine_would_answer_wrongly_is_refused_with_the_reason(tmp_path
         export_detector(detector, config, CLASSES, tmp_path, {})
 
 
-@pytest.mark.parametrize("name", ["faster_rcnn/faster_rcnn_r50_fpn_1x_coco"])
+@pytest.mark.parametrize(
+    "name", ["faster_rcnn/faster_rcnn_r50_fpn_1x_coco", "libra_rcnn/libra_faster_rcnn_r50_fpn_1x_coco"]
+)
 def test_detectors_with_a_pyramid_get_an_engine(tmp_path: Path, name: str) -> None:
     detector, config = light(name)
     assert export_detector(detector, config, CLASSES, tmp_path, {}).read(tmp_path).classes == CLASSES

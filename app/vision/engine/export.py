@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import torch
+from openvino.frontend import GeneralFailure, NotImplementedFailure, OpConversionFailure, OpValidationFailure
 from torch import nn
 
+from app.vision.analyzers.mmdet_build import telling_line
 from app.vision.engine.spec import (
     BoxSpec,
     EngineError,
@@ -24,6 +26,11 @@ from app.vision.engine.spec import (
 
 # Greatest difference between a graph and what it was converted from, as a share of the greatest value.
 TOLERANCE = 1e-3
+# What comes of a detector unlike those that this module knows, and of an operation that OpenVINO does not.
+UNEXPECTED = (
+    *(AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError),
+    *(GeneralFailure, NotImplementedFailure, OpConversionFailure, OpValidationFailure),
+)
 
 
 class DenseGraph(nn.Module):
@@ -89,22 +96,31 @@ def export_detector(
     Raises:
         EngineError: the detector is of a kind that cannot be exported.
     """
-    spec = describe(detector, config, classes, source)
-    folder.mkdir(parents=True, exist_ok=True)
-    detector.eval()
-    channels = detector.neck.out_channels
-    with torch.no_grad():
-        dense = DenseGraph(detector, len(spec.boxes.pool.strides))
-        _save(dense, (1, 3, 224, 320), (1, 3, 160, 256), folder / "dense.xml")
-        size = spec.boxes.pool.size
-        regions = (size, size, channels)
-        _save(BoxGraph(detector.roi_head.bbox_head), (2, *regions), (3, *regions), folder / "boxes.xml")
-        if spec.masks:
-            size = spec.masks.pool.size
-            regions = (size, size, channels)
-            _save(MaskGraph(detector.roi_head.mask_head), (2, *regions), (3, *regions), folder / "masks.xml")
+    try:
+        spec = describe(detector, config, classes, source)
+        folder.mkdir(parents=True, exist_ok=True)
+        _graphs(detector.eval(), spec, folder)
+    except EngineError:
+        raise
+    except UNEXPECTED as error:
+        raise EngineError(
+            f"{type(detector).__name__} cannot be converted: {telling_line(error.__cause__ or error)}."
+        ) from error
     spec.write(folder)
     return spec
+
+
+def _graphs(detector: Any, spec: EngineSpec, folder: Path) -> None:
+    heads, pool = detector.roi_head, spec.boxes.pool
+    with torch.no_grad():
+        dense = DenseGraph(detector, len(pool.strides))
+        _save(dense, (1, 3, 224, 320), (1, 3, 160, 256), folder / "dense.xml")
+        regions = (pool.size, pool.size, heads.bbox_roi_extractor.out_channels)
+        _save(BoxGraph(heads.bbox_head), (2, *regions), (3, *regions), folder / "boxes.xml")
+        if spec.masks:
+            size = spec.masks.pool.size
+            regions = (size, size, heads.mask_roi_extractor.out_channels)
+            _save(MaskGraph(heads.mask_head), (2, *regions), (3, *regions), folder / "masks.xml")
 
 
 def _save(graph: nn.Module, shape: tuple[int, ...], other: tuple[int, ...], path: Path) -> None:
@@ -147,6 +163,10 @@ def describe(detector: Any, config: Any, classes: tuple[str, ...], source: dict[
     kind = type(roi_head).__name__
     if kind not in ("StandardRoIHead", "PartialMaskRoIHead") or not hasattr(detector, "rpn_head"):
         raise EngineError(f"{type(detector).__name__} is not a two-stage detector with a standard head.")
+    if not detector.with_neck:
+        raise EngineError(f"This {type(detector).__name__} has no feature pyramid, so it cannot be exported.")
+    if type(detector.rpn_head).__name__ != "RPNHead":
+        raise EngineError(f"Regions proposed by {type(detector.rpn_head).__name__} cannot be exported.")
     loss = roi_head.bbox_head.loss_cls
     if getattr(loss, "custom_cls_channels", False) or getattr(loss, "custom_activation", False):
         raise EngineError(f"Scores as {type(loss).__name__} defines them cannot be exported.")
@@ -196,6 +216,8 @@ def _iou(nms: Any) -> float:
 
 
 def _pool(extractor: Any) -> PoolSpec:
+    if type(extractor).__name__ != "SingleRoIExtractor":
+        raise EngineError(f"Regions gathered by {type(extractor).__name__} cannot be exported.")
     layer = extractor.roi_layers[0]
     if type(layer).__name__ != "RoIAlign" or not layer.aligned or layer.pool_mode != "avg":
         raise EngineError(f"Regions pooled by {type(layer).__name__} cannot be exported.")
