@@ -6,12 +6,14 @@ Installed are those of the catalogue whose weights are here, and the one that MO
 
 import argparse
 import contextlib
+import fcntl
 import logging
 import os
 import shutil
 import sys
+import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -96,16 +98,41 @@ def export(model: Model, checkpoints: Path) -> None:
     if missing:
         raise EngineError(f"exporting needs {missing[0]}; run `pip install -r requirements.txt`.")
     folder = engine_folder(model, checkpoints)
-    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    with _part(folder) as part:
         EXPORTERS[model.analyzer](model, checkpoints, part, origin(model, checkpoints) | versions(model))
         if folder.is_symlink():  # To one that comes with the program.
             folder.unlink()
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
+
+
+@contextlib.contextmanager
+def _part(folder: Path) -> Iterator[Path]:
+    """The folder to export to, this process's own; what exports that were killed left beside it goes.
+
+    Who exports holds a lock, which ends with the process: a process's id says nothing in another container.
+    """
+    for left in folder.parent.glob(f"{folder.name}.part-*"):
+        with contextlib.suppress(OSError), _locked(left):
+            shutil.rmtree(left, ignore_errors=True)
+    part = folder.with_name(f"{folder.name}.part-{uuid.uuid4().hex}")
+    part.mkdir(parents=True)
+    try:
+        with _locked(part):
+            yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Raises OSError where another process holds the folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _objects(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:

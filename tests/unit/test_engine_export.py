@@ -1,0 +1,58 @@
+"""Where an export writes to, and what it finds there."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from app.vision.catalogue import Model, load_catalogue
+from app.vision.engine import __main__ as engine
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """The starter in an empty folder, with an export that takes no time."""
+
+    def write(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
+        (folder / "dense.xml").write_text("<net>")
+
+    monkeypatch.setitem(engine.EXPORTERS, "objects", write)
+    model = load_catalogue()["starter"]
+    (tmp_path / model.file).symlink_to(ROOT / "checkpoints" / model.file)
+    return model
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_killed_exports_left_is_removed_and_what_a_living_one_writes_is_not(
+    starter: Model, tmp_path: Path
+) -> None:
+    left, living = (tmp_path / "engines" / f"starter.part-{number}" for number in (1, 2))
+    for folder in (left, living):
+        folder.mkdir(parents=True)
+        (folder / "dense.bin").write_bytes(b"half of it")
+    descriptor = os.open(living, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    engine.export(starter, tmp_path)
+    os.close(descriptor)
+    assert names(tmp_path / "engines") == ["starter", "starter.part-2"]
+    assert names(tmp_path / "engines" / "starter") == ["dense.xml"]
+
+
+def test_an_export_that_breaks_off_leaves_the_engine_that_was_there(
+    starter: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.export(starter, tmp_path)
+
+    def break_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(engine.EXPORTERS, "objects", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        engine.export(starter, tmp_path)
+    assert names(tmp_path / "engines") == ["starter"]
+    assert names(tmp_path / "engines" / "starter") == ["dense.xml"]
