@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import CursorResult, Delete, delete, select
+from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.store.base import Part, photo_key, result_key
@@ -91,10 +92,9 @@ class Retention(Part):
         self._expired_runs(now, report)
         self._unused_rows(report)
         with self.database.writing() as session:
-            batches = delete(Batch).where(Batch.expires_at <= now)
-            report.batches += len(session.scalars(batches.returning(Batch.id)).all())
+            report.batches += _deleted(session, delete(Batch).where(Batch.expires_at <= now))
             old = delete(Delivery).where(Delivery.due_at.is_(None), Delivery.created_at < now - DELIVERIES_KEPT)
-            report.deliveries += len(session.scalars(old.returning(Delivery.id)).all())
+            report.deliveries += _deleted(session, old)
         self._orphaned_blobs(now - grace, report)
         return report
 
@@ -120,11 +120,12 @@ class Retention(Part):
     def _delete(self, runs: Collection[str], photos: Collection[str], report: CleanupReport) -> None:
         """Delete runs, and the analyses and photos (those of these runs, or of none) that no run uses any more."""
         linked = select(RunAnalysis).where(RunAnalysis.analysis_id == Analysis.id)
-        unused = delete(Analysis).where(Analysis.photo_sha256.in_(photos), ~linked.exists())
+        unused = select(Analysis.id).where(Analysis.photo_sha256.in_(photos), ~linked.exists())
         with self.database.writing() as session:
             self.database.lock(session, photos)
-            report.runs += len(session.scalars(delete(Run).where(Run.id.in_(runs)).returning(Run.id)).all())
-            analyses = session.scalars(unused.returning(Analysis.id)).all()
+            report.runs += _deleted(session, delete(Run).where(Run.id.in_(runs)))
+            analyses = session.scalars(unused).all()
+            _deleted(session, delete(Analysis).where(Analysis.id.in_(analyses)))
         report.analyses += len(analyses)
         for id in analyses:
             self.blobs.delete(result_key(id))
@@ -135,10 +136,11 @@ class Retention(Part):
         """Delete those photos that no run uses; how many. Blobs go before the lock: who adds one again puts it anew."""
         used = select(Run).where(Run.photo_sha256 == Photo.sha256).exists()
         analysed = select(Analysis).where(Analysis.photo_sha256 == Photo.sha256).exists()
-        unused = delete(Photo).where(Photo.sha256.in_(photos), ~used, ~analysed).returning(Photo.sha256)
+        unused = select(Photo.sha256).where(Photo.sha256.in_(photos), ~used, ~analysed)
         with self.database.writing() as session:
             self.database.lock(session, photos)
             dropped = session.scalars(unused).all()
+            _deleted(session, delete(Photo).where(Photo.sha256.in_(dropped)))
             for sha256 in dropped:
                 self.blobs.delete(photo_key(sha256))
         return len(dropped)
@@ -166,6 +168,12 @@ class Retention(Part):
             match = pattern.fullmatch(key)
             if match and put_at < before:
                 yield match[1]
+
+
+def _deleted(session: Session, statement: Delete) -> int:
+    """How many rows went. RETURNING would say which, but SQLite has it since 3.35 only."""
+    result = session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", result).rowcount
 
 
 def _chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
