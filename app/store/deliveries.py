@@ -10,7 +10,7 @@ from app.store.models import Delivery, utcnow
 
 
 class Deliveries(Part):
-    """The outbox of webhooks: `claim` what is due, then say `delivered`, `retry` or `give_up`."""
+    """The outbox of webhooks: `claim` what is due, then say `delivered`, `retry`, `put_off` or `give_up`."""
 
     def claim(self, *, now: datetime | None = None, limit: int = 10, lease: float = 60) -> Sequence[Delivery]:
         """The deliveries that are due, each counted as one more attempt and given to this caller alone.
@@ -33,6 +33,10 @@ class Deliveries(Part):
     def retry(self, id: str, error: str, due_at: datetime) -> None:
         """It has not; try again at a time."""
         self._mark(id, due_at=due_at, error=clean(error, ERROR_LENGTH))
+
+    def put_off(self, id: str) -> None:
+        """It could not be tried, for a reason of ours: that counts as no attempt. Due again when its lease ends."""
+        self._mark(id, attempts=Delivery.attempts - 1)
 
     def give_up(self, id: str, error: str) -> None:
         """It has not, and is not tried again."""

@@ -14,9 +14,9 @@ import pytest
 
 from app.client import InvalidSignature, verify
 from app.intake.address import Guard
-from app.jobs.webhooks import DELAYS, Courier, deliver_due, shown_secret, sign, signing_secret
+from app.jobs.webhooks import DELAYS, LEASE, Courier, deliver_due, shown_secret, sign, signing_secret
 from app.settings import Settings
-from app.store import Store
+from app.store import Store, StoreUnavailable
 from app.store.models import Delivery, Run
 from tests import made
 from tests.unit.servers import Seen, Server, reply, serving
@@ -257,6 +257,24 @@ def test_a_lost_result_ends_its_delivery(services: Any, server: Server) -> None:
     assert deliver_due(services, guard=HERE) == 1
     assert outcome(services, run).due_at is None
     assert server.seen == []
+
+
+def test_a_store_that_is_away_costs_the_receiver_no_try(
+    services: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StoreUnavailable("The S3 bucket photos cannot be reached.")
+
+    run = finished_run(services, server)
+    now = later(services, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(services.store.blobs, "get", refuse)
+        assert deliver_due(services, now, guard=HERE) == 1
+    delivery = outcome(services, run)
+    assert (delivery.attempts, delivery.due_at, delivery.error) == (0, now + timedelta(seconds=LEASE), None)
+    assert deliver_due(services, now + timedelta(seconds=LEASE), guard=HERE) == 1
+    delivery = outcome(services, run)
+    assert (delivery.attempts, delivery.delivered_at is None) == (1, False)
 
 
 def test_many_deliveries_are_all_made_in_one_call(services: Any, server: Server) -> None:
