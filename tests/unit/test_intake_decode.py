@@ -2,6 +2,8 @@
 
 import errno
 import io
+import os
+import resource
 import struct
 import sys
 from typing import Any
@@ -54,6 +56,21 @@ def test_a_large_photo_is_decoded_where_the_disk_is_full(monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "LARGE", 100)
     monkeypatch.setattr(module.tempfile, "NamedTemporaryFile", full)
     assert np.array_equal(decode(data), small)
+
+
+def test_a_large_photo_is_decoded_where_no_more_files_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = stored_as(scene(123, 77), 6, "JPEG")
+    small = decode(data)
+    monkeypatch.setattr(sys.modules["app.intake.decode"], "LARGE", 100)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    last = os.dup(0)
+    os.close(last)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (last + 1, limits[1]))  # One more: the temporary file's own.
+    try:
+        decoded = decode(data)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert np.array_equal(decoded, small)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
