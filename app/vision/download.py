@@ -47,7 +47,7 @@ def fetch(model: Model, folder: Path, progress: bool = True) -> Path:
         CheckpointError: one sentence saying what went wrong. Nothing wrong is left behind.
     """
     if not model.url:
-        raise CheckpointError(f"{model.title} comes with the program; there is nothing to fetch.")
+        raise CheckpointError(f"{model.title} is not here, and there is no address to fetch it from.")
     target = folder / model.file
     if _right(target, model):
         return target

@@ -7,6 +7,7 @@ from app.settings import Settings, SettingsError
 from app.vision.catalogue import CatalogueError, Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
 from app.vision.download import fetch
+from app.vision.engine.folder import weights as installed
 from app.vision.zoo import find_model
 
 
@@ -37,6 +38,10 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     status = 0
     for model in models:
+        here = () if model.url else installed(model, settings.checkpoints_path)
+        if here:
+            print(f"{model.title} is installed: {here[0]}")
+            continue
         try:
             path = fetch(model, settings.checkpoints_path)
             print(f"{model.title} is installed: {path}")

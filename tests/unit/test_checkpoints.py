@@ -445,3 +445,22 @@ def test_verify_answers_the_whole_hash_and_sees_a_change(tmp_path: Path) -> None
 def test_fetching_needs_neither_torch_nor_mmdet(tmp_path: Path) -> None:
     code = "import sys, app.vision.weights; sys.exit(bool({'torch', 'mmcv', 'mmdet'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=catalogue.ROOT).returncode == 0
+
+
+def test_a_model_without_an_address_is_installed_or_nowhere_to_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = tmp_path / "trained"
+    trained.mkdir()
+    (trained / "detector.py").touch()
+    (trained / "detector.pth").write_bytes(WEIGHTS)
+    (trained / "models.toml").write_text(
+        '[[model]]\nname = "detector"\ntitle = "Mine"\nanalyzer = "objects"\nloader = "mmdet"\nlicence = "none"\n'
+        'config = "detector.py"\nfile = "detector.pth"\nlabels = "coco"\n'
+    )
+    monkeypatch.setenv("MODEL", f"{trained}/")
+    assert main([]) == 0
+    assert capsys.readouterr() == (f"Mine is installed: {trained / 'detector.pth'}\n", "")
+    (trained / "detector.pth").unlink()
+    assert main([]) == 1
+    assert capsys.readouterr() == ("", "Mine is not here, and there is no address to fetch it from.\n")
