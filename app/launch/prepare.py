@@ -74,7 +74,14 @@ def prepare(settings: Settings, stop: threading.Event) -> None:
     with _turn(settings.checkpoints_path, stop):
         for module in STEPS:
             if not stop.is_set():
-                run([sys.executable, "-m", module], stop)
+                _say_if_killed(module, run([sys.executable, "-m", module], stop))
+
+
+def _say_if_killed(module: str, status: int | None) -> None:
+    """A step that ended by itself has said what it could not; one that was killed could not even say that."""
+    if status is not None and status < 0:
+        name = signal.Signals(-status).name
+        print(f"`python -m {module}` was ended by {name}, perhaps for lack of memory; going on without it.", flush=True)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -10,6 +11,7 @@ import pytest
 
 from app.intake import decode
 from app.settings import Settings
+from app.vision import zoo
 from app.vision.analyzers.mmdet import MMDetector
 from app.vision.catalogue import Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
@@ -62,6 +64,20 @@ def test_the_engine_is_chosen_where_it_is_there_and_of_these_weights(checkpoints
     settings = Settings(checkpoints_dir=str(checkpoints), device="cpu")
     assert "openvino" in analyzer("objects", settings).card.version
     assert "mmdet" in analyzer("objects", Settings(checkpoints_dir=str(checkpoints), engine="mmdet")).card.version
+
+
+def test_where_memory_is_too_little_for_pytorch_a_model_without_an_engine_makes_way_for_one_that_has(
+    checkpoints: Path, tmp_path: Path, starter: Model
+) -> None:
+    (tmp_path / "engines").symlink_to(checkpoints / "engines")
+    (tmp_path / starter.file).symlink_to(ROOT / "checkpoints" / starter.file)
+    better = zoo.find_model("faster_rcnn_r50_fpn_1x_coco")
+    (tmp_path / better.file).write_bytes(b"weights")
+    settings = Settings(checkpoints_dir=str(tmp_path), device="cpu", memory_limit_mb=512)
+    made = analyzer("objects", settings)
+    assert (made.card.model, "openvino" in made.card.version) == ("starter", True)
+    with pytest.raises(CheckpointError, match="where a worker has 512; run `make engine`"):
+        analyzer("objects", replace(settings, model=better.name))
 
 
 def test_an_engine_of_other_weights_is_out_of_date(starter: Model, checkpoints: Path, tmp_path: Path) -> None:
@@ -148,6 +164,7 @@ def test_a_detector_that_made_room_finds_the_same_again(starter: Model, checkpoi
 def test_serving_an_engine_imports_no_torch(checkpoints: Path) -> None:
     program = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from app.intake import decode
 from app.settings import Settings

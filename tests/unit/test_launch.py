@@ -128,6 +128,17 @@ def test_readying_the_models_ends_when_told_to(tmp_path: Path) -> None:
     assert prepare.run([PYTHON, "-c", "import time; time.sleep(1000)"], stop) is None
 
 
+def test_a_step_that_is_killed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prepare, "STEPS", ("fails", "is_killed"))
+    statuses = iter([1, -signal.SIGKILL])
+    monkeypatch.setattr(prepare, "run", lambda command, stop: next(statuses))
+    prepare.prepare(Settings(checkpoints_dir=str(tmp_path)), threading.Event())
+    said = "`python -m is_killed` was ended by SIGKILL, perhaps for lack of memory; going on without it.\n"
+    assert capsys.readouterr().out == said
+
+
 def fake_server(path: Path, version: str) -> str:
     path.write_text(f"#!/bin/sh\necho '{version}'\n")
     path.chmod(0o755)

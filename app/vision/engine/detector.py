@@ -20,10 +20,10 @@ from app.vision.analyzer import Analyzer
 from app.vision.catalogue import Model
 from app.vision.checkpoints import CheckpointError
 from app.vision.engine import boxes as box_math
-from app.vision.engine.fit import fit
+from app.vision.engine.fit import fit, limit_mb
 from app.vision.engine.preprocess import prepare
 from app.vision.engine.roi_align import pool_levels
-from app.vision.engine.runtime import Graph, Runtime, limit_mb, widen
+from app.vision.engine.runtime import Graph, Runtime, widen
 from app.vision.engine.spec import EngineSpec, PoolSpec
 from app.vision.paste import paste
 from app.vision.results import RLE, Analysed, Instances, ModelCard

@@ -7,6 +7,9 @@ peak of anonymous memory grows linearly with the network's input. Detectors with
 import math
 from dataclasses import dataclass
 
+from app.machine import memory_limit_mb
+from app.settings import Settings
+
 # Megabytes of a worker without any weights; and of its supervisor with the pages of libraries that are in use.
 BASE_MB, AROUND_MB = 150, 110
 # Megabytes for a million pixels of input, by (precision of the graphs, of what they leave in floating point): where
@@ -15,6 +18,11 @@ FRUGAL_MB = {("f32", "f32"): 315, ("bf16", "bf16"): 140, ("int8", "bf16"): 120, 
 FAST_MB = {("f32", "f32"): 800, ("bf16", "bf16"): 520, ("int8", "bf16"): 500, ("int8", "f32"): 640}
 # Short sides to choose from. Below the last nothing is found, so a detector stays there whatever the limit.
 SHORT_SIDES = range(800, 255, -32)
+
+
+def limit_mb(settings: Settings) -> float:
+    """Megabytes that a worker process may use: MEMORY_LIMIT_MB's share, or the container's; 0 for no limit."""
+    return (settings.memory_limit_mb or memory_limit_mb()) / settings.workers
 
 
 @dataclass(frozen=True)

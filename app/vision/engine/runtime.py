@@ -10,8 +10,9 @@ import numpy as np
 import openvino as ov
 from openvino.preprocess import PrePostProcessor
 
-from app.machine import cpu_count, memory_limit_mb
+from app.machine import cpu_count
 from app.settings import Settings
+from app.vision.engine.fit import limit_mb
 
 # glibc's malloc.h: mallopt parameters. A fixed threshold gives every large buffer back to the system as soon as it is
 # freed; left alone, glibc raises it and one photo's 200 MB of feature maps stay in the heap.
@@ -30,11 +31,6 @@ def return_freed_memory() -> None:
 
 # Megabytes of a worker below which small models save memory as well.
 SCARCE = 1024
-
-
-def limit_mb(settings: Settings) -> float:
-    """Megabytes that a worker process may use: MEMORY_LIMIT_MB's share, or the container's; 0 for no limit."""
-    return (settings.memory_limit_mb or memory_limit_mb()) / settings.workers
 
 
 def small_runtime(settings: Settings) -> "Runtime":
