@@ -150,8 +150,9 @@ class ModelCard:
     """What an analyzer is: enough to key its results, and to say honestly what answered.
 
     analyzer: objects, faces or labels; model: catalogue name; title: name shown to people; version: of our code path,
-    raised when the same weights would answer differently; checkpoint: SHA-256 of the weights, in hex;
-    note: one honest line where the model is a stand-in (with the step that brings the better one), else empty.
+    raised when the same weights would answer differently, with digits of what else they depend on, such as a config;
+    checkpoint: SHA-256 of the weights, in hex; note: one honest line where the model is a stand-in (with the step that
+    brings the better one), else empty.
     """
 
     analyzer: str

@@ -19,6 +19,7 @@ from app.vision.engine.__main__ import export, main
 from app.vision.engine.detector import make
 from app.vision.engine.folder import current, engine_folder
 from app.vision.engine.quantize import quantize
+from app.vision.engine.spec import EngineSpec
 from app.vision.registry import analyzer
 from app.vision.results import Analysed, Instances
 from bench.parity import compare
@@ -152,6 +153,34 @@ def test_with_little_memory_photos_are_looked_at_smaller_and_the_card_says_so(
     assert shapes == [turned.shape[:2] for photo in photos for turned in (photo, photo[:200])]
 
 
+def test_an_edited_config_and_int8_graphs_of_other_photos_are_another_identity(
+    starter: Model, checkpoints: Path, tmp_path: Path
+) -> None:
+    assert starter.config
+    edited = replace(starter, config=tmp_path / "edited.py")
+    (tmp_path / "edited.py").write_text(starter.config.read_text() + "# edited\n")
+    assert (
+        MMDetector(edited, checkpoints / starter.file).card.identity
+        != MMDetector(starter, checkpoints / starter.file).card.identity
+    )
+    folder, settings = tmp_path / "engine", Settings(precision="int8")
+    shutil.copytree(engine_folder(starter, checkpoints), folder)
+    for name in ("dense", "boxes", "masks"):
+        for suffix in ("xml", "bin"):
+            shutil.copy(folder / f"{name}.{suffix}", folder / f"{name}-int8.{suffix}")
+    cards = [make(starter, folder, settings).card]
+    cards.append(make(starter, folder, settings).card)
+    with (folder / "dense-int8.bin").open("ab") as file:
+        file.write(b"calibrated on other photos")
+    cards.append(make(starter, folder, settings).card)
+    spec = EngineSpec.read(folder)
+    replace(spec, source={**spec.source, "config": "0123456789"}).write(folder)
+    cards.append(make(starter, folder, settings).card)
+    first, again, *others = [card.identity for card in cards]
+    assert first == again
+    assert len({first, *others}) == 3
+
+
 def test_a_detector_that_made_room_finds_the_same_again(starter: Model, checkpoints: Path) -> None:
     detector = make(starter, engine_folder(starter, checkpoints), Settings(memory_limit_mb=300))
     detector.load("cpu")
@@ -168,6 +197,7 @@ from dataclasses import replace
 from pathlib import Path
 from app.intake import decode
 from app.settings import Settings
+from app.vision.engine.spec import EngineSpec
 from app.vision.registry import analyzer
 from app.vision.results import Analysed, Instances
 detector = analyzer("objects", Settings(checkpoints_dir=sys.argv[1], engine="openvino"))

@@ -25,6 +25,7 @@ from app.vision.engine.preprocess import prepare
 from app.vision.engine.roi_align import pool_levels
 from app.vision.engine.runtime import Graph, Runtime, widen
 from app.vision.engine.spec import EngineSpec, PoolSpec
+from app.vision.packages import checksum
 from app.vision.paste import paste
 from app.vision.results import RLE, Analysed, Instances, ModelCard
 
@@ -48,13 +49,15 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINODetector":
     spec = EngineSpec.read(folder)
     limit = limit_mb(settings)
     kind = (runtime.precision, runtime.floating)
-    fitted = fit(limit, _weights_mb(folder, runtime), kind, spec.preprocessing.scale)
+    weights_mb = sum(file.stat().st_size for file in _weights(folder, runtime)) / 2**20
+    fitted = fit(limit, weights_mb, kind, spec.preprocessing.scale)
     if not fitted.enough:
         log.warning("%s may need more than the %d MB that a worker has.", model.title, limit)
     floor, note = settings.score_floor, model.note
     if fitted.frugal:
         runtime.save_memory()
-    version = f"{VERSION}-{runtime.precision}" + ("" if floor == 0.05 else f"-{floor:g}")
+    version = f"{VERSION}-{runtime.precision}-{_digits(folder, spec, runtime)}"
+    version += "" if floor == 0.05 else f"-{floor:g}"
     if fitted.reduced:
         short = min(fitted.scale)
         version += f"-{short}px"
@@ -70,9 +73,16 @@ def _suffix(runtime: Runtime) -> str:
     return "" if runtime.precision == "bf16" else f"-{runtime.precision}"
 
 
-def _weights_mb(folder: Path, runtime: Runtime) -> float:
-    files = [folder / f"{name}{_suffix(runtime)}.bin" for name in ("dense", "boxes", "masks")]
-    return sum(file.stat().st_size for file in files if file.is_file()) / 2**20
+def _digits(folder: Path, spec: EngineSpec, runtime: Runtime) -> str:
+    """Of what makes engines of the same weights answer differently: the config, and for int8 the photos it was made
+    with, which show in its graphs."""
+    config = spec.source.get("config", "")[:8]
+    return f"{config}-{checksum(_weights(folder, runtime))[:8]}" if runtime.precision == "int8" else config
+
+
+def _weights(folder: Path, runtime: Runtime) -> tuple[Path, ...]:
+    files = (folder / f"{name}{_suffix(runtime)}.bin" for name in ("dense", "boxes", "masks"))
+    return tuple(file for file in files if file.is_file())
 
 
 class OpenVINODetector(Analyzer):

@@ -28,8 +28,13 @@ def origin(model: Model, checkpoints: Path) -> dict[str, str]:
     """What an engine made now would record of the files that it comes from."""
     source = {"export": EXPORT_VERSIONS[model.analyzer], "checkpoint": checksum(weights(model, checkpoints))}
     if model.config is not None:
-        source["config"] = hashlib.sha256(model.config.read_bytes()).hexdigest()
+        source["config"] = config_hash(model.config)
     return source
+
+
+def config_hash(config: Path) -> str:
+    """SHA-256 of a config in hex: with another one the same weights answer differently."""
+    return hashlib.sha256(config.read_bytes()).hexdigest()
 
 
 def current(model: Model, checkpoints: Path) -> bool:
