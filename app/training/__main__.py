@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 import logging
+import math
 import sys
 import time
 import warnings
@@ -18,24 +19,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import mmcv
+import torch
 
 from app.settings import Settings, SettingsError
-from app.training.data import CocoData, DataError, read_coco, split
+from app.training.config import normalisation, read_config, short_sides, training_config
+from app.training.data import CocoData, read_coco, split
 from app.training.dataset import Augmentation, TrainingSet
+from app.training.errors import DataError, TrainingError
 from app.training.evaluate import predict
 from app.training.judge import Judge, load
-from app.training.loop import Plan, Trainer
-from app.training.model import (
-    TrainingError,
-    bf16_is_fast,
-    build,
-    freeze,
-    normalisation,
-    training_config,
-    use_bf16,
-    use_channels_last,
-)
+from app.training.loop import Plan, Trainer, world_size
+from app.training.model import build, freeze
+from app.training.precision import bf16_is_fast, use_bf16, use_channels_last
 from app.training.report import write_report
 from app.training.scores import score
 from app.vision.analyzers.device import mmcv_device
@@ -50,12 +45,8 @@ def main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     try:
-        data = read_coco(options.data, skip_bad=options.skip_bad)
-        for problem in data.problems:
-            print(f"left out: {problem}", file=sys.stderr)
-        if crowds := sum(len(sample.ignored) for sample in data.samples):
-            print(f"{crowds} regions are marked as crowds: neither learned nor counted.", file=sys.stderr)
-        train(options, data)
+        test = _read(options.test, skip_bad=True) if options.test else None
+        train(options, _read(options.data, skip_bad=options.skip_bad), test)
     except DataError as error:
         print("\n".join([*error.problems, str(error)]), file=sys.stderr)
         return 1
@@ -68,6 +59,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _read(folder: Path, *, skip_bad: bool) -> CocoData:
+    data = read_coco(folder, skip_bad=skip_bad)
+    for problem in data.problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    if crowds := sum(len(sample.ignored) for sample in data.samples):
+        print(f"{crowds} regions are marked as crowds: neither learned nor counted.", file=sys.stderr)
+    return data
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m app.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -77,12 +77,18 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="MMDetection config to train, instead of the base's own")
     parser.add_argument("--out", type=Path, required=True, help="output folder")
     parser.add_argument("--epochs", type=float, default=12, help="how often each photo is seen")
-    parser.add_argument("--steps", type=int, help="number of steps, instead of epochs")
-    parser.add_argument("--batch", type=int, default=2, help="photos a step and process")
+    parser.add_argument("--steps", type=_count, help="number of steps, instead of epochs")
+    parser.add_argument("--batch", type=_count, default=2, help="photos a step and process")
     parser.add_argument("--lr", type=float, default=2e-4, help="greatest learning rate")
     parser.add_argument("--validation", type=float, default=0.1, help="share of the photos kept for validation")
-    parser.add_argument("--evaluations", type=int, default=4, help="how often to measure on the way")
-    parser.add_argument("--short", type=int, nargs=2, default=(256, 384), help="range of the short side in pixels")
+    parser.add_argument("--evaluations", type=_count, default=4, help="how often to measure on the way")
+    parser.add_argument(
+        "--short",
+        type=_count,
+        nargs=2,
+        metavar=("LEAST", "MOST"),
+        help="range of the short side in pixels (default: up to what the config's test pipeline looks at)",
+    )
     parser.add_argument("--freeze", nargs="*", help="prefixes of parameters to keep as they are")
     parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="auto: bf16 where fast")
     parser.add_argument("--test", type=Path, help="COCO-format folder to measure the best weights on at the end")
@@ -92,6 +98,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
 # The early, costly layers of a backbone, which ImageNet has taught well enough.
 FROZEN = {
     "EfficientNetLite0": ("backbone.stem.", "backbone.blocks.0.", "backbone.blocks.1.", "backbone.blocks.2."),
@@ -99,7 +111,7 @@ FROZEN = {
 }
 
 
-def train(options: argparse.Namespace, data: CocoData) -> None:
+def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) -> None:
     """Train, measure, keep the best, write the report."""
     settings = Settings.from_env()
     options.device = mmcv_device(options.device).type
@@ -108,18 +120,19 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
     if path is None or base.config is None or not path.is_file():
         raise CheckpointError(f"{base.title} is not installed; run `make weights MODEL={base.name}`.")
     weights = load_weights(path, base)
-    original = _read_config(options.config or base.config)
+    original = read_config(options.config or base.config)
     config = training_config(original, data.classes)
+    torch.manual_seed(options.seed)
     model, fresh = build(config, weights.state, base.classes or weights.classes, data.classes)
     if fresh:
-        print(f"Begun at random, for the base has none that fit: {', '.join(fresh)}.", file=sys.stderr)
+        print(f"Begun at random, for the base has no weights that fit: {', '.join(fresh)}.", file=sys.stderr)
     frozen = FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze
     freeze(model, frozen)
     use_channels_last(model)
     if options.precision == "bf16" or (options.precision == "auto" and bf16_is_fast(options.device)):
         use_bf16(model, options.device)
     learning, validation = split(data, options.validation, options.seed)
-    short = (options.short[0], options.short[1])
+    short = tuple(sorted(options.short)) if options.short else short_sides(original)
     examples = TrainingSet(
         learning, normalisation(original), Augmentation(short=short, long=short[1] * 5 // 3), options.seed
     )
@@ -147,22 +160,11 @@ def train(options: argparse.Namespace, data: CocoData) -> None:
             "Best box AP": "none: no validation photo has objects" if judge.best < 0 else f"{judge.best:.2f}",
             "Licence": base.licence,
         }
-        report(options, facts, validation)
-
-
-def _read_config(path: Path) -> mmcv.Config:
-    """Raises TrainingError where it is not a config of a detector with its test pipeline."""
-    try:
-        config = mmcv.Config.fromfile(str(path))
-    except (OSError, SyntaxError, ImportError, NameError) as error:
-        raise TrainingError(f"{path} cannot be read as a config: {error}.") from error
-    if "model" not in config or "test" not in config.get("data", {}):
-        raise TrainingError(f"{path} is not the config of a detector: it needs `model` and `data.test`.")
-    return config
+        report(options, facts, validation, test)
 
 
 def _plan(options: argparse.Namespace, photos: int) -> Plan:
-    steps = options.steps or max(1, round(options.epochs * photos / options.batch))
+    steps = options.steps or max(1, round(options.epochs * photos / options.batch / world_size()))
     return Plan(
         steps=steps,
         batch=options.batch,
@@ -171,20 +173,19 @@ def _plan(options: argparse.Namespace, photos: int) -> Plan:
         seed=options.seed,
         ema=min(0.998, 1 - 5 / (steps + 5)),
         save_every=max(1, min(250, steps // 4)),
-        evaluate_every=max(1, steps // max(1, options.evaluations)),
+        evaluate_every=math.ceil(steps / options.evaluations),
     )
 
 
-def report(options: argparse.Namespace, facts: dict[str, Any], validation: CocoData) -> None:
+def report(options: argparse.Namespace, facts: dict[str, Any], validation: CocoData, test: CocoData | None) -> None:
     """Look at photos with the best weights, and write down what was learned."""
     detector = load(only_model(options.out), options.out, options.device)
     sheets = {"Validation photos": (validation, predict(detector, validation))}
-    if options.test:
-        test = read_coco(options.test, skip_bad=True)
+    if test:
         found = predict(detector, test)
         scores = score(test, found)
         line = ", ".join(f"{kind} AP {scores[kind]['AP']}" for kind in ("box", "mask") if scores[kind])
-        facts[f"On {options.test}"] = f"{line}, {scores['photos']} photos"
+        facts[f"On {test.folder}"] = f"{line}, {scores['photos']} photos"
         sheets["Test photos"] = (test, found)
     path = write_report(options.out, "Training report", facts, sheets)
     print(f"Report: {path}\nServe it: MODEL={options.out.resolve()} make up")

@@ -1,14 +1,9 @@
-"""COCO-format folders: read, checked file by file, split by seed.
+"""The photos of a COCO-format folder and their truth: checked file by file, split by seed."""
 
-A folder holds one annotation file (`instances.json`, Label Studio's `result.json`, or CVAT's
-`annotations/instances_default.json`) and the photos, under `images/` or beside it.
-"""
-
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,20 +11,10 @@ import numpy as np
 from app.errors import PublicError
 from app.intake.decode import verify
 from app.training.annotations import Annotation, Outline, read_annotation
+from app.training.coco_folder import CocoFolder, open_folder
+from app.training.errors import DataError
 
-ANNOTATION_FILES = ("instances.json", "result.json", "annotations/instances_default.json", "annotations.json")
-PHOTO_FOLDERS = ("images", "images/default", ".")
-# CVAT's file, in which whatever was painted with a brush is marked as a crowd.
-BRUSHED = "instances_default.json"
 MAX_PIXELS = 200_000_000
-
-
-class DataError(ValueError):
-    """A folder that cannot be trained on. problems: one sentence a file or annotation."""
-
-    def __init__(self, message: str, problems: Sequence[str] = ()):
-        super().__init__(message)
-        self.problems = list(problems)
 
 
 @dataclass(frozen=True)
@@ -82,13 +67,10 @@ def read_coco(folder: Path, *, skip_bad: bool = False) -> CocoData:
     Raises:
         DataError: no annotation file, unreadable JSON, an empty set, or bad entries; each is named.
     """
-    path = next((folder / name for name in ANNOTATION_FILES if (folder / name).is_file()), None)
-    if path is None:
-        raise DataError(f"{folder} holds no annotation file; one of {', '.join(ANNOTATION_FILES)} is wanted.")
-    file = _read_json(path)
-    categories = sorted(file["categories"], key=lambda c: c["id"])
-    reader = _Reader(folder, tuple(c["id"] for c in categories), brushed=path.name == BRUSHED)
-    samples = reader.read(file["images"], file["annotations"])
+    opened = open_folder(folder)
+    path, categories = opened.path, sorted(opened.categories, key=lambda c: c["id"])
+    reader = _Reader(opened, tuple(c["id"] for c in categories))
+    samples = reader.read()
     if reader.problems and not skip_bad:
         raise DataError(f"{path} has {len(reader.problems)} problems; mend them or pass --skip-bad.", reader.problems)
     if not any(len(sample.boxes) for sample in samples):
@@ -116,41 +98,24 @@ def split(data: CocoData, fraction: float, seed: int) -> tuple[CocoData, CocoDat
     return data.only(first[count:] + rest[others:]), data.only(first[:count] + rest[:others])
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        file = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
-    lists = isinstance(file, dict) and all(isinstance(file.get(k), list) for k in ("images", "categories"))
-    if not lists or not file["images"] or not file["categories"]:
-        raise DataError(f"{path} is empty or not in COCO format: it must list images and categories.")
-    file["annotations"] = file.get("annotations") or []
-    for kind, keys in (("images", ("id", "file_name")), ("categories", ("id", "name")), ("annotations", ())):
-        for entry in file[kind]:
-            missing = [key for key in keys if key not in entry] if isinstance(entry, dict) else ["its keys"]
-            if missing:
-                raise DataError(f"{path} is not in COCO format: one of its {kind} lacks {missing[0]}.")
-    return file
-
-
 class _Reader:
     """Reads photos and their annotations, and keeps what was accepted and what was wrong."""
 
-    def __init__(self, folder: Path, categories: tuple[int, ...], *, brushed: bool):
-        self.folder, self.categories, self.brushed = folder, categories, brushed
+    def __init__(self, folder: CocoFolder, categories: tuple[int, ...]):
+        self.folder, self.categories = folder, categories
         self.images: list[dict[str, Any]] = []
         self.accepted: list[dict[str, Any]] = []
         self.problems: list[str] = []
 
-    def read(self, images: Sequence[dict[str, Any]], annotations: Sequence[dict[str, Any]]) -> list[Sample]:
-        by_image: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in images}
-        for a in annotations:
-            if a.get("image_id") in by_image:
+    def read(self) -> list[Sample]:
+        by_image: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in self.folder.images}
+        for a in self.folder.annotations:
+            if isinstance(a.get("image_id"), int) and a["image_id"] in by_image:
                 by_image[a["image_id"]].append(a)
             else:
                 self.problems.append(f"annotation {a.get('id')}: its photo {a.get('image_id')} is not listed")
         samples = []
-        for image in images:
+        for image in self.folder.images:
             try:
                 # Of photos with one id the first has the annotations.
                 samples.append(self._sample(image, by_image.pop(image["id"], None)))
@@ -163,13 +128,16 @@ class _Reader:
         name = str(image["file_name"])
         if annotations is None:
             raise ValueError(f"another photo has its id {image['id']}")
-        path, width, height = _photo(self.folder, name)
-        if (width, height) != (image.get("width", width), image.get("height", height)):
-            raise ValueError(f"the photo is {width} x {height}, the annotations say otherwise")
+        path, width, height = self._photo(name)
+        described = (image.get("width") or width, image.get("height") or height)
+        if described != (width, height):
+            side = ", which is the photo lying on its side" if described == (height, width) else ""
+            said = f"{described[0]} x {described[1]}{side}"
+            raise ValueError(f"the photo is {width} x {height}, the annotations are for {said}")
         known = []
         for a in annotations:
             try:
-                known.append(read_annotation(a, (width, height), self.categories, brushed=self.brushed))
+                known.append(read_annotation(a, (width, height), self.categories, brushed=self.folder.brushed))
             except ValueError as error:
                 self.problems.append(f"{name}: annotation {a.get('id')} {error}")
         self.images.append({"id": image["id"], "file_name": name, "width": width, "height": height})
@@ -186,24 +154,22 @@ class _Reader:
             _corners([a for a in known if a.crowd], width, height),
         )
 
+    def _photo(self, name: str) -> tuple[Path, int, int]:
+        """Where a photo named in the annotations lies, its upright width and height.
+
+        Raises ValueError where it is missing or broken.
+        """
+        path = self.folder.photo(name)
+        if path is None:
+            raise ValueError("the photo is missing")
+        try:
+            return path, *verify(path.read_bytes(), max_pixels=MAX_PIXELS)[1:]
+        except (OSError, PublicError) as error:
+            raise ValueError("the file is not a readable photo") from error
+
 
 def _corners(annotations: Sequence[Annotation], width: int, height: int) -> np.ndarray:
     """(N, 4) float32 boxes x1 y1 x2 y2 within the photo."""
     boxes = np.array([a.box for a in annotations], np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return np.clip(boxes, 0, [width, height] * 2).astype(np.float32)
-
-
-def _photo(folder: Path, name: str) -> tuple[Path, int, int]:
-    """Where a photo named in the annotations lies, its width and height; a name cannot lead out of the folder.
-
-    Raises ValueError where it is missing or broken.
-    """
-    inside = not PurePath(name).is_absolute() and ".." not in PurePath(name).parts
-    path = next((folder / sub / name for sub in PHOTO_FOLDERS if inside and (folder / sub / name).is_file()), None)
-    if path is None:
-        raise ValueError("the photo is missing")
-    try:
-        return path, *verify(path.read_bytes(), max_pixels=MAX_PIXELS)[1:]
-    except (OSError, PublicError) as error:
-        raise ValueError("the file is not a readable photo") from error

@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from app.intake import decode
 from app.settings import Settings, SettingsError
-from app.training.data import CocoData, DataError, read_coco
+from app.training.data import CocoData, read_coco
+from app.training.errors import DataError
 from app.training.scores import score
 from app.training.sketch import evaluate as sketch
 from app.vision.analyzer import Analyzer
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         detector.load(settings.device)
         data = read_coco(options.data, skip_bad=True)
     except (SettingsError, CatalogueError, CheckpointError, DataError) as error:
-        print(error, file=sys.stderr)
+        print(*getattr(error, "problems", ()), error, sep="\n", file=sys.stderr)
         return 1
     for problem in data.problems:
         print(f"left out: {problem}", file=sys.stderr)

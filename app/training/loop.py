@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,11 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from app.training.dataset import BalancedSampler, TrainingSet, collate
-from app.training.model import TrainingError, train_mode
+from app.training.errors import TrainingError
+from app.training.model import train_mode
+
+# The other processes wait while the first one measures.
+LONGEST_EVALUATION = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class Plan:
         return self.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
+def world_size() -> int:
+    """How many processes train together, as `torchrun` says."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
 class Trainer:
     """Trains `model` on `data` and keeps its state in `folder`: `last.pth` (to resume) and `log.jsonl` (curves).
 
@@ -61,9 +71,10 @@ class Trainer:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
         self.model, self.data, self.plan, self.folder = model.to(device), data, plan, folder
         self.origin = dict(origin)
-        self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        self.rank, self.world = int(os.environ.get("RANK", 0)), world_size()
         if self.world > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if device == "cuda" else "gloo")
+            dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=LONGEST_EVALUATION)
+            self._share_weights()
         trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, plan.lr, weight_decay=plan.weight_decay)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
@@ -101,6 +112,7 @@ class Trainer:
         sampler = BalancedSampler(self.data.samples, plan.seed + self.rank, start=self.step * plan.batch)
         loader = DataLoader(self.data, plan.batch, sampler=sampler, collate_fn=collate)
         batches = iter(loader)
+        torch.manual_seed(plan.seed + self.rank + 1000 * self.step)  # Of the regions that each process samples.
         self._measure(evaluate)
         train_mode(self.model)
         bar = tqdm(total=plan.steps, initial=self.step, unit="step", disable=self.rank > 0, smoothing=0.05)
@@ -143,6 +155,11 @@ class Trainer:
         self.optimizer.step()
         self.average.update_parameters(self.model)
         return {name: round(float(value), 5) for name, value in values.items()}
+
+    def _share_weights(self) -> None:
+        """All begin with the weights of the first, also where a layer began at random."""
+        for tensor in self.model.state_dict().values():
+            dist.broadcast(tensor, 0)
 
     def _share_gradients(self) -> None:
         if self.world == 1:

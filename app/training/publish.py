@@ -48,10 +48,8 @@ def publish(
 
 
 def serving_config(config: Config) -> Config:
-    """The training's config without what only training needs."""
+    """The training's config without what is no part of MMDetection."""
     values: dict[str, Any] = config._cfg_dict.to_dict()
-    values["model"].pop("train_cfg", None)
-    values.pop("train_cfg", None)
     roi_head = values["model"].get("roi_head")
     if roi_head and roi_head["type"] == PartialMaskRoIHead.__name__:
         roi_head["type"] = "StandardRoIHead"

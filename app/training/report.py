@@ -20,7 +20,7 @@ from app.vision.view import View
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-PHOTO_SIDE = 640
+PHOTO_SIDE, CELL = 640, 400
 # Photos of each set that the report shows, and the least score of what is drawn on them.
 SHOWN, SHOWN_FROM = 24, 0.4
 CURVES = ("loss", "loss_cls", "loss_bbox", "loss_mask", "loss_rpn_cls", "loss_rpn_bbox")
@@ -55,14 +55,18 @@ def write_report(
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The entries of a training's log; a last line cut short by a crash is left out."""
-    entries = []
+    """The entries of a training's log, by step.
+
+    A last line cut short by a crash is left out; of steps that were made again after one, the last is kept.
+    """
+    entries = {}
     for line in path.read_text().splitlines() if path.is_file() else ():
         try:
-            entries.append(json.loads(line))
+            entry = json.loads(line)
         except json.JSONDecodeError:
             continue
-    return entries
+        entries[entry["step"], "scores" in entry] = entry
+    return [entries[key] for key in sorted(entries)]
 
 
 def draw_curves(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -132,8 +136,9 @@ def draw(rgb: np.ndarray, instances: Instances, threshold: float) -> np.ndarray:
 def _sheet(data: CocoData, found: Mapping[int, Instances], path: Path) -> str:
     """Write a contact sheet of the first photos with what was found on them; its name."""
     samples = data.samples[:SHOWN]
-    drawn = [draw(decode(s.path.read_bytes()), found[s.image_id], SHOWN_FROM) for s in samples]
-    _save(contact_sheet(drawn, 4, 400), path)
+    drawn = (draw(decode(s.path.read_bytes()), found[s.image_id], SHOWN_FROM) for s in samples)
+    # Shrunk one by one: two dozen large photos would take gigabytes.
+    _save(contact_sheet([_fit(picture, CELL) for picture in drawn], 4, CELL), path)
     return path.name
 
 

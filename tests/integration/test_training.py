@@ -1,29 +1,44 @@
 """Fine-tuning from end to end on a tiny set: train, stop, resume, serve, evaluate."""
 
+import argparse
+import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn, cast
 from unittest.mock import patch
 
 import mmcv
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+from mmdet.core import build_assigner
 from mmdet.models import build_detector
 from PIL import Image, ImageDraw
+from torch import nn
 
-from app.settings import Settings
-from app.training.__main__ import main
+from app import create_app
+from app.services import Services
+from app.settings import ROOT, Settings
+from app.training.__main__ import _plan, main, parse
+from app.training.config import normalisation, read_config, short_sides, training_config
+from app.training.errors import TrainingError
 from app.training.evaluate import main as evaluate
 from app.training.judge import Judge
-from app.training.model import TrainingError, build, training_config, use_channels_last
+from app.training.loop import Plan, Trainer
+from app.training.model import build
+from app.training.precision import use_channels_last
+from app.training.publish import serving_config
 from app.training.report import read_log
 from app.vision.registry import analyzer
-from app.vision.results import Instances
 from app.vision.zoo import load_zoo
-from tests.conftest import ROOT
+from tests.conftest import free_port
 from tests.fixtures.weights import write_checkpoint, write_entry
+from tests.fixtures.worker import Worker
 
+FULL = "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
 STARTER = "mask_rcnn_efficientnet_lite0_fpn_coco"
 COLOURS = {"red square": (200, 30, 30), "blue square": (30, 30, 200)}
 
@@ -52,14 +67,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_training_resumes_and_its_model_serves_and_is_measured(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_training_that_was_stopped_goes_on_and_its_model_serves_and_is_measured(
+    data: Path, tmp_path: Path, clean_redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "trained"
     command = ["--data", str(data), "--out", str(out), "--validation", "0.25", "--evaluations", "1", "--device", "cpu"]
-    command += ["--short", "96", "128", "--test", str(data)]
-    assert main([*command, "--steps", "2"]) == 0
-    assert main([*command, "--steps", "4"]) == 0
+    command += ["--short", "96", "128", "--test", str(data), "--steps", "4"]
+    step = Trainer._step
+    with patch.object(Trainer, "_step", lambda self, batch: stop() if self.step == 2 else step(self, batch)):
+        assert main(command) == 130
+    assert not (out / "models.toml").exists()
+    assert main(command) == 0
     assert "Going on from step 2 of 4." in capsys.readouterr().out
     steps = [entry["step"] for entry in read_log(out / "log.jsonl") if "loss" in entry]
     assert steps == [1, 2, 3, 4]
@@ -67,22 +85,42 @@ def test_a_training_resumes_and_its_model_serves_and_is_measured(
     assert all((out / "report" / f"sheet-{i}.jpg").is_file() and f"report/sheet-{i}.jpg" in report for i in (0, 1))
     assert f"On {data}" in report
 
-    detector = analyzer("objects", Settings(model=str(out), engine="mmdet"))
-    detector.load("cpu")
-    assert detector.card.classes == tuple(COLOURS)
-    result = detector.analyse(np.array(Image.open(data / "images" / "0.png"))).result
-    assert isinstance(result, Instances)
     assert evaluate([str(out), str(data)]) == 0
     scores = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert scores["photos"] == 8
     assert scores["box"]["AP"] is not None
 
+    answer = served(out, data / "images" / "0.png", tmp_path, clean_redis_url)
+    assert answer["state"] == "done"
+    assert answer["results"]["objects"]["model"]["title"].endswith("fine-tuned")
+    assert {i["class"] for i in answer["results"]["objects"]["instances"]} <= set(COLOURS)
+
+
+def stop() -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def served(model: Path, photo: Path, folder: Path, redis_url: str) -> dict[str, Any]:
+    """What the program answers to a photo posted to it, with a trained model in its worker."""
+    settings = Settings(data_dir=str(folder), redis_url=redis_url, secret_key="a key for tests", log_level="ERROR")
+    services = Services.from_settings(settings)
+    services.store.migrate()
+    worker = Worker(settings, MODEL=str(model), ENGINE="mmdet")
+    try:
+        worker.wait_for("announced")
+        client = create_app(services).test_client()
+        form = {"file": (io.BytesIO(photo.read_bytes()), photo.name)}
+        run = client.post("/api/v1/runs?wait=60&analyses=objects", data=form).get_json()
+        answer: dict[str, Any] = client.get(f"/api/v1/runs/{run['id']}").get_json()
+        return answer
+    finally:
+        worker.stop()
+
 
 def test_the_full_mask_rcnn_learns_by_the_same_command(data: Path, tmp_path: Path) -> None:
     base, out = tmp_path / "base", tmp_path / "trained"
     base.mkdir()
-    name = "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
-    config = (ROOT / "configs" / name).read_text()
+    config = (ROOT / "configs" / FULL).read_text()
     (base / "r50.py").write_text(config.replace("(1333, 800)", "(160, 96)"))
     weights = write_checkpoint(base / "r50.py", base / "r50.pth")
     write_entry(base, "r50")
@@ -116,7 +154,14 @@ def starter_config(classes: Sequence[str]) -> mmcv.Config:
     return training_config(mmcv.Config.fromfile(str(ROOT / "configs" / f"{STARTER}.py")), classes)
 
 
-@pytest.mark.parametrize(("base", "classes"), [(["apple"], ["pear"]), (["cat", "dog"], ["dog", "cat"])])
+def retina_config(classes: Sequence[str]) -> mmcv.Config:
+    return training_config(mmcv.Config.fromfile(str(load_zoo()["retinanet_r18_fpn_1x_coco"].config)), classes)
+
+
+CLASSES = [(["apple"], ["pear"]), (["cat", "dog"], ["dog", "cat"]), (["cat"], ["cat", "dog"])]
+
+
+@pytest.mark.parametrize(("base", "classes"), CLASSES)
 def test_classes_of_another_name_or_order_leave_the_network_as_it_is(base: list[str], classes: list[str]) -> None:
     torch.manual_seed(0)
     state = build_detector(starter_config(base).model).state_dict()
@@ -126,9 +171,97 @@ def test_classes_of_another_name_or_order_leave_the_network_as_it_is(base: list[
     changed = {key for key in state if not torch.equal(state[key], after[key])}
     assert changed == {"roi_head.bbox_head.fc_cls.weight", "roi_head.bbox_head.fc_cls.bias"}
     rows = after["roi_head.bbox_head.fc_cls.weight"]
+    before = state["roi_head.bbox_head.fc_cls.weight"]
+    assert torch.equal(rows[-1], before[-1])
     for index, name in enumerate(classes):
         if name in base:
-            assert torch.equal(rows[index], state["roi_head.bbox_head.fc_cls.weight"][base.index(name)])
+            assert torch.equal(rows[index], before[base.index(name)])
+
+
+@pytest.mark.parametrize(("base", "classes"), CLASSES)
+def test_every_anchor_keeps_the_classes_that_its_base_knows(base: list[str], classes: list[str]) -> None:
+    torch.manual_seed(0)
+    state = build_detector(retina_config(base).model).state_dict()
+    model, fresh = build(retina_config(classes), state, base, classes)
+    assert not fresh
+    key = "bbox_head.retina_cls.weight"
+    before, after = (tensor.unflatten(0, (9, -1)) for tensor in (state[key], model.state_dict()[key]))
+    for index, name in enumerate(classes):
+        if name in base:
+            assert torch.equal(after[:, index], before[:, base.index(name)])
+        else:  # As rare as MMDetection lets a class begin.
+            assert torch.all(model.state_dict()["bbox_head.retina_cls.bias"][index :: len(classes)] < -4)
+
+
+def test_what_lies_in_a_crowd_is_neither_object_nor_background() -> None:
+    box = torch.tensor([[10.0, 10, 20, 20]])
+    for part in ("rpn", "rcnn"):
+        assigner = build_assigner(starter_config(["cat"]).model.train_cfg[part].assigner)
+        crowd, elsewhere = torch.tensor([[0.0, 0, 30, 30]]), torch.tensor([[50.0, 50, 60, 60]])
+        assigned = assigner.assign(box, elsewhere, crowd, torch.zeros(1, dtype=torch.long))
+        assert assigned.gt_inds.tolist() == [-1]
+
+
+def test_a_model_trained_here_is_a_base_with_the_same_settings() -> None:
+    once = serving_config(retina_config(["cat"]))
+    again = training_config(once, ["cat"])
+    assert again.model.train_cfg == retina_config(["cat"]).model.train_cfg
+    assert build_detector(again.model)
+
+
+class Toy(nn.Module):
+    """The least that a trainer asks of a detector."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward_train(self) -> None: ...
+
+    def _parse_losses(self) -> None: ...
+
+
+def start_process(rank: int, port: int, folder: Path) -> None:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.manual_seed(rank)
+    trainer = Trainer(Toy(), cast(Any, None), Plan(steps=1), folder, "cpu", {})
+    torch.save([trainer.model.state_dict(), trainer.average.module.state_dict()], folder / f"{rank}.pth")
+    dist.destroy_process_group()
+
+
+def test_processes_that_train_together_begin_alike(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(start_process, (free_port(), tmp_path), nprocs=2)
+    one, other = (torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in (0, 1))
+    for mine, theirs in zip(one, other, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+
+
+def test_an_epoch_is_shared_by_the_processes_and_measurements_are_as_many_as_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = parse(["--data", "photos", "--out", "trained", "--epochs", "2", "--batch", "3", "--evaluations", "4"])
+    assert _plan(options, 301).steps == 201
+    for steps in (4, 7, 201, 1001):
+        every = _plan(argparse.Namespace(**vars(options) | {"steps": steps}), 301).evaluate_every
+        assert len({*range(every, steps + 1, every), steps}) == 4
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert _plan(options, 301).steps == 100
+
+
+@pytest.mark.parametrize("steps", ["0", "-1", "many"])
+def test_a_number_of_steps_that_is_none_is_refused(steps: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--data", "photos", "--out", "trained", f"--steps={steps}"])
+    assert "no whole number from 1 on" in capsys.readouterr().err
+
+
+def test_photos_are_learned_at_the_size_at_which_they_will_be_looked_at() -> None:
+    configs = [ROOT / "configs" / name for name in (f"{STARTER}.py", FULL)]
+    starter, full = (read_config(path) for path in configs)
+    side = min(starter.img_scale)
+    assert short_sides(starter) == (side * 2 // 3, side)
+    assert short_sides(full) == (533, 800)
 
 
 def test_layers_that_do_not_fit_another_config_begin_at_random_and_are_named() -> None:
@@ -156,7 +289,8 @@ def test_weights_of_another_backbone_are_refused() -> None:
     [
         (None, "cannot be read as a config"),
         ("model = dict(", "cannot be read as a config"),
-        ("model = dict(type='MaskRCNN')", "it needs `model` and `data.test`"),
+        ("1 / 0", "division by zero"),
+        ("model = dict(type='MaskRCNN')", "it needs `model` and `data.test.pipeline`"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused_in_a_sentence(
@@ -171,10 +305,30 @@ def test_a_file_that_is_no_config_is_refused_in_a_sentence(
     assert reason in line
 
 
-def test_a_detector_of_another_kind_is_refused_in_a_sentence() -> None:
-    config = mmcv.Config({"model": {"type": "CascadeRCNN", "roi_head": {"type": "CascadeRoIHead"}}})
-    with pytest.raises(TrainingError, match="Detectors with a CascadeRoIHead cannot be fine-tuned"):
-        training_config(config, ["cat"])
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ({"type": "CascadeRCNN", "roi_head": {"type": "CascadeRoIHead"}}, "CascadeRoIHead"),
+        ({"type": "FCOS", "bbox_head": {"type": "FCOSHead"}}, "FCOSHead"),
+        ({"type": "SOLO", "mask_head": {"type": "SOLOHead"}}, "SOLO"),
+    ],
+)
+def test_a_detector_of_another_kind_is_refused_in_a_sentence(model: dict[str, Any], kind: str) -> None:
+    with pytest.raises(TrainingError, match=f"Detectors with a {kind} cannot be fine-tuned"):
+        training_config(mmcv.Config({"model": model}), ["cat"])
+
+
+def test_a_part_that_does_not_exist_is_named() -> None:
+    config = starter_config(["cat"])
+    config.model.neck.type = "FPNX"
+    with pytest.raises(TrainingError, match=r"The config cannot be built: .*FPNX"):
+        build(config, {}, ["cat"], ["cat"])
+
+
+def test_a_pipeline_without_normalize_is_refused_in_a_sentence() -> None:
+    config = mmcv.Config({"data": {"test": {"pipeline": [{"type": "LoadImageFromFile"}]}}})
+    with pytest.raises(TrainingError, match="no Normalize step"):
+        normalisation(config)
 
 
 def test_a_training_goes_on_only_with_what_it_was_begun_with(

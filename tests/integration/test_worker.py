@@ -3,11 +3,8 @@
 import contextlib
 import io
 import os
-import queue
 import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,46 +22,11 @@ from app.settings import Settings
 from app.store.base import photo_key
 from app.store.blobs import FolderBlobs
 from app.store.models import DONE, FAILED, FINISHED, RUNNING, Run
-from tests.conftest import ROOT, free_port
+from tests.conftest import free_port
+from tests.fixtures.worker import PATIENCE, Worker
 from tests.integration import odd_analyzers as odd
 
-# Far beyond what anything here takes on a busy machine: the tests wait for events, not for times.
-PATIENCE = 60.0
-
-
-class Worker:
-    """A running `worker.py`, whose log can be waited for."""
-
-    def __init__(self, settings: Settings, **more: str):
-        environ = {
-            **os.environ,
-            "DATA_DIR": settings.data_dir,
-            "REDIS_URL": settings.redis_url,
-            "SECRET_KEY": settings.secret_key,
-            "JOB_TIMEOUT": "3",
-            **more,
-        }
-        command = [sys.executable, "worker.py", "--analyzers", "tests.integration.odd_analyzers:offer"]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
-        self._lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._follow, daemon=True).start()
-
-    def _follow(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self._lines.put(line)
-
-    def wait_for(self, text: str) -> str:
-        """The next line of the log that holds a text."""
-        while True:
-            line = self._lines.get(timeout=PATIENCE)
-            if text in line:
-                return line
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        self.process.wait(PATIENCE)
+ODD = "tests.integration.odd_analyzers:offer"
 
 
 @pytest.fixture
@@ -84,7 +46,7 @@ def start(services: Services) -> Iterator[Callable[..., Worker]]:
     started: list[Worker] = []
 
     def make(**more: str) -> Worker:
-        worker = Worker(services.settings, **more)
+        worker = Worker(services.settings, ODD, JOB_TIMEOUT="3", **more)
         started.append(worker)
         worker.wait_for("labels is ready")
         worker.wait_for("announced")
@@ -248,7 +210,7 @@ def test_the_worker_goes_on_after_redis_was_away(tmp_path: Path) -> None:
     services = Services.from_settings(settings)
     with _redis(folder, port):
         services.store.migrate()
-        worker = Worker(settings)
+        worker = Worker(settings, ODD, JOB_TIMEOUT="3")
         try:
             worker.wait_for("announced")
             assert ended(services, send(services, odd.FINE)).state == DONE

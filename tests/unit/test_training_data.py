@@ -1,6 +1,7 @@
 """COCO folders are checked file by file before anything is trained."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from app.training.annotations import draw_outline
-from app.training.data import DataError, read_coco, split
+from app.training.data import read_coco, split
+from app.training.errors import DataError
 from app.vision import masks
 
 
@@ -132,7 +134,7 @@ def test_missing_broken_and_misdescribed_photos_are_named(tmp_path: Path) -> Non
     assert refused.value.problems == [
         "1.png: the photo is missing",
         "2.png: the file is not a readable photo",
-        "3.png: the photo is 10 x 10, the annotations say otherwise",
+        "3.png: the photo is 10 x 10, the annotations are for 64 x 48",
     ]
 
 
@@ -175,6 +177,85 @@ def test_exports_of_labelling_tools_load_as_they_are(tmp_path: Path, layout: str
     sample = read_coco(folder).samples[0]
     assert sample.outlines == ([[4, 4, 24, 4, 24, 24]],)
     assert len(sample.ignored) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["images\\{}", "../../label-studio/data/media/upload/4/{}", "/data/upload/{}", "C:\\photos\\{}"]
+)
+def test_a_photo_named_by_a_path_elsewhere_is_found_by_its_last_part(tmp_path: Path, name: str) -> None:
+    folder = write_folder(tmp_path, [box()])
+    rename(folder, lambda image: name.format(image["file_name"]))
+    assert [sample.path for sample in read_coco(folder).samples] == [folder / f"images/{i}.png" for i in (1, 2, 3)]
+
+
+def test_a_last_part_that_two_photos_share_stands_for_none_of_them(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [box()], photos=2)
+    rename(folder, lambda image: f"{image['id']}/1.png")
+    with pytest.raises(DataError) as refused:
+        read_coco(folder)
+    assert refused.value.problems == ["1/1.png: the photo is missing", "2/1.png: the photo is missing"]
+
+
+def rename(folder: Path, name: Callable[[dict[str, Any]], str]) -> None:
+    truth = json.loads((folder / "instances.json").read_text())
+    for image in truth["images"]:
+        image["file_name"] = name(image)
+    (folder / "instances.json").write_text(json.dumps(truth))
+
+
+def test_a_subset_of_cvat_is_read_and_one_of_several_is_asked_for(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [box()])
+    (folder / "images").rename(folder / "Train")
+    (folder / "images").mkdir()
+    (folder / "Train").rename(folder / "images" / "Train")
+    (folder / "annotations").mkdir()
+    (folder / "instances.json").rename(folder / "annotations" / "instances_Train.json")
+    assert len(read_coco(folder).samples) == 3
+    (folder / "annotations" / "instances_Test.json").write_text("{}")
+    with pytest.raises(DataError, match=r"several annotation files.*: instances_Test.json, instances_Train.json"):
+        read_coco(folder)
+
+
+def test_crowds_of_coco_itself_stay_crowds(tmp_path: Path) -> None:
+    crowd = box(segmentation={"size": [48, 64], "counts": [100, 50, 48 * 64 - 150]}, iscrowd=1)
+    folder = write_folder(tmp_path, [crowd, box(2)], info={"description": "COCO 2017 Dataset"})
+    (folder / "annotations").mkdir()
+    (folder / "instances.json").rename(folder / "annotations" / "instances_val2017.json")
+    assert len(read_coco(folder).samples[0].ignored) == 1
+
+
+@pytest.mark.parametrize(
+    ("categories", "problem"),
+    [
+        ([{"id": 3, "name": "dog"}, {"id": 7, "name": "dog"}], "category 7: another has its name 'dog'"),
+        ([{"id": 3, "name": "dog"}, {"id": 3, "name": "cup"}], "category 'cup': another has its id 3"),
+        ([{"id": 3, "name": "dog"}, {"id": "7", "name": "cup"}], "category 'cup': its id '7' is no whole number"),
+        ([{"id": 3, "name": "dog"}, {"id": 7, "name": None}], "category 7: it has no name"),
+    ],
+)
+def test_categories_that_cannot_be_told_apart_are_named(
+    tmp_path: Path, categories: list[dict[str, Any]], problem: str
+) -> None:
+    with pytest.raises(DataError) as refused:
+        read_coco(write_folder(tmp_path, [box()], categories=categories), skip_bad=True)
+    assert refused.value.problems == [problem]
+
+
+def test_sizes_that_are_unknown_or_of_the_photo_lying_on_its_side(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [box()])
+    truth = json.loads((folder / "instances.json").read_text())
+    truth["images"][0] |= {"width": None, "height": None}
+    truth["images"][1] |= {"width": 48, "height": 64}
+    (folder / "instances.json").write_text(json.dumps(truth))
+    said = "2.png: the photo is 64 x 48, the annotations are for 48 x 64, which is the photo lying on its side"
+    assert read_coco(folder, skip_bad=True).problems == (said,)
+
+
+def test_ids_of_photos_are_whole_numbers(tmp_path: Path) -> None:
+    photos = [{"id": "../1", "file_name": "1.png"}]
+    with pytest.raises(DataError) as refused:
+        read_coco(write_folder(tmp_path, [box()], images=photos))
+    assert refused.value.problems == ["1.png: its id '../1' is no whole number"]
 
 
 @given(st.integers(2, 40), st.floats(0, 1), st.integers(0, 5))

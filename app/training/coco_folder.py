@@ -1,0 +1,123 @@
+"""Where a COCO-format folder keeps its annotations and photos, as the tools that export one lay it out.
+
+| | annotations | photos |
+|---|---|---|
+| Label Studio | `result.json` | `images/`, named `images/a.jpg`, `images\\a.jpg` or by a path of its server |
+| CVAT | `annotations/instances_<subset>.json` | `images/<subset>/` or `images/` |
+| others | `instances.json`, `annotations.json` | `images/` or beside the file |
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from app.training.errors import DataError
+
+FILES = ("instances.json", "result.json", "annotations.json")
+SUBSET = "instances_"
+
+
+@dataclass(frozen=True)
+class CocoFolder:
+    """path: the annotation file; brushed: whether CVAT wrote it, which marks all that was painted as a crowd;
+    images, categories, annotations: its entries, the former two checked."""
+
+    folder: Path
+    path: Path
+    brushed: bool
+    images: list[dict[str, Any]]
+    categories: list[dict[str, Any]]
+    annotations: list[dict[str, Any]]
+
+    def photo(self, name: str) -> Path | None:
+        """The photo of this `file_name`; it cannot lead out of the folder.
+
+        A path that leads elsewhere, such as one on the server of Label Studio, is looked for by its last part.
+        """
+        named = _path(name)
+        subset = self.path.stem.removeprefix(SUBSET)
+        places = [self.folder / place for place in ("images", f"images/{subset}", ".")]
+        paths = [place / named for place in places] if not named.is_absolute() and ".." not in named.parts else []
+        if self._last_parts[named.name] == 1:
+            paths += [place / named.name for place in places]
+        return next((path for path in paths if path.is_file()), None)
+
+    @cached_property
+    def _last_parts(self) -> Counter[str]:
+        return Counter(_path(str(image["file_name"])).name for image in self.images)
+
+
+def open_folder(folder: Path) -> CocoFolder:
+    """Find and read a folder's annotation file.
+
+    Raises:
+        DataError: there is none, or more than one; it is unreadable, empty or not in COCO format.
+    """
+    path = _annotation_file(folder)
+    try:
+        file = json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from error
+    lists = isinstance(file, dict) and all(isinstance(file.get(k), list) for k in ("images", "categories"))
+    if not lists or not file["images"] or not file["categories"]:
+        raise DataError(f"{path} is empty or not in COCO format: it must list images and categories.")
+    file["annotations"] = file.get("annotations") or []
+    for kind, keys in (("images", ("id", "file_name")), ("categories", ("id", "name")), ("annotations", ())):
+        for entry in file[kind]:
+            missing = [key for key in keys if key not in entry] if isinstance(entry, dict) else ["its keys"]
+            if missing:
+                raise DataError(f"{path} is not in COCO format: one of its {kind} lacks {missing[0]}.")
+    _check_categories(path, file["categories"])
+    if odd := [
+        f"{i['file_name']}: its id {i['id']!r} is no whole number" for i in file["images"] if not _whole(i["id"])
+    ]:
+        raise DataError(f"{path} has {len(odd)} photos without a proper id.", odd)
+    info: Any = file.get("info")
+    # COCO's own files, which mark true crowds, lie there too, but say what they are.
+    described = isinstance(info, dict) and bool(info.get("description"))
+    brushed = path.parent.name == "annotations" and not described
+    return CocoFolder(folder, path, brushed, file["images"], file["categories"], file["annotations"])
+
+
+def _path(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def _annotation_file(folder: Path) -> Path:
+    subsets = sorted(folder.glob(f"annotations/{SUBSET}*.json"))
+    path = next((folder / name for name in FILES if (folder / name).is_file()), None)
+    if path is None and len(subsets) > 1:
+        names = ", ".join(subset.name for subset in subsets)
+        raise DataError(f"{folder} holds several annotation files, of which one is wanted: {names}.")
+    if path is None and not subsets:
+        wanted = ", ".join((*FILES, f"annotations/{SUBSET}default.json"))
+        raise DataError(f"{folder} holds no annotation file; one of {wanted} is wanted.")
+    return path or subsets[0]
+
+
+def _check_categories(path: Path, categories: list[dict[str, Any]]) -> None:
+    """Raises DataError, one problem a category whose id or name cannot be told from others."""
+    problems = []
+    ids: set[int] = set()
+    names: set[str] = set()
+    for category in categories:
+        id, name = category["id"], category["name"]
+        if not _whole(id):
+            problems.append(f"category {name!r}: its id {id!r} is no whole number")
+        elif id in ids:
+            problems.append(f"category {name!r}: another has its id {id}")
+        if not isinstance(name, str) or not name.strip():
+            problems.append(f"category {id}: it has no name")
+        elif name in names:
+            problems.append(f"category {id}: another has its name {name!r}")
+        ids |= {id} if _whole(id) else set()
+        names |= {name} if isinstance(name, str) else set()
+    if problems:
+        raise DataError(f"{path} has {len(problems)} categories that cannot be told apart.", problems)
+
+
+def _whole(value: object) -> bool:
+    return type(value) is int

@@ -1,0 +1,15 @@
+"""What ends a training with a sentence instead of a traceback."""
+
+from collections.abc import Sequence
+
+
+class DataError(ValueError):
+    """A folder that cannot be trained on. problems: one sentence a file or annotation."""
+
+    def __init__(self, message: str, problems: Sequence[str] = ()):
+        super().__init__(message)
+        self.problems = list(problems)
+
+
+class TrainingError(RuntimeError):
+    """Training cannot begin or go on; the message says why in one sentence."""
