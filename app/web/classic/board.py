@@ -19,8 +19,6 @@ from app.web.security import owner
 
 # Cards of one page, and lines of one card.
 CARDS, LINES = 24, 6
-# Seconds after which a page without scripts asks again.
-REFRESH = 2
 
 blueprint = Blueprint("board", __name__, url_prefix="/board")
 
@@ -59,7 +57,7 @@ def page() -> str:
     found = services().store.history(owner(), cursor=request.args.get("cursor") or None, limit=CARDS)
     cards = [card_of(run) for run in found.runs]
     waiting = any(card.waiting for card in cards)
-    shown = {"cards": cards, "refresh": REFRESH if waiting else None, "next_cursor": found.next_cursor}
+    shown = {"cards": cards, "waiting": waiting, "next_cursor": found.next_cursor}
     return render_template("classic/board.html", threshold=THRESHOLD, later="cursor" in request.args, **shown)
 
 
