@@ -68,8 +68,10 @@ def _analyse(context: Context, analysis_id: str) -> None:
         return
     _publish(context, store.waiting_runs(analysis_id))
     analyzer = context.analyzers.get(analysis.analyzer)
-    if analyzer is None or analyzer.card.identity != analysis.identity:
+    if analyzer is None:
         _publish(context, store.fail_analysis(analysis_id, NOT_SERVED))
+        return
+    if analyzer.card.identity != analysis.identity and not _adopted(context, analysis_id, analyzer.card.identity):
         return
     began = time.perf_counter()
     try:
@@ -94,6 +96,19 @@ def _analyse(context: Context, analysis_id: str) -> None:
     else:
         _measured(jobs, analysis.analyzer, time.perf_counter() - began)
     _publish(context, changed)
+
+
+def _adopted(context: Context, analysis_id: str, identity: str) -> bool:
+    """Whether an analysis that was asked of another model identity, such as that of a worker in another precision or
+    of one that is gone, is now this worker's to answer; else its runs have been passed on to one that is."""
+    passed = context.services.store.adopt_analysis(analysis_id, identity)
+    if passed is None:
+        return True
+    runs, queued = passed
+    for id in queued:
+        context.services.jobs.enqueue(id)
+    _publish(context, runs)
+    return False
 
 
 def _fail(store: Store, analysis_id: str, message: str) -> list[str]:

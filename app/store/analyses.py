@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.store.base import ERROR_LENGTH, Part, clean, follow, index_classes, result_key, waiting
@@ -78,6 +78,32 @@ class Analyses(Part):
             session.flush()
             follow(session, waiting(session, id))
             return True
+
+    def adopt_analysis(self, id: str, identity: str) -> tuple[list[str], list[str]] | None:
+        """Let an unfinished analysis be answered by another model identity: that of the worker which got it.
+
+        Returns:
+            None: it is of that identity now. Where the photo has an analysis of that identity already, the runs share
+            that one, and this one is gone: their ids, and those of the analyses that the caller enqueues.
+        """
+        with self._locked(id) as (session, analysis):
+            if analysis is None:
+                return [], []
+            same = (Analysis.photo_sha256 == analysis.photo_sha256, Analysis.analyzer == analysis.analyzer)
+            other = session.scalar(select(Analysis).where(*same, Analysis.identity == identity))
+            if other is None:
+                analysis.identity = identity
+                return None
+            runs = _asked(session, id)
+            session.execute(update(RunAnalysis).where(RunAnalysis.analysis_id == id).values(analysis_id=other.id))
+            session.delete(analysis)
+            queued = [other.id] if other.state in (FAILED, CANCELLED) else []
+            if queued:
+                requeue(other)
+            session.flush()
+            index_classes(session, runs)
+            follow(session, waiting(session, other.id))
+            return list(runs), queued
 
     def get_analysis(self, id: str) -> Analysis | None:
         """An analysis as it is now, or None."""

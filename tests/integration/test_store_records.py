@@ -124,6 +124,22 @@ def test_a_requeued_analysis_is_queued_again_with_its_attempts_counted(store: St
     assert not store.requeue_analysis(id)
 
 
+def test_an_analysis_is_answered_by_another_identity_alone_or_shares_what_that_one_has_done(store: Store):
+    photo = made.photo()
+    first, (id,) = add(store, photo)
+    store.start_analysis(id)
+    assert store.adopt_analysis(id, "other@0/1") is None
+    store.finish_analysis(id, made.objects(cat=0.9))
+    assert store.get_run(first.id).analyses[0].identity == "other@0/1"
+    second, (again,) = add(store, photo)
+    store.start_analysis(again)
+    assert store.adopt_analysis(again, "other@0/1") == ([second.id], [])
+    run = store.get_run(second.id)
+    assert (run.state, [analysis.id for analysis in run.analyses]) == (DONE, [id])
+    assert store.get_analysis(again) is None
+    assert store.adopt_analysis(again, "other@0/1") == ([], [])
+
+
 def test_pending_analyses_are_the_queued_and_the_running_ones_oldest_first(store: Store):
     _, [queued] = add(store)
     _, [running] = add(store)

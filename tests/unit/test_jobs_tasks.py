@@ -2,15 +2,16 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.jobs import names
 from app.jobs.recovery import Reconciler
-from app.jobs.tasks import STORAGE, Context, analyse
+from app.jobs.tasks import NOT_SERVED, STORAGE, Context, analyse
 from app.settings import Settings
-from app.store import StoreUnavailable
+from app.store import BlobMissing, StoreUnavailable
 from app.store.models import DONE, FAILED, QUEUED, RUNNING, Run
 from app.vision.analyzer import Analyzer
 from app.vision.results import Analysed
@@ -42,6 +43,10 @@ def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
 
 def refuse(*_: object) -> None:
     raise StoreUnavailable("The S3 bucket photos cannot be reached.")
+
+
+def gone(*_: object) -> None:
+    raise BlobMissing
 
 
 def attempt(service: Service, run: Run) -> Run:
@@ -95,3 +100,48 @@ def test_a_database_that_is_away_at_the_start_leaves_the_analysis_to_be_queued_a
         assert attempt(service, run).state == QUEUED
     assert taken_back(service) == [run.analyses[0].id]
     assert attempt(service, run).state == DONE
+
+
+def announce_another(service: Service) -> None:
+    """As a worker does that serves the same analysis in another precision."""
+    card = replace(service.found["objects"].card, version="in another precision")
+    service.services.jobs.announce([card], {})
+
+
+def test_what_was_asked_of_another_workers_model_is_answered_by_ones_own_and_says_so(service: Service) -> None:
+    announce_another(service)
+    run = service.add(PHOTO)
+    asked = run.analyses[0].identity
+    run = attempt(service, run)
+    assert (run.state, run.error) == (DONE, None)
+    assert run.analyses[0].identity == service.found["objects"].card.identity != asked
+
+
+def test_what_ones_own_model_has_answered_before_is_not_computed_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = attempt(service, service.add(PHOTO))
+    announce_another(service)
+    run = service.add(PHOTO)
+    monkeypatch.setattr(Ready, "analyse", refuse)
+    run = attempt(service, run)
+    assert (run.state, run.analyses[0].id) == (DONE, known.analyses[0].id)
+    assert service.services.store.pending_analyses() == []
+    (name, *_) = service.services.store.history_classes("v:another")
+    found = service.services.store.history("v:another", class_name=name).runs
+    assert [each.id for each in found] == [run.id, known.id]
+
+
+def test_what_ones_own_model_failed_at_is_tried_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(service.services.store.blobs, "get", gone)
+        assert attempt(service, service.add(PHOTO)).state == FAILED
+    announce_another(service)
+    run = attempt(service, service.add(PHOTO))
+    assert run.state == QUEUED
+    assert attempt(service, run).state == DONE
+
+
+def test_what_no_model_here_can_answer_fails_with_a_sentence(service: Service) -> None:
+    run = attempt(service, service.add(PHOTO, "labels"))
+    assert (run.state, run.error) == (FAILED, NOT_SERVED)
