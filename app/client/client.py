@@ -125,11 +125,11 @@ class Client:
             file_name = name or ("photo" if isinstance(photo, bytes) else Path(photo).name)
             request |= {"files": {"file": (sendable(file_name), data)}, "data": given}
         request["headers"] = {"Idempotency-Key": str(uuid.uuid4())}
-        return Run.from_json(self._json("POST", "runs", deadline=self._deadline(timeout), **request))
+        return self._run("POST", "runs", deadline=self._deadline(timeout), **request)
 
     def run(self, id: str, **options: Any) -> Run:
         """A run as it is now. options: threshold, classes, exclude, coordinates, masks, as the API takes them."""
-        return Run.from_json(self._json("GET", f"runs/{id}", params=params(options)))
+        return self._run("GET", f"runs/{id}", params=params(options))
 
     def wait(self, run: Run, timeout: float | None = None) -> Run:
         """The run when it has its result. Raises RunFailed, TimeoutError, ApiError, ConnectionFailed."""
@@ -140,7 +140,7 @@ class Client:
                 raise TimeoutError(f"The run {run.id} has no result yet.")
             self._sleep(delay if left is None else min(delay, left))
             delay = min(delay * 1.5, _POLL_LONGEST)
-            run = Run.from_json(self._json("GET", f"runs/{run.id}", deadline=deadline))
+            run = self._run("GET", f"runs/{run.id}", deadline=deadline)
         if run.state != "done":
             raise RunFailed(run)
         return run
@@ -155,7 +155,7 @@ class Client:
 
     def cancel(self, id: str) -> Run:
         """End a run that has not ended."""
-        return Run.from_json(self._json("POST", f"runs/{id}/cancel"))
+        return self._run("POST", f"runs/{id}/cancel")
 
     def delete(self, id: str) -> None:
         """Delete a run and what belongs to it."""
@@ -165,7 +165,7 @@ class Client:
         """The caller's runs, newest first. search: since, until, `**{"class": name}`, and limit, the size of a page."""
         cursor = None
         while True:
-            page = self._json("GET", "runs", params=params({**search, "cursor": cursor}))
+            page = self._json("GET", "runs", "runs", params=params({**search, "cursor": cursor}))
             yield from map(Run.from_json, page["runs"])
             cursor = page["next"]
             if cursor is None:
@@ -173,16 +173,19 @@ class Client:
 
     def models(self) -> list[dict[str, Any]]:
         """The analyses that can be asked for, and who answers them."""
-        found: list[dict[str, Any]] = self._json("GET", "models")["models"]
+        found: list[dict[str, Any]] = self._json("GET", "models", "models")["models"]
         return found
 
     def _deadline(self, timeout: float | None) -> float | None:
         """The clock's time in so many seconds."""
         return None if timeout is None else self._clock() + timeout
 
-    def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The object that a request answers. Raises ApiError, also where it is none, and ConnectionFailed."""
-        return body_of(self._request(method, path, **options))
+    def _run(self, method: str, path: str, **options: Any) -> Run:
+        return Run.from_json(self._json(method, path, "id", **options))
+
+    def _json(self, method: str, path: str, key: str, **options: Any) -> dict[str, Any]:
+        """The object with this key that a request answers. Raises ApiError, also where it is none; ConnectionFailed."""
+        return body_of(self._request(method, path, **options), key)
 
     def _request(self, method: str, path: str, *, deadline: float | None = None, **options: Any) -> httpx.Response:
         """One request, made again while the server is busy or away, and the deadline leaves time for another try.

@@ -59,10 +59,10 @@ def refusal(response: httpx.Response) -> ApiError:
     return ApiError(response.status_code, problem.get("code") or "", message)
 
 
-def body_of(response: httpx.Response) -> dict[str, Any]:
-    """The JSON object that an answer holds. Raises ApiError where it holds something else."""
+def body_of(response: httpx.Response, key: str) -> dict[str, Any]:
+    """The JSON object that an answer holds. Raises ApiError where it holds something else, or one without this key."""
     body = _object(response)
-    if body is None:
+    if body is None or key not in body:
         message = "The answer is not the API's; perhaps the address is not that of a Flask Detector."
         raise ApiError(response.status_code, "", message)
     return body

@@ -160,7 +160,7 @@ def test_an_answer_that_is_no_problem_details_is_still_an_error() -> None:
         script.client().submit(PHOTO)
 
 
-@pytest.mark.parametrize("body", ["<h1>Sign in to this network</h1>", '["a list"]'])
+@pytest.mark.parametrize("body", ["<h1>Sign in to this network</h1>", '["a list"]', '{"status": "ok"}'])
 def test_an_answer_that_is_not_of_the_api_is_an_error_even_with_status_200(body: str) -> None:
     with pytest.raises(ApiError, match="not the API's") as caught:
         Script(httpx.Response(200, text=body)).client().detect(PHOTO)

@@ -7,6 +7,7 @@ const board = document.querySelector("#board");
 
 const queue = [];
 let leaving = false;
+let address = ""; // Where photos are that were sent from this page.
 
 if (form) {
   const input = form.querySelector("input[type=file]");
@@ -35,7 +36,6 @@ async function add(files) {
   if (leaving) stop(); // The new page would break the sending off.
   const problem = form.querySelector("#problem");
   const wrong = new Set();
-  let address = "";
   problem.hidden = true;
   for (; queue.length; queue.shift()) {
     tell(queue[0].length > 1 ? `Sending ${queue[0].length} photos…` : "Sending…", true);

@@ -8,7 +8,8 @@ export class State {
     this.form = form;
     this.range = form.elements.percent;
     // The slider knows only whole percents: until it is moved, the threshold is the one that was asked for.
-    this.asked = Number(form.elements.asked.value);
+    const moved = this.range.value !== form.elements.slider.value;
+    this.asked = moved ? null : Number(form.elements.asked.value);
     this.range.addEventListener("input", () => { this.asked = null; });
     this.hidden = JSON.parse(form.dataset.hidden);
   }

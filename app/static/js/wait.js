@@ -59,8 +59,8 @@ function progress(gone, left) {
 /** Takes over everything but the photo, which stays where it is; whether the page came. */
 async function fetchPage() {
   const page = await askPage();
-  if (!page) return false;
-  const now = page.getElementById("run");
+  const now = page?.getElementById("run"); // Another's page, such as one to log in to a network, has none.
+  if (!now) return false;
   for (const id of ["head", "side"]) {
     const fresh = page.getElementById(id);
     const old = document.getElementById(id);
