@@ -95,7 +95,11 @@ class Trainer:
         state = torch.load(path, map_location=self.device, weights_only=True)
         other = [name for name, value in self.origin.items() if state["origin"].get(name) != value]
         if other:
-            raise TrainingError(f"{self.folder} was begun with another {' and '.join(other)}; choose another --out.")
+            options = " and ".join(other)
+            raise TrainingError(
+                f"{self.folder} was begun with another {options}, or by another version of this program; "
+                "choose another --out."
+            )
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
