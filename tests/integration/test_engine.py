@@ -19,7 +19,7 @@ from app.vision.engine.__main__ import export, main
 from app.vision.engine.detector import make
 from app.vision.engine.folder import current, engine_folder
 from app.vision.engine.quantize import quantize
-from app.vision.engine.spec import EngineSpec
+from app.vision.engine.spec import EngineError, EngineSpec
 from app.vision.registry import analyzer
 from app.vision.results import Analysed, Instances
 from bench.parity import compare
@@ -110,6 +110,17 @@ def test_the_model_that_a_training_left_gets_an_engine_beside_its_weights(
     assert "openvino" in made.card.version
 
 
+def test_a_config_that_cannot_be_built_is_a_reason_for_no_engine(
+    starter: Model, checkpoints: Path, tmp_path: Path
+) -> None:
+    assert starter.config
+    config = tmp_path / "odd.py"
+    config.write_text(starter.config.read_text().replace("MaskRCNN", "NoSuchRCNN"))
+    with pytest.raises(EngineError, match=r"its config cannot be built: .*NoSuchRCNN is not in the models registry"):
+        export(replace(starter, config=config), checkpoints)
+    assert current(starter, checkpoints)
+
+
 def test_a_quantization_that_breaks_off_leaves_nothing(starter: Model, checkpoints: Path) -> None:
     folder = engine_folder(starter, checkpoints)
     before = {path.name for path in folder.iterdir()}
@@ -197,7 +208,7 @@ from dataclasses import replace
 from pathlib import Path
 from app.intake import decode
 from app.settings import Settings
-from app.vision.engine.spec import EngineSpec
+from app.vision.engine.spec import EngineError, EngineSpec
 from app.vision.registry import analyzer
 from app.vision.results import Analysed, Instances
 detector = analyzer("objects", Settings(checkpoints_dir=sys.argv[1], engine="openvino"))

@@ -138,14 +138,18 @@ def _locked(folder: Path) -> Iterator[None]:
 def _objects(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
     import mmcv
 
-    from app.vision.analyzers.mmdet import build
+    from app.vision.analyzers.mmdet_build import build, telling_line
     from app.vision.engine.export import export_detector
 
     path = model.path(checkpoints)
     assert path is not None
     loaded = load_weights(path, model)
-    config = mmcv.Config.fromfile(str(model.config))
-    export_detector(build(config, loaded, 0.05), config, model.classes or loaded.classes, folder, source)
+    try:
+        config = mmcv.Config.fromfile(str(model.config))
+        detector = build(config, loaded, 0.05)
+    except (ImportError, KeyError, TypeError, AssertionError) as error:
+        raise EngineError(f"its config cannot be built: {telling_line(error)}.") from error
+    export_detector(detector, config, model.classes or loaded.classes, folder, source)
 
 
 def _faces(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
