@@ -87,7 +87,7 @@ class Analyses(Part):
             that one, and this one is gone: their ids, and those of the analyses that the caller enqueues.
         """
         with self._locked(id) as (session, analysis):
-            if analysis is None:
+            if analysis is None or analysis.state not in (QUEUED, RUNNING):
                 return [], []
             same = (Analysis.photo_sha256 == analysis.photo_sha256, Analysis.analyzer == analysis.analyzer)
             other = session.scalar(select(Analysis).where(*same, Analysis.identity == identity))

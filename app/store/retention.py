@@ -125,12 +125,13 @@ class Retention(Part):
             self.database.lock(session, photos)
             report.runs += _deleted(session, delete(Run).where(Run.id.in_(runs)))
             analyses = session.scalars(unused).all()
-            _deleted(session, delete(Analysis).where(Analysis.id.in_(analyses)))
+            for chunk in _chunks(analyses):
+                _deleted(session, delete(Analysis).where(Analysis.id.in_(chunk)))
         report.analyses += len(analyses)
         for id in analyses:
             self.blobs.delete(result_key(id))
-        for chunk in _chunks(sorted(photos), PHOTOS_AT_ONCE):
-            report.photos += self._drop_photos(chunk)
+        for some in _chunks(sorted(photos), PHOTOS_AT_ONCE):
+            report.photos += self._drop_photos(some)
 
     def _drop_photos(self, photos: Collection[str]) -> int:
         """Delete those photos that no run uses; how many. Blobs go before the lock: who adds one again puts it anew."""

@@ -164,7 +164,7 @@ def _check_memory(model: Model, path: Path, settings: Settings) -> None:
     if 0 < limit < needed:
         raise CheckpointError(
             f"{model.title} has no engine, and PyTorch needs about {needed:.0f} MB of memory for it where a worker has "
-            f"{limit:.0f}; run `make engine`."
+            f"{limit:.0f}; run `make engine`, or give the worker more memory."
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.vision.catalogue import CatalogueError, Model, file_name, load_catalogue
+from app.vision.config_text import texts
 
 # Of the whole of MMDetection (https://github.com/open-mmlab/mmdetection/blob/v2.28.2/LICENSE).
 LICENCE = "Apache-2.0"
@@ -93,7 +94,7 @@ def _model(entry: dict[str, Any], root: Path) -> Model | None:
         file=file_name(url),
         sha256=published[1],
         data=data,
-        gpu_only=bool(re.search(GPU_ONLY, "".join(_chain(config)))),
+        gpu_only=bool(re.search(GPU_ONLY, "".join(texts(config)))),
         labels="coco" if data == "COCO" else "checkpoint",
         box_ap=precision.get("Object Detection"),
         mask_ap=precision.get("Instance Segmentation"),
@@ -115,16 +116,7 @@ def _needs_more(config: Path) -> bool:
     changes the layers by a training hook, and Fast R-CNN is given its regions.
     """
     more = r"teacher_ckpt|imports=\['(?!mmdet)|RFSearchHook|LoadProposals"
-    return any(re.search(more, text) for text in _chain(config))
-
-
-@functools.cache
-def _chain(config: Path) -> tuple[str, ...]:
-    """The texts of a config and of all that it is based on."""
-    text = config.read_text()
-    found = re.search(r"^_base_\s*=\s*(\[.*?\]|'[^']*')", text, re.DOTALL | re.MULTILINE)
-    bases = re.findall(r"'([^']+)'", found[1]) if found else []
-    return (text, *(part for base in bases for part in _chain((config.parent / base).resolve())))
+    return any(re.search(more, text) for text in texts(config))
 
 
 def _read(path: Path) -> Any:

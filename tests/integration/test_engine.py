@@ -204,11 +204,9 @@ def test_a_detector_that_made_room_finds_the_same_again(starter: Model, checkpoi
 def test_serving_an_engine_imports_no_torch(checkpoints: Path) -> None:
     program = """
 import sys
-from dataclasses import replace
 from pathlib import Path
 from app.intake import decode
 from app.settings import Settings
-from app.vision.engine.spec import EngineError, EngineSpec
 from app.vision.registry import analyzer
 from app.vision.results import Analysed, Instances
 detector = analyzer("objects", Settings(checkpoints_dir=sys.argv[1], engine="openvino"))

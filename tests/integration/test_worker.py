@@ -46,7 +46,7 @@ def start(services: Services) -> Iterator[Callable[..., Worker]]:
     started: list[Worker] = []
 
     def make(**more: str) -> Worker:
-        worker = Worker(services.settings, ODD, JOB_TIMEOUT="3", **more)
+        worker = Worker(services.settings, ODD, **{"JOB_TIMEOUT": "3", **more})
         started.append(worker)
         worker.wait_for("labels is ready")
         worker.wait_for("announced")

@@ -22,7 +22,7 @@ from app.vision.analyzers.mmdet_build import build, class_count, dataset_classes
 from app.vision.analyzers.mmdet_masks import MaskEncoder, box_of, encoded_mask
 from app.vision.catalogue import Model
 from app.vision.checkpoints import Checkpoint, CheckpointError, load_weights, verify
-from app.vision.engine.folder import config_hash
+from app.vision.config_text import digest
 from app.vision.results import Analysed, Instances, ModelCard
 
 # Raised when the same weights and config would answer differently.
@@ -41,7 +41,7 @@ class MMDetector(Analyzer):
     def __init__(self, model: Model, path: Path, score_floor: float = 0.05):
         self.model, self.path, self.score_floor = model, path, score_floor
         assert model.config is not None
-        version = f"{VERSION}-{config_hash(model.config)[:8]}" + ("" if score_floor == 0.05 else f"-{score_floor:g}")
+        version = f"{VERSION}-{digest(model.config)[:8]}" + ("" if score_floor == 0.05 else f"-{score_floor:g}")
         self.card = ModelCard(
             model.analyzer, model.name, model.title, version, verify(path, model), model.classes, model.note
         )

@@ -1,14 +1,14 @@
 """Where a model's engine lies, and whether it is of that model's weights. Text only: no torch, no OpenVINO."""
 
-import hashlib
 from pathlib import Path
 
 from app.vision.catalogue import Model
+from app.vision.config_text import digest
 from app.vision.engine.spec import SPEC_FILE, EngineError, read_record
 from app.vision.packages import checksum, package_weights
 
 # By analysis; raised when the same weights would be exported to graphs that answer differently.
-EXPORT_VERSIONS = {"objects": "2", "faces": "1", "labels": "1"}
+EXPORT_VERSIONS = {"objects": "3", "faces": "1", "labels": "1"}
 
 
 def engine_folder(model: Model, checkpoints: Path) -> Path:
@@ -28,13 +28,8 @@ def origin(model: Model, checkpoints: Path) -> dict[str, str]:
     """What an engine made now would record of the files that it comes from."""
     source = {"export": EXPORT_VERSIONS[model.analyzer], "checkpoint": checksum(weights(model, checkpoints))}
     if model.config is not None:
-        source["config"] = config_hash(model.config)
+        source["config"] = digest(model.config)
     return source
-
-
-def config_hash(config: Path) -> str:
-    """SHA-256 of a config in hex: with another one the same weights answer differently."""
-    return hashlib.sha256(config.read_bytes()).hexdigest()
 
 
 def current(model: Model, checkpoints: Path) -> bool:
