@@ -29,6 +29,7 @@ from app.launch.redis_server import free_port
 from app.services import Services
 from app.settings import ROOT, Settings
 from app.store.models import DONE, FINISHED
+from app.vision.engine.folder import engine_folder
 from bench.engines import CONFIG, prepare_r50
 
 DOCKER = os.environ.get("DOCKER", "docker")
@@ -57,12 +58,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _publish(folder: Path) -> None:
-    """Engine and catalogue entry of the random detector, as a training leaves them; without the checkpoint itself."""
-    model = prepare_r50(folder / "checkpoints")
-    digest = json.loads((folder / "checkpoints/engines" / NAME / "engine.json").read_text())["source"]["checkpoint"]
-    (folder / "checkpoints" / model.file).unlink()
-    home = folder / "model"
+    """Engine and catalogue entry of the random detector, as an image that only serves has them: no checkpoint."""
+    made, home, engine = folder / "made", folder / "model", folder / "checkpoints" / "engines" / NAME
+    model = prepare_r50(made)
     home.mkdir()
+    shutil.copytree(engine_folder(model, made), engine)
+    shutil.rmtree(made)
+    digest = json.loads((engine / "engine.json").read_text())["source"]["checkpoint"]
     shutil.copy(CONFIG, home)
     entry = {"name": NAME, "title": "R50", "analyzer": "objects", "loader": "mmdet", "config": CONFIG.name}
     entry |= {"file": model.file, "sha256": digest, "labels": "coco", "licence": "none"}
