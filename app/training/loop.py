@@ -119,19 +119,19 @@ class Trainer:
         torch.manual_seed(plan.seed + self.rank + 1000 * self.step)  # Of the regions that each process samples.
         self._measure(evaluate)
         train_mode(self.model)
-        bar = tqdm(total=plan.steps, initial=self.step, unit="step", disable=self.rank > 0, smoothing=0.05)
-        while self.step < plan.steps:
-            began = time.perf_counter()
-            losses = self._step(next(batches))
-            self.step += 1
-            bar.update()
-            if self.rank == 0:
-                self._log({"step": self.step, "lr": plan.lr_at(self.step), **losses}, began)
-                bar.set_postfix(loss=f"{losses['loss']:.2f}")
-            if self.step == plan.steps or self.step % plan.save_every == 0:
-                self._save()
-            self._measure(evaluate)
-        bar.close()
+        # Closed also by an error or an interrupt, whose message would stand on the bar's own line else.
+        with tqdm(total=plan.steps, initial=self.step, unit="step", disable=self.rank > 0, smoothing=0.05) as bar:
+            while self.step < plan.steps:
+                began = time.perf_counter()
+                losses = self._step(next(batches))
+                self.step += 1
+                bar.update()
+                if self.rank == 0:
+                    self._log({"step": self.step, "lr": plan.lr_at(self.step), **losses}, began)
+                    bar.set_postfix(loss=f"{losses['loss']:.2f}")
+                if self.step == plan.steps or self.step % plan.save_every == 0:
+                    self._save()
+                self._measure(evaluate)
 
     def _measure(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None) -> None:
         """Evaluate where that is due, also when a training was stopped before it could."""

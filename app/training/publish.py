@@ -12,6 +12,9 @@ from app.training.partial_masks import PartialMaskRoIHead
 from app.vision.catalogue import Model, load_catalogue
 from app.vision.checkpoints import sha256_of
 
+# After the title of a model that was trained here, once, however often.
+TUNED = ", fine-tuned"
+
 
 def publish(
     folder: Path, name: str, state: Mapping[str, torch.Tensor], config: Config, classes: Sequence[str], base: Model
@@ -30,7 +33,7 @@ def publish(
     config_part.write_text(serving_config(config).pretty_text + "\n")
     entry = {
         "name": name,
-        "title": f"{base.title}, fine-tuned",
+        "title": f"{base.title.removesuffix(TUNED)}{TUNED}",
         "analyzer": "objects",
         "loader": "mmdet",
         "config": f"{name}.py",

@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -30,8 +31,9 @@ from app.training.judge import Judge
 from app.training.loop import Plan, Trainer
 from app.training.model import build
 from app.training.precision import use_channels_last
-from app.training.publish import serving_config
+from app.training.publish import publish, serving_config
 from app.training.report import read_log
+from app.vision.catalogue import load_catalogue
 from app.vision.registry import analyzer
 from app.vision.zoo import load_zoo
 from tests.conftest import free_port
@@ -207,6 +209,25 @@ def test_a_model_trained_here_is_a_base_with_the_same_settings() -> None:
     again = training_config(once, ["cat"])
     assert again.model.train_cfg == retina_config(["cat"]).model.train_cfg
     assert build_detector(again.model)
+
+
+def test_a_model_trained_twice_is_called_fine_tuned_once(tmp_path: Path) -> None:
+    config = starter_config(["cat"])
+    state, base = build_detector(config.model).state_dict(), load_catalogue()["starter"]
+    for _ in range(2):
+        base = publish(tmp_path, "detector", state, config, ["cat"], base)
+    assert base.title == "Starter Mask R-CNN, fine-tuned"
+
+
+def test_a_loss_that_is_no_number_names_the_photos_and_leaves_no_model(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "trained"
+    command = ["--data", str(data), "--out", str(out), "--steps", "4", "--short", "96", "96", "--device", "cpu"]
+    assert main([*command, "--lr", "1e30", "--evaluations", "1"]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "not a number" in line]
+    assert re.fullmatch(r"The loss is not a number at step \d+, on \d\.png, \d\.png\.", line)
+    assert not (out / "models.toml").exists()
 
 
 class Toy(nn.Module):
