@@ -1,4 +1,5 @@
-# Flask Detector: `docker build -t flask-detector .`, then `docker run -p 5000:5000 flask-detector`.
+# Flask Detector: `docker build -t flask-detector .`, then
+# `docker run -p 5000:5000 -v flask-detector:/data flask-detector`.
 # The target `serve` is a small image without torch, for a web process or for a worker on exported engines:
 # `docker build --target serve -t flask-detector:serve .`
 # Nothing here needs BuildKit. Where a build has no network through Docker's bridge, add `--network host`.
