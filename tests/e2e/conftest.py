@@ -58,3 +58,9 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def sheet(site: str, visit: Callable[..., Page]) -> Page:
+    """The page to draw on."""
+    return visit(f"{site}/draw")
