@@ -96,7 +96,7 @@ def _photo(held: Services, source: Source) -> tuple[Photo, str]:
 
 
 def _options(asked: dict[str, Any]) -> dict[str, Any]:
-    """What `submit` takes, of what was asked. Raises BadRequest, AddressRefused, FetchFailed."""
+    """What `submit` takes, of what was asked. Raises BadRequest, AddressRefused, FetchFailed, Busy."""
     names = asked.get("analyses") or []
     analyses = tuple(dict.fromkeys(part.strip() for name in names for part in name.split(",") if part.strip()))
     view = View.from_args({name: asked[name] for name in ("threshold", "classes") if name in asked})

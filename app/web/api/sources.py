@@ -17,11 +17,13 @@ from app.intake.address import Guard, port_of
 from app.settings import Settings
 from app.web.api.inputs import CreateForm, CreateJson
 from app.web.api.problems import InvalidRequest
+from app.web.api.waiting import waiting_room
 from app.web.received import body_bytes
 
 M = TypeVar("M", bound=BaseModel)
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
 LOOKUP_SECONDS = 5.0
+CROWDED = "Too many web addresses are being visited from here. Try again in a moment."
 # Bytes of a file that are hashed at a time.
 STEP = 1024 * 1024
 
@@ -49,13 +51,14 @@ class Source:
         """Name and bytes, of a file one byte more than the limit at most; fetches where there is an address.
 
         Raises:
-            AddressRefused, FetchFailed, UploadTooLarge.
+            AddressRefused, FetchFailed, UploadTooLarge. Busy: too many addresses are being fetched.
         """
         if self.url is None:
             self.file.seek(0)
             return self.name, self.file.read(settings.max_upload_bytes + 1)
         limits: dict[str, Any] = {"timeout": settings.url_timeout, "max_bytes": settings.max_upload_bytes}
-        name, data = fetch.fetch_photo(self.url, **limits, guard=guard())
+        with waiting_room().fetches.needed(CROWDED):
+            name, data = fetch.fetch_photo(self.url, **limits, guard=guard())
         return self.name or name, data
 
 
@@ -69,13 +72,14 @@ def check_webhook(url: str | None) -> str | None:
     """A webhook's address if it leads to a public server now (every delivery is judged again).
 
     Raises:
-        AddressRefused: it does not; FetchFailed: its name is unknown.
+        AddressRefused: it does not. FetchFailed: its name is unknown. Busy: too many addresses are being looked up.
     """
     if url is None:
         return None
     parsed = guard().parse(url)
     try:
-        guard().addresses(parsed.host, port_of(parsed), LOOKUP_SECONDS)
+        with waiting_room().fetches.needed(CROWDED):
+            guard().addresses(parsed.host, port_of(parsed), LOOKUP_SECONDS)
     except OSError as error:
         raise FetchFailed("The server of this webhook cannot be found.") from error
     return str(parsed)

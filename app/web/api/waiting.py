@@ -1,7 +1,8 @@
-"""Holding an answer until a run ends, without holding up the service.
+"""Threads that are held for seconds: by answers that wait for a run, event streams, and addresses that are visited.
 
-Each waiting request keeps one thread of the web process, so both ways of waiting have a fixed number of places:
-together they leave a quarter of the threads to everything else.
+Each of these keeps one thread of the web process, so all of them together have places for three quarters of the
+threads; the rest, one thread at least, is for everything else. (A process with a single thread has none to leave.)
+Nobody stands in line for a place: that would keep a thread just as well.
 """
 
 import threading
@@ -13,13 +14,15 @@ from flask import Flask, current_app
 
 from app.services import Services
 from app.store.models import FINISHED, Run
+from app.web.api.problems import Busy
 
 
 @dataclass
 class Places:
-    """A number of places, each taken by one thread at a time."""
+    """A number of places, each taken by one thread at a time. within: more places, of which each takes one too."""
 
     count: int
+    within: "Places | None" = None
     _free: threading.Semaphore = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -27,10 +30,17 @@ class Places:
 
     def take(self) -> bool:
         """Take a place if one is free; whether it was."""
-        return self._free.acquire(blocking=False)
+        if not self._free.acquire(blocking=False):
+            return False
+        if self.within is None or self.within.take():
+            return True
+        self._free.release()
+        return False
 
     def leave(self) -> None:
         """Give a taken place back."""
+        if self.within is not None:
+            self.within.leave()
         self._free.release()
 
     @contextmanager
@@ -43,19 +53,39 @@ class Places:
             if taken:
                 self.leave()
 
+    @contextmanager
+    def needed(self, refusal: str | None = None) -> Iterator[None]:
+        """A place for as long as the context lasts. Raises Busy, with this sentence, when none was free."""
+        with self.place() as taken:
+            if not taken:
+                raise Busy(refusal)
+            yield
+
 
 @dataclass
 class WaitingRoom:
-    """The places of a web process: for held answers, and for event streams."""
+    """The places of a web process.
 
+    calls: all that there are, for requests that have no answer but a result; the others are some of them. answers: for
+    requests that can be answered without a result; streams: for event streams; fetches: for addresses from outside.
+    """
+
+    calls: Places
     answers: Places
     streams: Places
+    fetches: Places
+
+    @classmethod
+    def of(cls, threads: int) -> "WaitingRoom":
+        """The places of a process with so many threads."""
+        calls = Places(max(1, threads * 3 // 4))
+        half, quarter = max(1, threads // 2), max(1, threads // 4)
+        return cls(calls, Places(half, calls), Places(quarter, calls), Places(quarter, calls))
 
 
 def init_app(app: Flask) -> None:
     """Make the waiting room, sized by the number of threads."""
-    threads = app.extensions["services"].settings.threads
-    app.extensions["waiting_room"] = WaitingRoom(Places(max(1, threads // 2)), Places(max(1, threads // 4)))
+    app.extensions["waiting_room"] = WaitingRoom.of(app.extensions["services"].settings.threads)
 
 
 def waiting_room() -> WaitingRoom:

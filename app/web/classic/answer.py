@@ -11,7 +11,6 @@ from app.intake.photo import read_photo
 from app.jobs.submit import submit
 from app.store.models import DONE, FINISHED, Run
 from app.web import errors, services
-from app.web.api.problems import Busy
 from app.web.api.waiting import waiting_room
 from app.web.keys import owner
 
@@ -23,22 +22,24 @@ class AnalysisFailed(PublicError):
 def analysed(data: bytes, *, name: str, analyses: tuple[str, ...], api: str, threshold: float) -> Run:
     """The finished run of a photo: queued like every other, and waited for.
 
+    The old programs take a refusal for the end, and there is no answer but the result; so they may take any place to
+    wait that the web process has left. They do not stand in line for one: that would keep a thread just as well.
+
     Args:
         api: which classic API asks; kept in the run's options.
         threshold: the score that the run's page shows from.
 
     Raises:
-        Busy: too many requests wait already. ServiceUnavailable: the result did not come in time; asking again costs
-        nothing. AnalysisFailed: one of the analyses, with the reason. Every error of reading and submitting a photo.
+        Busy: no place to wait is left; nothing was queued. ServiceUnavailable: the result did not come in time; asking
+        again costs nothing. AnalysisFailed: one of the analyses, with the reason. Every error of reading and submitting
+        a photo.
     """
     if not data:
         raise NoPhoto
     held = services()
     settings = held.settings
     photo = read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
-    with waiting_room().answers.place() as taken:
-        if not taken:
-            raise Busy
+    with waiting_room().calls.needed():
         options = {"api": api, "threshold": threshold}
         run = submit(held, photo, name=name, analyses=analyses, owner=owner(), options=options)
         if run.state not in FINISHED:
