@@ -18,15 +18,20 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED_DATA = ROOT.parent / "shared" / "data"
+# A folder of third-party photos and drawings that are no part of the repository, each kind in a folder of its own:
+# coco/eval (photos of the validation set and their instances.json), exif, faces/examples/faces (of dlib),
+# hostile/pillow (Pillow's test images), imagenet, quickdraw (ndjson), quickdraw_bitmaps (npy), seed_photos (street.jpg).
+TEST_DATA = os.environ.get("TEST_DATA", "")
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of third-party photos and drawings, which is not part of the repository."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip(f"the test data folder {SHARED_DATA} is not here")
-    return SHARED_DATA
+    """The folder that TEST_DATA names; a relative one counts from the project's root."""
+    if not TEST_DATA:
+        pytest.skip("TEST_DATA names no folder of third-party photos and drawings (tests/conftest.py lists them)")
+    folder = ROOT / TEST_DATA
+    assert folder.is_dir(), f"TEST_DATA={TEST_DATA} is no folder"
+    return folder
 
 
 @pytest.fixture
