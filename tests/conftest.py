@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parent.parent
 # A folder of third-party photos and drawings that are no part of the repository, each kind in a folder of its own:
 # coco/eval (photos of the validation set and their instances.json), exif, faces/examples/faces (of dlib),
-# hostile/pillow (Pillow's test images), imagenet, quickdraw (ndjson), quickdraw_bitmaps (npy), seed_photos (street.jpg).
+# hostile/pillow (Pillow's test images), imagenet, quickdraw (ndjson), quickdraw_bitmaps (npy), seed_photos/street.jpg.
 TEST_DATA = os.environ.get("TEST_DATA", "")
 
 
