@@ -1,4 +1,4 @@
-// The guess in words and bars. Says it to screen readers when the answer has changed and the hand rests.
+// The guess in words and bars. Says it, or what is wrong, to screen readers when it has changed and the hand rests.
 
 import { announce } from "../announce.js";
 import { NBSP } from "../words.js";
@@ -58,9 +58,13 @@ export class Bars {
   clear(message = "") {
     this.#fill([...this.#lines.keys()].map((name) => [name, 0]), "");
     const [headline, text] = this.#blank;
-    const asked = !message || message.startsWith(headline);
-    this.#write("", asked ? headline : "No guess", asked ? text : message);
-    this.#said = "";
+    if (!message || message.startsWith(headline)) {
+      this.#write("", headline, text);
+      this.#said = "";
+    } else {
+      this.#write("", "No guess", message);
+      this.#say(message);
+    }
   }
 
   #fill(shares, best) {

@@ -4,7 +4,7 @@ import { atMost, columns, SIDE } from "./strokes.js";
 
 const REST_MS = 60;
 // On a slow line an answer to older strokes is better than none; after this it is given up for a newer question.
-const PATIENCE_MS = 1500;
+const PATIENCE_MS = 10_000;
 const AGAIN_MS = 2000;
 const LOST = "The connection was lost. Trying again.";
 
@@ -71,7 +71,8 @@ export class Guesses {
       if (response.ok) return answer;
       return this.#hold(Number(response.headers.get("Retry-After")) * 1000, answer.error, response.status);
     } catch {
-      return this.#hold(AGAIN_MS, LOST, 0);
+      // What we called off ourselves says nothing of the connection, and nobody hears the answer.
+      return signal.aborted ? null : this.#hold(AGAIN_MS, LOST, 0);
     }
   }
 
