@@ -18,7 +18,7 @@ from app.settings import ROOT, Settings
 
 BUNDLED = ROOT / "checkpoints"
 # Commands that bring the weights and ready them for OpenVINO. Each says what it does and, in a line, what it cannot.
-STEPS = ("app.vision.checkpoints", "app.vision.engine")
+STEPS = ("app.vision.weights", "app.vision.engine")
 
 
 def writable_folder(settings: Settings) -> Path:

@@ -1,13 +1,9 @@
-"""Weights on disk: known by their hash, read without ever running what a file says.
-
-`python -m app.vision.checkpoints [MODEL]` fetches a model's weights (`make weights`).
-"""
+"""Weights on disk: known by their hash, read without ever running what a file says."""
 
 import functools
 import hashlib
 import pickle
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,9 +127,3 @@ def _numpy_scalars() -> list[Any]:
     scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
     kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u1", "?")]
     return [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, _codecs.encode, *kinds]
-
-
-if __name__ == "__main__":
-    from app.vision.weights import main
-
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The command behind `make weights`: `python -m app.vision.checkpoints [MODEL ...]`."""
+"""The command behind `make weights`: `python -m app.vision.weights [MODEL ...]`."""
 
 import sys
 from collections.abc import Sequence
@@ -54,3 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             print("Stopped; the next `make weights` goes on from here.", file=sys.stderr)
             return 130
     return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

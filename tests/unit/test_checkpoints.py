@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.launch.prepare import STEPS
 from app.settings import Settings
 from app.vision import catalogue, download, weights
 from app.vision.catalogue import Model
@@ -445,6 +446,13 @@ def test_verify_answers_the_whole_hash_and_sees_a_change(tmp_path: Path) -> None
 def test_fetching_needs_neither_torch_nor_mmdet(tmp_path: Path) -> None:
     code = "import sys, app.vision.weights; sys.exit(bool({'torch', 'mmcv', 'mmdet'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=catalogue.ROOT).returncode == 0
+
+
+def test_the_command_of_the_start_and_of_make_weights_answers_a_bad_name() -> None:
+    assert f"-m {STEPS[0]} " in (catalogue.ROOT / "Makefile").read_text()
+    done = subprocess.run([sys.executable, "-m", STEPS[0], "mask"], cwd=catalogue.ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("There is no model 'mask'; ")
 
 
 def test_a_model_without_an_address_is_installed_or_nowhere_to_be_had(
