@@ -58,9 +58,9 @@ def only_model(folder: Path) -> Model:
 
 
 def find_model(name: str) -> Model:
-    """A model by its name in the catalogue, else in the zoo.
+    """A model by its name in the catalogue, else in the zoo, else by the folder that a training left.
 
-    Raises CatalogueError, with names like it, when neither has it.
+    Raises CatalogueError, with names like it, when there is none.
     """
     if "/" in name:
         return only_model(Path(name))
@@ -70,6 +70,8 @@ def find_model(name: str) -> Model:
     zoo = load_zoo()
     if name in zoo:
         return zoo[name]
+    if (Path(name) / "models.toml").is_file():
+        return only_model(Path(name))
     close = difflib.get_close_matches(name, [*catalogue, *zoo], n=3, cutoff=0.5)
     like = f" Did you mean {' or '.join(close)}?" if close else ""
     raise CatalogueError(f"There is no model {name!r}; `flask models --zoo` lists them all.{like}")

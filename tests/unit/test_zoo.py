@@ -88,6 +88,21 @@ def test_a_name_is_looked_up_in_the_catalogue_first() -> None:
     assert find_model("yolox_s_8x8_300e_coco").loader == "mmdet"
 
 
+@pytest.mark.parametrize("name", ["trained", "trained/", "./trained"])
+def test_a_folder_that_a_training_left_is_a_name_where_no_other_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    entry = '[[model]]\nname = "detector"\ntitle = "Mine"\nanalyzer = "objects"\nloader = "mmdet"\nlicence = "none"\n'
+    entry += 'config = "detector.py"\nfile = "detector.pth"\nlabels = "coco"\n'
+    for folder in (tmp_path / "trained", tmp_path / "starter"):
+        folder.mkdir()
+        (folder / "detector.py").touch()
+        (folder / "models.toml").write_text(entry)
+    assert find_model(name).title == "Mine"
+    assert find_model("starter") == load_catalogue()["starter"]
+
+
 def test_an_unknown_name_gets_names_like_it() -> None:
     with pytest.raises(CatalogueError, match="retinanet_r50_fpn_1x_coco") as caught:
         find_model("retinanet_r50_fpn_1x")
