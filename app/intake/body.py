@@ -13,10 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from flask import Flask
-
 from app.errors import BadRequest, LengthRequired, PublicError, UploadCutShort, UploadTooLarge, UploadTooSlow
-from app.settings import Settings
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
@@ -31,16 +28,6 @@ SMALL_REST = 32 * 1024
 # answer (RFC 9112, section 9.6), and browsers would show a network error instead of it.
 LINGER_SECONDS = 10.0
 LINGER_BYTES = 256 * 1024 * 1024
-
-
-def install(app: Flask, settings: Settings) -> None:
-    """Check the body of every request to a Flask application as the settings say."""
-    app.wsgi_app = CheckedBody(  # type: ignore[method-assign]
-        app.wsgi_app,
-        max_bytes=settings.max_upload_bytes,
-        max_batch_bytes=settings.max_batch_bytes,
-        timeout=settings.upload_timeout,
-    )
 
 
 class CheckedBody:

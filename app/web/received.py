@@ -3,10 +3,22 @@
 Forms and ZIPs may be many times as large as one photo.
 """
 
-from flask import request
+from flask import Flask, request
 from werkzeug.datastructures import FileStorage
 
+from app.intake.body import CheckedBody
+from app.settings import Settings
 from app.web import services
+
+
+def check_bodies(app: Flask, settings: Settings) -> None:
+    """Check the body of every request to an application as the settings say."""
+    app.wsgi_app = CheckedBody(  # type: ignore[method-assign]
+        app.wsgi_app,
+        max_bytes=settings.max_upload_bytes,
+        max_batch_bytes=settings.max_batch_bytes,
+        timeout=settings.upload_timeout,
+    )
 
 
 def file_bytes(file: FileStorage) -> bytes:

@@ -7,8 +7,8 @@ from flask import Flask, Response, session
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.intake import body
 from app.settings import Settings
+from app.web.received import check_bodies
 
 # Blueprints that no browser form posts to: `csrf.exempt(blueprint)`.
 csrf = CSRFProtect()
@@ -59,7 +59,7 @@ def init_app(app: Flask) -> None:
     )
     csrf.init_app(app)
     app.after_request(_add_hsts if settings.cookie_secure else _add_headers)
-    body.install(app, settings)
+    check_bodies(app, settings)
     trust_proxies(app, settings.trusted_proxies)
 
 

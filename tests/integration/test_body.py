@@ -21,11 +21,11 @@ from tests.conftest import ROOT
 APPLICATION = """
 from flask import Flask, jsonify, request
 from app.errors import PublicError
-from app.intake.body import install
 from app.settings import Settings
+from app.web.received import check_bodies
 
 app = Flask(__name__)
-install(app, Settings(max_upload_mb=1, max_batch_mb=1, upload_timeout=1))
+check_bodies(app, Settings(max_upload_mb=1, max_batch_mb=1, upload_timeout=1))
 
 @app.errorhandler(PublicError)
 def answer(error):

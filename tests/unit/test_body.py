@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app.errors import PublicError
-from app.intake.body import OVERHEAD, CheckedBody, install
+from app.intake.body import OVERHEAD, CheckedBody
 from app.settings import Settings
+from app.web.received import check_bodies
 
 KB = 1024
 
@@ -72,7 +73,7 @@ def _code(read: Callable[[], object]) -> str | None:
 @pytest.fixture
 def client() -> FlaskClient:
     app = make_app()
-    install(app, Settings(max_upload_mb=0.25, max_batch_mb=1, upload_timeout=5))
+    check_bodies(app, Settings(max_upload_mb=0.25, max_batch_mb=1, upload_timeout=5))
     return app.test_client()
 
 

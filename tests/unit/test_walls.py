@@ -63,6 +63,10 @@ def test_what_vision_offers_the_web_process_has_no_torch() -> None:
     assert not loaded_by("", [f"app.vision.{name}" for name in offered]) & (TORCH | SERVING)
 
 
+def test_intake_knows_no_web_server() -> None:
+    assert not loaded_by("", modules(ROOT / "app" / "intake")) & (SERVING | TORCH)
+
+
 @pytest.mark.parametrize("path", sorted(VISION.rglob("*.py")), ids=lambda path: str(path.relative_to(VISION)))
 def test_no_file_of_vision_imports_what_serves(path: Path) -> None:
     rooms = {f"app.{room}" for room in ("web", "store", "jobs", "services", "cli", "client")}
