@@ -51,7 +51,7 @@ def seed(store: Store, runs: int) -> None:
     chance = random.Random(1)
     for first in range(0, runs, CHUNK):
         rows = _rows(range(first, min(runs, first + CHUNK)), runs, chance)
-        with store.session() as session:
+        with store.database.writing() as session:
             connection: Any = session.connection().connection
             for table, columns in COLUMNS.items():
                 if store.database.sqlite:
@@ -62,7 +62,7 @@ def seed(store: Store, runs: int) -> None:
                         for row in rows[table]:
                             copy.write_row(row)
     if not store.database.sqlite:
-        with store.session() as session:
+        with store.database.writing() as session:
             session.execute(text("ANALYZE"))  # as autovacuum does within a minute
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select
 from sqlalchemy.orm import Session, lazyload
 
 from app.store.blobs import BlobStore
@@ -14,6 +14,7 @@ from app.store.models import (
     RUNNING,
     Analysis,
     AnalysisClass,
+    Batch,
     Delivery,
     Run,
     RunAnalysis,
@@ -21,16 +22,23 @@ from app.store.models import (
     utcnow,
 )
 from app.store.states import UNEXPLAINED, run_state
+from app.store.view_cache import ViewCache
 
 NAME_LENGTH, ERROR_LENGTH = 255, 400
 
 
 class Part:
-    """A part of the store. threshold: least score of a class that searches find where they name none."""
+    """A part of the store.
 
-    def __init__(self, database: Database, blobs: BlobStore, threshold: float = 0.5):
+    Args:
+        views: rendered views of its photos, which go with them.
+        threshold: least score of a class that searches find where they name none.
+    """
+
+    def __init__(self, database: Database, blobs: BlobStore, views: ViewCache, threshold: float = 0.5):
         self.database = database
         self.blobs = blobs
+        self.views = views
         self.threshold = threshold
 
 
@@ -47,6 +55,11 @@ def result_key(analysis_id: str) -> str:
 def clean(text: str, length: int) -> str:
     """Text that every database takes: no NUL, no half surrogates, at most `length` characters."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")[:length]
+
+
+def alive(table: type[Run] | type[Batch]) -> ColumnElement[bool]:
+    """Of rows that have not expired."""
+    return or_(table.expires_at.is_(None), table.expires_at > utcnow())
 
 
 def follow(session: Session, runs: Collection[Run]) -> list[str]:

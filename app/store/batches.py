@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app.errors import NotFound
-from app.store.base import ERROR_LENGTH, NAME_LENGTH, Part, clean
+from app.store.base import ERROR_LENGTH, NAME_LENGTH, Part, alive, clean
 from app.store.models import Batch, Run, utcnow
 from app.store.runs import ID
 
@@ -28,8 +28,8 @@ class Batches(Part):
         if not ID.fullmatch(id):
             raise NotFound
         with self.database.reading() as session:
-            batch = session.get(Batch, id)
-        if batch is None or (batch.expires_at is not None and batch.expires_at <= utcnow()):
+            batch = session.scalar(select(Batch).where(Batch.id == id, alive(Batch)))
+        if batch is None:
             raise NotFound
         return batch
 

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -106,24 +106,19 @@ class FolderBlobs:
 
     def keys(self, prefix: str) -> Iterator[tuple[str, datetime]]:
         kind = self.root / prefix.rstrip("/")
-        if not kind.is_dir():
-            return
-        for shard in kind.iterdir():
-            for entry in os.scandir(shard):
-                try:
-                    yield f"{kind.name}/{entry.name}", datetime.fromtimestamp(entry.stat().st_mtime, UTC)
-                except FileNotFoundError:  # deleted while we walk
-                    continue
+        with self._plain_words():
+            for path in kind.glob("*/*"):
+                with suppress(FileNotFoundError):  # Deleted while we walk.
+                    yield f"{kind.name}/{path.name}", datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
     def discard_partial(self, before: datetime) -> int:
         count = 0
-        for path in self.partial.glob("*"):
-            try:
-                if path.stat().st_mtime < before.timestamp():
-                    path.unlink()
-                    count += 1
-            except FileNotFoundError:
-                continue
+        with self._plain_words():
+            for path in self.partial.glob("*"):
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before.timestamp():
+                        path.unlink()
+                        count += 1
         return count
 
     def check(self) -> None:

@@ -42,18 +42,6 @@ class Deliveries(Part):
         """It has not, and is not tried again."""
         self._mark(id, due_at=None, error=clean(error, ERROR_LENGTH))
 
-    def of_run(self, run_id: str) -> Sequence[Delivery]:
-        """A run's deliveries, oldest first."""
-        with self.database.reading() as session:
-            query = select(Delivery).where(Delivery.run_id == run_id).order_by(Delivery.created_at, Delivery.id)
-            return session.scalars(query).all()
-
-    def next_due(self) -> datetime | None:
-        """When the next delivery is due; None when there is none."""
-        with self.database.reading() as session:
-            query = select(Delivery.due_at).where(Delivery.due_at.is_not(None)).order_by(Delivery.due_at).limit(1)
-            return session.scalar(query)
-
     def _mark(self, id: str, **values: object) -> None:
         with self.database.writing() as session:
             session.execute(update(Delivery).where(Delivery.id == id).values(**values))

@@ -1,4 +1,4 @@
-"""History: an owner's runs, newest first, page by page, by class and by date."""
+"""History: runs found again, an owner's page by page, by class and by date, and an API's by its photos."""
 
 import base64
 import binascii
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from app.errors import BadRequest
-from app.store.base import Part, clean
-from app.store.models import Run, RunClass, UTCDateTime, utcnow
+from app.errors import BadRequest, NotFound
+from app.store.base import Part, alive, clean
+from app.store.models import DONE, Photo, Run, RunClass, UTCDateTime
 
 MAX_PAGE = 200
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,7 +60,7 @@ class History(Part):
         else:
             ids = select(Run.id).where(Run.owner == owner)
             created, id = Run.created_at, Run.id
-        ids = ids.where(_alive(), *_within(created, id, cursor, since, until))
+        ids = ids.where(alive(Run), *_within(created, id, cursor, since, until))
         ids = ids.order_by(created.desc(), id.desc()).limit(limit + 1)
         with self.database.reading() as session:
             found = session.scalars(ids).all()
@@ -82,9 +82,24 @@ class History(Part):
         with self.database.reading() as session:
             return list(session.scalars(select(names.c.name).where(names.c.name.is_not(None), good.exists())))
 
+    def latest_of(self, api: str, md5: str) -> Run:
+        """The newest finished run of an API (its option `api`) for a photo with this MD5. Raises NotFound."""
+        query = select(Run).join(Photo, Photo.sha256 == Run.photo_sha256)
+        query = query.where(_of(api), Photo.md5 == md5, Run.state == DONE, alive(Run))
+        with self.database.reading() as session:
+            found = session.scalar(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1))
+        if found is None:
+            raise NotFound
+        return found
 
-def _alive() -> ColumnElement[bool]:
-    return or_(Run.expires_at.is_(None), Run.expires_at > utcnow())
+    def ids_of(self, api: str) -> Sequence[str]:
+        """The ids of all runs of an API, expired ones too."""
+        with self.database.reading() as session:
+            return session.scalars(select(Run.id).where(_of(api))).all()
+
+
+def _of(api: str) -> ColumnElement[bool]:
+    return Run.options["api"].as_string() == api
 
 
 def _within(

@@ -1,8 +1,8 @@
 """Retention: what is deleted, when, and in an order that a crash at any point leaves consistent.
 
 First the rows of a run, in one transaction; then the blobs of its results, whose names never come back; last the photo,
-row and blob under the photo's lock, because another run may be adding the same photo right now. What a crash leaves
-behind is unused rows and orphaned blobs, never a run without its photo; the next clean-up takes them.
+row, blob and rendered views under the photo's lock, because another run may be adding the same photo right now. What a
+crash leaves behind is unused rows and orphaned blobs, never a run without its photo; the next clean-up takes them.
 """
 
 import re
@@ -144,6 +144,7 @@ class Retention(Part):
             _deleted(session, delete(Photo).where(Photo.sha256.in_(dropped)))
             for sha256 in dropped:
                 self.blobs.delete(photo_key(sha256))
+                self.views.forget(sha256)
         return len(dropped)
 
     def _orphaned_blobs(self, before: datetime, report: CleanupReport) -> None:

@@ -1,7 +1,7 @@
 """Runs: one request to analyse one photo, from its first byte to its deletion."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.store.analyses import requeue
-from app.store.base import NAME_LENGTH, Part, clean, enter, follow, index_classes, photo_key, waiting
+from app.store.base import NAME_LENGTH, Part, alive, clean, enter, follow, index_classes, photo_key, waiting
 from app.store.models import (
     CANCELLED,
     FAILED,
@@ -80,12 +80,7 @@ class Runs(Part):
                 created_at=created,
                 expires_at=created + timedelta(days=retention_days) if retention_days else None,
             )
-            session.add(run)
-            session.flush()
-            session.add_all(RunAnalysis(run_id=run.id, analysis_id=analysis.id) for analysis in analyses)
-            session.flush()
-            index_classes(session, [run.id])
-            follow(session, [run])
+            _link(session, run, analyses)
             for id in queued:  # an unfinished run may have asked for one that failed and is tried again now
                 follow(session, waiting(session, id))
             session.refresh(run, ["photo", "analyses"])
@@ -122,8 +117,8 @@ class Runs(Part):
         if not ID.fullmatch(id):
             raise NotFound
         with self.database.reading() as session:
-            run = session.get(Run, id)
-        if run is None or (run.expires_at is not None and run.expires_at <= utcnow()):
+            run = session.scalar(select(Run).where(Run.id == id, alive(Run)))
+        if run is None:
             raise NotFound
         return run
 
@@ -151,6 +146,16 @@ class Runs(Part):
             for analysis in alone:
                 analysis.state, analysis.finished_at = CANCELLED, utcnow()
             return [analysis.id for analysis in alone]
+
+
+def _link(session: Session, run: Run, analyses: Iterable[Analysis]) -> None:
+    """Add a run that waits for these analyses, or has them already."""
+    session.add(run)
+    session.flush()
+    session.add_all(RunAnalysis(run_id=run.id, analysis_id=analysis.id) for analysis in analyses)
+    session.flush()
+    index_classes(session, [run.id])
+    follow(session, [run])
 
 
 def _wanted(session: Session, analysis: Analysis) -> bool:

@@ -1,10 +1,5 @@
 """The store: records in a database, photos and results as blobs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from sqlalchemy.orm import Session
-
 from app.settings import Settings
 from app.store import schema
 from app.store.analyses import Analyses
@@ -16,6 +11,7 @@ from app.store.history import History
 from app.store.keys import ApiKeys
 from app.store.retention import Retention
 from app.store.runs import Runs
+from app.store.view_cache import ViewCache
 
 
 class Store(Runs, Analyses, Batches, History, Retention):
@@ -28,17 +24,18 @@ class Store(Runs, Analyses, Batches, History, Retention):
     @classmethod
     def from_settings(cls, settings: Settings) -> "Store":
         """The store that the settings name. Opens nothing yet. Raises SettingsError on an unusable address."""
-        return cls(Database(settings), blob_store(settings), settings.threshold)
+        views = ViewCache(settings.data_path / "cache", settings.view_cache_mb * 1024 * 1024)
+        return cls(Database(settings), blob_store(settings), views, settings.threshold)
 
     @property
     def keys(self) -> ApiKeys:
         """The API's keys."""
-        return ApiKeys(self.database, self.blobs)
+        return ApiKeys(self.database, self.blobs, self.views)
 
     @property
     def deliveries(self) -> Deliveries:
         """The webhooks to be delivered."""
-        return Deliveries(self.database, self.blobs)
+        return Deliveries(self.database, self.blobs, self.views)
 
     def migrate(self) -> bool:
         """Make ready to serve: bring the tables up to date, whoever else does the same right now, and try the blobs.
@@ -57,15 +54,3 @@ class Store(Runs, Analyses, Batches, History, Retention):
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self.database.engine.dispose()
-
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A transaction that only reads, and waits for no writer; for what the methods do not offer."""
-        with self.database.reading() as session:
-            yield session
-
-    @contextmanager
-    def session(self) -> Iterator[Session]:
-        """A transaction that may write; for what the methods do not offer."""
-        with self.database.writing() as session:
-            yield session

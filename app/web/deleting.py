@@ -1,15 +1,13 @@
-"""Cancelling and deleting a run, the same from every door: queue, store and the cache of pictures."""
+"""Cancelling and deleting a run, the same from every door: in the queue and in the store."""
 
 from app.store.models import FINISHED, Run
 from app.web import services
-from app.web.rendered import forget
 
 
 def delete_run(run: Run) -> None:
     """Delete a run at once, with its photo and results where no other run uses them. The caller has judged who asks."""
     cancel(run)
     services().store.delete_run(run.id)
-    forget(run.photo_sha256)
 
 
 def cancel(run: Run) -> None:

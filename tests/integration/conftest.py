@@ -15,6 +15,7 @@ from app.store import Store
 from app.store.database import Database
 from app.store.models import Base
 from app.store.s3 import S3Blobs
+from app.store.view_cache import ViewCache
 from tests import servers
 
 DATABASES = ("sqlite", "postgres")
@@ -112,7 +113,7 @@ def opened(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Store
     if settings.s3_bucket:
         blobs = copy.copy(request.getfixturevalue("s3_blobs"))
         blobs.prefix = f"{settings.s3_prefix}/"
-        store = Store(Database(settings), blobs)
+        store = Store(Database(settings), blobs, ViewCache(settings.data_path / "cache", 1024**2))
     else:
         store = Store.from_settings(settings)
     yield store

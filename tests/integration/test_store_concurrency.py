@@ -215,5 +215,5 @@ def test_files_refused_from_a_batch_at_once_are_all_noted(either_store: Store):
 
 def test_a_reader_does_not_wait_for_a_writer(either_store: Store):
     run, _ = add(either_store, made.photo())
-    with either_store.session(), ThreadPoolExecutor(1) as pool:
+    with either_store.database.writing(), ThreadPoolExecutor(1) as pool:
         assert pool.submit(either_store.get_run, run.id).result(5).id == run.id

@@ -18,6 +18,7 @@ from app.errors import NotFound
 from app.store import Store
 from app.store.models import DONE, QUEUED, RUNNING, Run
 from tests import made
+from tests.deliveries import deliveries_of
 from tests.store_audit import assert_nothing_is_left_over, audit
 
 OWNER = "v:visitor"
@@ -107,7 +108,7 @@ def test_starting_and_finishing_an_analysis(either_store: Store):
         done = either_store.get_run(run.id)
         assert either_store.results(done)["objects"].result.names[0] == "cat"
         assert run.id in [found.id for found in either_store.history(OWNER, class_name="cat").runs]
-        assert len(either_store.deliveries.of_run(run.id)) == 1
+        assert len(deliveries_of(either_store, run.id)) == 1
     assert_nothing_is_left_over(either_store)
 
 

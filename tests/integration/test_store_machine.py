@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.store import Store
 from app.store.models import CANCELLED, DONE, FINISHED, QUEUED, RUNNING
 from tests import made
+from tests.deliveries import deliveries_of
 from tests.store_audit import assert_nothing_is_left_over, audit
 
 PHOTOS = [made.photo(b"one"), made.photo(b"two")]
@@ -101,7 +102,7 @@ class Machine(RuleBasedStateMachine):
                 assert run.state == self.ended[run.id], "an end is final"
             if run.state in FINISHED:
                 self.ended[run.id] = run.state
-            assert len(self.store.deliveries.of_run(run.id)) == (run.state in FINISHED)
+            assert len(deliveries_of(self.store, run.id)) == (run.state in FINISHED)
         with_cats = {run.id for run in history if any(analysis.state == DONE for analysis in run.analyses)}
         assert {run.id for run in self.store.history(OWNER, class_name="cat", limit=200).runs} == with_cats
 

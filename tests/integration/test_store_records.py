@@ -8,6 +8,7 @@ from app.errors import BadRequest, NotFound
 from app.store import Store
 from app.store.models import CANCELLED, DONE, FAILED, QUEUED, RUNNING, AnalysisClass, Run, new_id
 from tests import made
+from tests.deliveries import deliveries_of
 
 OWNER = "v:visitor"
 BOTH = {"objects": "model@0123/1", "faces": "mtcnn@4567/1"}
@@ -200,7 +201,7 @@ def test_names_with_anything_in_them_are_kept_as_far_as_databases_can(store: Sto
 
 def test_classes_are_kept_at_their_best_score(store: Store):
     run = finished(store, analysed=made.objects(cat=0.9, dog=0.25))
-    with store.session() as session:
+    with store.database.writing() as session:
         rows = session.query(AnalysisClass).filter_by(analysis_id=run.analyses[0].id)
         found = {row.name: pytest.approx(row.best_score) for row in rows}
     assert found == {"cat": 0.9, "dog": 0.25}
@@ -230,7 +231,7 @@ def test_pages_follow_each_other_without_gap_or_repeat_while_runs_are_added(stor
 
 def test_runs_of_one_moment_are_paged_by_id(store: Store):
     runs = [add(store)[0].id for _ in range(5)]
-    with store.session() as session:
+    with store.database.writing() as session:
         session.query(Run).update({"created_at": datetime(2026, 1, 1, tzinfo=UTC)})
     first = store.history(OWNER, limit=2)
     second = store.history(OWNER, limit=9, cursor=first.next_cursor)
@@ -274,7 +275,7 @@ def test_the_history_finds_faces_and_labels_and_deduplicated_runs_by_class(store
 def test_the_history_finds_runs_by_date(store: Store):
     runs = [finished(store, analysed=made.objects(cat=0.9)).id for _ in range(3)]
     days = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3)]
-    with store.session() as session:
+    with store.database.writing() as session:
         for id, day in zip(runs, days, strict=True):
             session.get(Run, id).created_at = day
     found = store.history(OWNER, since=days[1], until=days[2])
@@ -321,7 +322,7 @@ def test_a_finished_run_with_a_webhook_is_due_for_delivery_once(store: Store):
     assert (delivery.run_id, delivery.url, delivery.attempts) == (run.id, "https://example.com/hook", 1)
     assert store.deliveries.claim() == []
     store.deliveries.delivered(delivery.id)
-    [kept] = store.deliveries.of_run(run.id)
+    [kept] = deliveries_of(store, run.id)
     assert (kept.due_at, kept.error) == (None, None)
     assert kept.delivered_at is not None
 
@@ -346,8 +347,8 @@ def test_a_claimed_delivery_comes_back_when_its_lease_ends_or_its_next_try_is_du
     assert (again.id, again.attempts) == (delivery.id, 2)
     later = now + timedelta(hours=1)
     store.deliveries.retry(again.id, "It answered 500.", later)
-    assert store.deliveries.next_due() == later
+    assert deliveries_of(store, run.id)[0].due_at == later
     assert store.deliveries.claim(now=now + timedelta(minutes=59)) == []
     store.deliveries.give_up(store.deliveries.claim(now=later)[0].id, "It answered 500.")
-    assert store.deliveries.next_due() is None
-    assert store.deliveries.of_run(run.id)[0].error == "It answered 500."
+    [over] = deliveries_of(store, run.id)
+    assert (over.due_at, over.error) == (None, "It answered 500.")

@@ -36,7 +36,7 @@ def test_the_migrations_make_exactly_the_tables_of_the_models(empty: Settings):
 
     store = Store.from_settings(empty)
     store.migrate()
-    with store.session() as session:
+    with store.database.writing() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
     store.close()
@@ -54,7 +54,7 @@ def test_the_migrations_can_be_undone(empty: Settings):
 
     store = Store.from_settings(empty)
     store.migrate()
-    with store.session() as session:
+    with store.database.writing() as session:
         command.downgrade(schema.alembic_config(session.connection()), "base")
     assert store.migrate()
     store.close()
@@ -80,7 +80,7 @@ def test_a_migration_that_breaks_in_the_middle_leaves_no_table(empty: Settings, 
         with pytest.raises(KeyboardInterrupt):
             store.migrate()
     assert store.migrate()
-    with store.session() as session:
+    with store.database.writing() as session:
         assert not inspect(session.connection()).has_table("half")
     store.close()
 
@@ -97,7 +97,7 @@ def test_a_second_start_does_not_even_import_alembic(settings: Settings):
 def test_sqlite_writes_ahead_enforces_keys_and_waits(settings: Settings):
     store = Store.from_settings(settings)
     store.migrate()
-    with store.session() as session:
+    with store.database.writing() as session:
         values = {
             name: session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "busy_timeout")
         }
@@ -156,7 +156,7 @@ def test_a_connection_that_the_server_closed_is_replaced(postgres_url: str, sett
     with store.database.reading() as session:
         backend = session.scalar(text("SELECT pg_backend_pid()"))
     other = Store.from_settings(replace(settings, database_url=postgres_url))
-    with other.session() as session:
+    with other.database.writing() as session:
         session.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
     with store.database.reading() as session:
         assert session.scalar(text("SELECT pg_backend_pid()")) != backend
@@ -197,7 +197,7 @@ def test_the_history_reads_its_index_in_order_and_never_sorts_or_scans(settings:
         store.history("v:x", class_name=class_name, cursor=cursor, since=then, until=then)
     event.remove(store.database.engine, "before_cursor_execute", note)
     assert len(asked) == 4
-    with store.reading() as session:
+    with store.database.reading() as session:
         for number, (statement, parameters) in enumerate(asked):
             plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps = [row[3] for row in plan]

@@ -77,7 +77,7 @@ def test_dates_narrow_the_list_both_days_included(visitor: Visitor) -> None:
 )
 def test_days_are_those_of_the_visitors_clock(visitor: Visitor, service: Service, query: str, found: list[str]) -> None:
     visitor.run(name="late.jpg")
-    with service.services.store.session() as session:
+    with service.services.store.database.writing() as session:
         session.execute(update(Run).values(created_at=datetime(2026, 3, 1, 23, 29, 59, tzinfo=UTC)))
     assert names(visitor.get(f"/runs?{query}").text) == found
 

@@ -187,7 +187,7 @@ def test_the_download_has_the_format_that_its_name_promises(
 @pytest.mark.parametrize("path", ["image", "download", "image?plain=1"])
 def test_a_run_that_kept_an_unclean_name_still_shows_its_picture(visitor: Visitor, service: Service, path: str) -> None:
     address = visitor.run()
-    with service.services.store.session() as session:
+    with service.services.store.database.writing() as session:
         session.execute(update(Run).values(name="../../a\nb.jpg"))
     file = visitor.get(f"{address}/{path}")
     assert file.status_code == 200

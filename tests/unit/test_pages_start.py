@@ -196,7 +196,7 @@ def test_a_batch_whose_store_fails_in_between_keeps_what_was_taken_and_the_log_s
 
 
 def batches(service: Service) -> int:
-    with service.services.store.session() as session:
+    with service.services.store.database.writing() as session:
         return session.scalar(select(func.count()).select_from(Batch)) or 0
 
 

@@ -17,10 +17,10 @@ from app.errors import NotReady
 from app.services import Services
 from app.settings import Settings
 from app.store.models import DONE, QUEUED, Analysis, Photo, Run
+from app.store.view_cache import ViewCache
 from app.vision.view import View
 from app.web import rendered as module
 from app.web.exports import export_response
-from app.web.view_cache import ViewCache
 from tests.unit.photos import encode, scene
 from tests.unit.results import everything
 
@@ -120,21 +120,25 @@ def test_a_deleted_photo_leaves_no_view_behind(tmp_path: Path) -> None:
 class FakeStore:
     """One photo with results, counting how often it is read."""
 
-    def __init__(self, pixels: np.ndarray) -> None:
+    def __init__(self, pixels: np.ndarray, views: ViewCache) -> None:
         self.data = encode(pixels, "PNG")
+        self.views = views
         self.read = 0
 
     def photo_bytes(self, sha256: str) -> bytes:
         self.read += 1
         return self.data
 
+    def result(self, analysis_id: str) -> Any:
+        return everything()[analysis_id]
+
     def results(self, run: Run) -> dict[str, Any]:
         return everything()
 
 
 @pytest.fixture
-def store() -> FakeStore:
-    return FakeStore(scene(320, 240))
+def store(tmp_path: Path) -> FakeStore:
+    return FakeStore(scene(320, 240), ViewCache(tmp_path / "cache", 1024**2))
 
 
 @pytest.fixture
@@ -152,7 +156,7 @@ def run(state: str = DONE) -> Run:
         photo_sha256=PHOTO,
         photo=photo,
         state=state,
-        analyses=[Analysis(id="x", state=state)],
+        analyses=[Analysis(id=name, analyzer=name, state=state) for name in everything()],
     )
 
 
@@ -168,6 +172,14 @@ def test_the_same_view_is_drawn_once(app: Flask, store: FakeStore) -> None:
     with Image.open(io.BytesIO(first[0])) as image:
         assert image.size == (320, 240)
         assert (np.asarray(image) != scene(320, 240)).any()
+
+
+def test_only_the_analyses_asked_for_are_drawn(app: Flask, store: FakeStore) -> None:
+    with app.app_context():
+        views = [module.rendered(run(), View(format="png"), chosen) for chosen in (None, ["objects"], ["faces"])]
+        with pytest.raises(NotReady):
+            module.rendered(run(), View(format="png"), ["drawing"])
+    assert len({data for data, _, _ in views}) == len({etag for _, _, etag in views}) == 3
 
 
 def test_twenty_requests_for_one_view_draw_it_once(app: Flask, store: FakeStore) -> None:
@@ -186,14 +198,6 @@ def test_a_run_without_results_can_be_seen_plain_only(app: Flask) -> None:
         assert (np.asarray(Image.open(io.BytesIO(data))) == scene(320, 240)).all()
         with pytest.raises(NotReady):
             module.rendered(run(QUEUED), View())
-
-
-def test_a_forgotten_photo_is_drawn_anew(app: Flask, store: FakeStore) -> None:
-    with app.app_context():
-        module.rendered(run(), View())
-        module.forget(PHOTO)
-        module.rendered(run(), View())
-    assert store.read == 2
 
 
 @pytest.mark.parametrize(("format", "type"), [("coco", "application/json"), ("cutouts", "application/zip")])

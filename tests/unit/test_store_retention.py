@@ -1,13 +1,16 @@
-"""Retention on a SQLite that lacks what newer ones have."""
+"""Retention: on a SQLite that lacks what newer ones have, with views of photos, with files that are not ours."""
 
+import errno
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 
 from app.settings import Settings
 from app.store import Store
+from app.store.errors import StoreUnavailable
 from app.store.models import Base
 from tests import made
 
@@ -44,3 +47,32 @@ def test_what_has_expired_is_deleted_on_an_old_sqlite_too(store: Store) -> None:
     assert [len(list(store.blobs.keys(kind))) for kind in ("photos/", "results/")] == [1, 1]
     store.delete_run(kept)
     assert [len(list(store.blobs.keys(kind))) for kind in ("photos/", "results/")] == [0, 0]
+
+
+def test_rendered_views_go_with_their_photo_and_not_before(store: Store) -> None:
+    photo = made.photo()
+    for days in (1, 3):
+        store.add_run(photo, name="a.jpg", identities=made.IDENTITIES, owner="v:me", retention_days=days)
+    store.views.put(photo.sha256, "a", b"picture")
+    for day, kept in ((2, b"picture"), (4, None)):
+        store.cleanup(datetime.now(UTC) + timedelta(days=day))
+        assert store.views.get(photo.sha256, "a") == kept
+
+
+def test_a_file_that_is_not_ours_stops_no_cleanup(store: Store, settings: Settings) -> None:
+    add(store, retention_days=1)
+    stray = settings.data_path / "blobs" / "photos" / ".DS_Store"
+    stray.write_bytes(b"")
+    assert store.cleanup(datetime.now(UTC) + timedelta(days=2)).photos == 1
+    assert stray.exists()
+
+
+def test_a_folder_that_cannot_be_listed_is_said_in_plain_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store)
+
+    def fail(*args: object, **options: object) -> object:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "stat", fail)
+    with pytest.raises(StoreUnavailable, match="cannot be used: Input/output error"):
+        list(store.blobs.keys("photos/"))

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.store.models import CANCELLED, DONE, FAILED, FINISHED, QUEUED, RUNNING, STATES
+from app.store.models import CANCELLED, DONE, FAILED, FINISHED, QUEUED, RUNNING
 from app.store.states import run_state
+
+STATES = (QUEUED, RUNNING, DONE, FAILED, CANCELLED)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.store import Store, StoreUnavailable
 from app.store.models import Delivery, Run
 from tests import made
+from tests.deliveries import deliveries_of
 from tests.unit.servers import Seen, Server, reply, serving
 
 HERE = Guard(allows=lambda address: address == "127.0.0.1", ports=None)
@@ -76,7 +77,7 @@ def finished_run(services: Any, server: Server, **options: Any) -> Run:
 
 
 def outcome(services: Any, run: Run) -> Delivery:
-    (delivery,) = services.store.deliveries.of_run(run.id)
+    (delivery,) = deliveries_of(services.store, run.id)
     return delivery
 
 

@@ -18,12 +18,12 @@ from app.web.api.serialise import absolute
 from app.web.api.sources import Source
 from app.web.classic import requests_log
 from app.web.classic.answer import analysed, answer_errors
-from app.web.classic.pictures import draw
-from app.web.classic.records import API, latest
 from app.web.keys import require
 from app.web.received import file_bytes
+from app.web.rendered import rendered
 from app.web.security import csrf
 
+API = "data_science"
 THRESHOLD = 0.5
 ANALYSES = ("objects", "faces", "labels")
 TOP = 3
@@ -123,8 +123,9 @@ def picture(md5: str, seal: str, picture: str) -> Response:
     """A stored picture: the photo, with what one of the models found drawn on it."""
     if picture not in PICTURES or not hmac.compare_digest(seal.encode("utf-8", "replace"), _seal(md5).encode()):
         raise NotFound
-    run = latest(md5)
-    data, etag = draw(run, PICTURES[picture], THRESHOLD)
+    analyses = PICTURES[picture]
+    view = View(threshold=THRESHOLD) if analyses else View.plain()
+    data, _, etag = rendered(services().store.latest_of(API, md5), view, analyses)
     response = Response(data, mimetype="image/jpeg")
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, max-age=3600"

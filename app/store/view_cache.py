@@ -12,7 +12,8 @@ from typing import Final
 
 _LOOK: Final = 3600.0  # Seconds until all files are looked at again.
 _ABANDONED: Final = 3600.0  # Seconds after which an unfinished file belongs to nobody.
-_UNUSED: Final = 86400.0  # Seconds after which a file that nobody asked for goes: its photo may have expired.
+# Seconds after which a file that nobody asked for goes: its photo may have been deleted by another machine.
+_UNUSED: Final = 86400.0
 
 
 @dataclass
