@@ -1,9 +1,8 @@
 """Every setting of the service, once: name, type, default and help.
 
 Values come from the environment (`PORT=8080`), or, for secrets, from a file named by `<NAME>_FILE`
-(`SECRET_KEY_FILE=/run/secrets/key`). A malformed value, or a name that is one letter off a known one,
-ends the program at start with one sentence. `python -m app.settings` prints the
-README's table, `--write` puts it there.
+(`SECRET_KEY_FILE=/run/secrets/key`). A malformed value, or a name that is nearly one of the longer known ones, ends the
+program at start with one sentence. `python -m app.settings` prints the README's table, `--write` puts it there.
 """
 
 import dataclasses
@@ -87,7 +86,7 @@ class Settings:
     )
 
     # Models and worker
-    model: str = _setting("auto", "Detector: a catalogue name, or a training's folder. auto: the best installed.")
+    model: str = _setting("auto", "Detector: a catalogue or zoo name, or a training's folder. auto: the best installed.")
     analyses: str = _setting(
         "objects,faces,labels", "Analyses that the worker loads, separated by commas.", check=checks.analyses
     )
@@ -112,9 +111,11 @@ class Settings:
     view_cache_mb: int = _setting(256, "Largest size of the cache of rendered views.", at_least=0)
 
     # API
-    api_keys_required: bool = _setting(False, "Refuse API requests without a key.")
+    api_keys_required: bool = _setting(False, "Refuse API requests without a key; pages stay open to everybody.")
     rate_limit: str = _setting(
-        "600/minute", "Requests allowed per API key or address; empty: no limit.", check=checks.rate
+        "600/minute",
+        "API requests allowed per key or address; empty: no limit. The pages for photos are not counted.",
+        check=checks.rate,
     )
     cors_origins: str = _setting(
         "", "Origins that may call the API from a browser, separated by commas; * for all.", check=checks.origins
@@ -216,6 +217,7 @@ def _check(name: str, metadata: Mapping[str, Any], value: Any) -> None:
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
     names = {f.name.upper(): f.metadata["secret"] for f in dataclasses.fields(Settings)}
     known = set(names) | {f"{name}_FILE" for name, secret in names.items() if secret}
+    # Shorter ones are near to names of other programs, such as MODE.
     long = [name for name in known if len(name) >= 7]
     for name in environ:
         close = difflib.get_close_matches(name, long, n=1, cutoff=0.9) if name not in known else []

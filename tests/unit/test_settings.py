@@ -86,6 +86,10 @@ def test_a_name_that_is_one_letter_off_is_refused() -> None:
     assert refusal(RATELIMIT="") == "RATELIMIT is not a setting; did you mean RATE_LIMIT?"
 
 
+def test_a_name_that_is_nearly_a_short_one_is_another_programs() -> None:
+    assert Settings.from_env({"MODE": "dark", "POST": "1"}) == Settings()
+
+
 def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("from the file\n")
