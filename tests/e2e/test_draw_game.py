@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.drawing import always, draw_fish
+from tests.e2e.drawing import always, answer, draw_fish, ink
 
 Visit = Callable[..., Page]
 
@@ -43,3 +44,32 @@ def test_a_game_counts_what_is_named_in_time(site: str, visit: Visit) -> None:
     expect(page.locator("#gallery .right b")).to_have_text([f"{word} ✓" for word in played])
     expect(page.locator("#gallery .missed")).to_have_count(2)
     expect(page.get_by_role("button", name="Play again")).to_be_focused()
+
+
+def test_a_drawing_outlasts_a_game_with_all_that_can_be_undone(sheet: Page) -> None:
+    draw_fish(sheet)
+    expect(answer(sheet)).to_have_attribute("data-answer", "fish")
+    before = ink(sheet)
+    sheet.click("#play")
+    assert ink(sheet) == 0
+    draw_fish(sheet, 1)
+    sheet.click("#skip")
+    sheet.click("#stop")
+    assert ink(sheet) == before
+    expect(answer(sheet)).to_have_attribute("data-answer", "fish")
+    expect(sheet.locator("#live")).to_have_text("The end. You have 0 of 1.")
+    sheet.click("#undo")
+    assert 0 < ink(sheet) < before
+    sheet.click("#redo")
+    sheet.click("#play")
+    draw_fish(sheet, 1)
+    sheet.reload()
+    assert ink(sheet) == pytest.approx(before, rel=0.02)
+
+
+def test_a_game_ended_at_once_says_so_and_leaves_the_focus_on_its_button(sheet: Page) -> None:
+    sheet.click("#play")
+    sheet.locator("#stop").press("Enter")
+    expect(sheet.locator("#task")).to_be_hidden()
+    expect(sheet.get_by_role("button", name="Play")).to_be_focused()
+    expect(sheet.locator("#live")).to_have_text("The game has ended.")

@@ -15,13 +15,14 @@ const KEPT = "drawing";
 const find = (id) => document.getElementById(id);
 const { guess: address, most, other } = find("studio").dataset;
 const canvas = find("canvas");
-const drawn = new History();
+let drawn = new History();
 const paper = new Paper(canvas);
 const bars = new Bars(find("bars"), other);
 const words = [...find("bars").children].map((line) => line.dataset.name).filter((name) => name !== other);
 const widths = [...document.querySelectorAll("#widths input")];
 let live = null;
 let answered = "";
+let before = null; // What lay on the sheet when a game began.
 
 const guesses = new Guesses(address, Number(most), (answer) => {
   answered = answer.answer ?? "";
@@ -46,8 +47,9 @@ function refresh() {
   bars.clear();
 }
 
-/** A changed drawing outlasts a reload of the page, in this tab only. */
+/** A changed drawing outlasts a reload of the page, in this tab only; the one from before a game outlasts the game. */
 function keep() {
+  if (rounds.word) return;
   try {
     if (drawn.strokes.length) sessionStorage.setItem(KEPT, encode(drawn.strokes));
     else sessionStorage.removeItem(KEPT);
@@ -120,6 +122,19 @@ function wider(by) {
 const sheet = {
   get strokes() {
     return drawn.strokes;
+  },
+  /** Puts the drawing aside, with all that can be undone. */
+  aside() {
+    lift();
+    before = { drawn, answered };
+    drawn = new History();
+  },
+  /** Brings it back; what is guessed of it has been said. */
+  back() {
+    sheet.rest();
+    ({ drawn, answered } = before);
+    finished();
+    bars.hush(answered);
   },
   /** Takes the pen from the paper; what comes of it is of no interest any more. */
   rest() {

@@ -42,7 +42,7 @@ export class Rounds {
 
   word = "";
 
-  /** @param sheet what is drawn on: strokes, clean(), focus(). */
+  /** @param sheet what is drawn on: strokes, aside(), back(), rest(), clean(), focus(). */
   constructor(words, sheet) {
     this.#words = words;
     this.#sheet = sheet;
@@ -61,6 +61,7 @@ export class Rounds {
     this.#done = [];
     this.#streak = 0;
     this.#longest = 0;
+    this.#sheet.aside();
     this.#show(true);
     this.#next();
     this.#sheet.focus();
@@ -80,9 +81,9 @@ export class Rounds {
   #next() {
     this.#pausing = 0;
     find("cheer").hidden = true;
-    this.#sheet.clean();
     this.word = this.#left.shift() ?? "";
     if (!this.word) return this.#finish();
+    this.#sheet.clean();
     const timed = find("timed").checked;
     find("word").textContent = this.word;
     find("ask").textContent = `Draw me ${withArticle(this.word).split(" ")[0]}`;
@@ -134,9 +135,14 @@ export class Rounds {
     this.#pausing = 0;
     this.word = "";
     find("cheer").hidden = true;
-    this.#sheet.clean();
+    this.#sheet.back();
     this.#show(false);
-    if (!this.#done.length) return;
+    announce(this.#done.length ? this.#sum() : "The game has ended.");
+    find("play").focus();
+  }
+
+  /** Shows what became of the game; returns it as a sentence. */
+  #sum() {
     const [score, best] = [this.#score, bestScore(this.#score)];
     find("game-title").textContent = `${score} of ${this.#done.length}`;
     const row = this.#longest > 1 ? `${this.#longest} in a row. ` : "";
@@ -144,8 +150,7 @@ export class Rounds {
     find("play").textContent = "Play again";
     find("gallery").replaceChildren(...this.#done.map(frame));
     find("gallery").hidden = false;
-    announce(`The end. You have ${score} of ${this.#done.length}.`);
-    find("play").focus();
+    return `The end. You have ${score} of ${this.#done.length}.`;
   }
 
   #show(playing) {
