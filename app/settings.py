@@ -86,7 +86,7 @@ class Settings:
     )
 
     # Models and worker
-    model: str = _setting("auto", "Detector: a catalogue or zoo name, or a training's folder. auto: the best installed.")
+    model: str = _setting("auto", "Detector: catalogue or zoo name, or a training's folder. auto: the best installed.")
     analyses: str = _setting(
         "objects,faces,labels", "Analyses that the worker loads, separated by commas.", check=checks.analyses
     )
