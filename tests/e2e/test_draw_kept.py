@@ -33,6 +33,14 @@ LINK = """async () => {
   const { decode, linkTo } = await import("/static/js/draw/link.js");
   return linkTo(decode(sessionStorage.getItem("drawing")));
 }"""
+# What a link brings back of a scribble of three strokes and 45,000 points: how many strokes, and points.
+SCRIBBLE = """async () => {
+  const { decode, encode } = await import("/static/js/draw/link.js");
+  const { countPoints } = await import("/static/js/draw/strokes.js");
+  const points = Array.from({ length: 15000 }, (_, n) => [500 + 480 * Math.cos(0.05 * n), 500 + 480 * Math.sin(0.07 * n)]);
+  const strokes = decode(encode(Array(3).fill({ width: 20, points })));
+  return strokes && [strokes.length, countPoints(strokes)];
+}"""
 
 
 def test_the_picture_to_keep_is_seen_as_the_strokes_are(sheet: Page) -> None:
@@ -120,3 +128,9 @@ def test_a_drawing_outlasts_a_reload_of_its_tab(sheet: Page) -> None:
     sheet.reload()
     expect(answer(sheet)).to_have_attribute("data-answer", "fish")
     assert ink(sheet) == pytest.approx(before, rel=0.02)
+
+
+def test_a_scribble_without_end_still_travels_in_its_link(sheet: Page) -> None:
+    strokes, points = sheet.evaluate(SCRIBBLE)
+    assert strokes == 3
+    assert 5000 < points <= 20_000

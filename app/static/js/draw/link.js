@@ -3,7 +3,7 @@
 // Bytes: version, number of strokes, then for each its width, its number of points, and the points, each as the
 // difference from the one before. Numbers are varints of 7 bits a byte; differences are zigzag. Then base64url.
 
-import { countPoints, SIDE, thin } from "./strokes.js";
+import { atMost, countPoints, SIDE, thin } from "./strokes.js";
 
 const VERSION = 1;
 const KEY = "d=";
@@ -18,19 +18,20 @@ export function encode(strokes) {
     for (; value > 127; value >>>= 7) bytes.push((value & 127) | 128);
     bytes.push(value);
   };
-  put(strokes.length);
-  for (const { points, width } of strokes) {
-    const kept = thin(points, OFF, GAP);
+  const kept = atMost(strokes.map(({ points, width }) => ({ points: thin(points, OFF, GAP), width })), MOST_POINTS);
+  put(kept.length);
+  for (const { points, width } of kept) {
     put(width);
-    put(kept.length);
+    put(points.length);
     let [x, y] = [0, 0];
-    for (const point of kept) {
+    for (const point of points) {
       const [left, top] = point.map(Math.round);
       for (const step of [left - x, top - y]) put(step < 0 ? -2 * step - 1 : 2 * step);
       [x, y] = [left, top];
     }
   }
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  const text = bytes.map((byte) => String.fromCharCode(byte)).join("");
+  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
 /** The strokes, or null where the text is not one of ours. */
