@@ -13,7 +13,7 @@ _listener = os.environ.get("LISTENER_FD")
 # The launcher hands its listening socket down; without it, gunicorn makes one.
 bind = f"fd://{_listener}" if _listener else f"{_settings.host}:{_settings.port}"
 workers = 1
-worker_class = "gthread"
+worker_class = "app.launch.threads.Worker"
 threads = _settings.threads
 # Connections kept open wait in a poller and take no thread.
 worker_connections = 1000

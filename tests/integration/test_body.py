@@ -75,7 +75,7 @@ def served(application: str, *options: str, **environment: str) -> Iterator[int]
     """The port of a gunicorn with 4 threads, listening from the start."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}", "--threads", "4"]
-        command += ["--worker-class", "gthread", "--no-control-socket", *options, application]
+        command += ["--worker-class", "app.launch.threads.Worker", "--no-control-socket", *options, application]
         server = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -218,6 +218,24 @@ def test_slow_uploads_do_not_outnumber_the_threads_for_long(port: int) -> None:
         assert b"200 OK" in connection.recv(100)
     for connection in stalled:
         assert read_answer(connection)[0] == 408
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"GET /ping HTTP/1.1\r\nHost: x\r\nX-", b"GET /ping HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"]
+)
+def test_requests_never_ended_hold_no_thread_for_long(port: int, sent: bytes) -> None:
+    stalled = [connect(port) for _ in range(4)]
+    for connection in stalled:
+        connection.sendall(sent)
+    with connect(port) as connection:
+        connection.settimeout(60)
+        connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in connection.recv(100)
+    for connection in stalled:
+        connection.settimeout(60)
+        while connection.recv(4096):
+            pass
         connection.close()
 
 

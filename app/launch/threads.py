@@ -1,0 +1,64 @@
+"""gunicorn's threads, held by no sender that stops in the middle of a request's head, nor by one that does not hang up.
+
+Bodies have deadlines of their own (`app.intake.body`).
+"""
+
+import contextlib
+import socket
+import time
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+# Seconds that the head of a request may take.
+HEAD_SECONDS = 10.0
+# After the last answer the other side has this long to hang up (RFC 9112, section 9.6).
+LINGER_SECONDS, LINGER_BYTES = 2.0, 64 * 1024
+
+
+class Worker(ThreadWorker):
+    """A ThreadWorker that ends what ThreadWorker would wait for: heads without a limit in one of its few threads, and
+    farewells in its only loop."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        # Connections whose request's head is being read, and until when.
+        self._heads: dict[Any, float] = {}
+
+    def handle(self, conn: Any) -> Any:
+        self._heads[conn] = time.monotonic() + HEAD_SECONDS
+        try:
+            kept = super().handle(conn)
+        finally:
+            self._heads.pop(conn, None)
+        if not kept:
+            _linger(conn.sock)
+        return kept
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        self._heads.pop(conn, None)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Called by the loop, at least once a second."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, deadline in list(self._heads.items()):
+            if now >= deadline:
+                with contextlib.suppress(OSError):  # The sender has gone already.
+                    conn.sock.shutdown(socket.SHUT_RD)
+
+
+def _linger(connection: socket.socket) -> None:
+    """Wait here for the other side to hang up, so that nothing is left to wait for when the loop closes."""
+    deadline, left = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        while left > 0 and (seconds := deadline - time.monotonic()) > 0:
+            connection.settimeout(seconds)
+            received = len(connection.recv(4096))
+            if received == 0:
+                break
+            left -= received
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RD)
