@@ -21,7 +21,7 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
             ("a photo in the worker, p50", f"{service['photo_seconds_p50']:.2f} s", ""),
             ("everything but the model, p50", f"{service['overhead_ms_p50']:.0f} ms", "60 ms"),
             ("a photo seen before, p50", f"{service['repeat_ms_p50']:.0f} ms", "30 ms"),
-            ("peak memory of the web process", f"{peak['web']:.0f} MB", "100 MB"),
+            ("peak memory of the web process, nearly all of it what it imports", f"{peak['web']:.0f} MB", "100 MB"),
             ("peak memory of the worker process", f"{peak['worker']:.0f} MB", "512 MB"),
         ]
     for name, values in (report.get("load") or {}).items():
@@ -48,7 +48,9 @@ def _engines(engines: dict[str, Any]) -> list[str]:
     for name, row in engines["rows"].items():
         pace, ready = f"{row['seconds']:.2f} | {base / row['seconds']:.1f}x", f"{row['ready']:.1f} s"
         lines.append(f"| {name} | {pace} | {ready} | {row['peak_mb']:.0f} MB |")
-    return lines
+    note = "Peak memory is all that was resident at once, with the pages of libraries, which the system can take back; "
+    note += "the limits in `docs/engine.md` are reckoned without most of these."
+    return [*lines, "", note]
 
 
 def _parts(report: dict[str, Any]) -> list[str]:

@@ -43,7 +43,7 @@ def answer_to(command: str, site: str, folder: Path) -> Any:
     (folder / ".curlrc").write_text("silent\nshow-error\nfail\nmax-time = 60\n")
     run = httpx.post(f"{site}/api/v1/runs?wait=30", content=photo, headers={"Content-Type": "image/jpeg"}, timeout=60)
     text = command.replace("http://127.0.0.1:5000", site).replace("/RUN", f"/{run.json()['id']}")
-    environ = {**os.environ, "HOME": str(folder)}
+    environ = {**os.environ, "CURL_HOME": str(folder)}
     done = subprocess.run(["bash", "-c", text], cwd=folder, env=environ, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
     return json.loads(done.stdout) if done.stdout[:1] in (b"{", b"[") else done.stdout

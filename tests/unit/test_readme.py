@@ -1,6 +1,7 @@
 """The README says what the program does."""
 
 from app.settings import markdown_table
+from bench.tables import table
 from tests.conftest import ROOT
 
 
@@ -8,3 +9,11 @@ def test_the_readme_lists_every_setting_as_it_is() -> None:
     text = (ROOT / "README.md").read_text()
     listed = text.partition("<!-- settings -->\n")[2].partition("\n<!-- /settings -->")[0]
     assert listed == markdown_table(), "run `python -m app.settings --write`"
+
+
+def test_the_readme_says_under_its_tables_what_the_benchmark_writes_there() -> None:
+    row = {"seconds": 1.0, "ready": 1.0, "peak_mb": 1.0}
+    report = {"machine": "a machine", "engines": {"rows": {"MMDetection, preloaded": row}}}
+    notes = [line for line in table(report).splitlines()[1:] if line and not line.startswith("|")]
+    assert len(notes) == 1
+    assert notes[0] in (ROOT / "README.md").read_text().splitlines()
