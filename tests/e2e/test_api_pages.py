@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.unit.photos import jpeg
@@ -72,13 +73,22 @@ def test_photos_dropped_while_others_are_sent_are_sent_after_them(site: str, vis
     expect(page.locator("[data-card]")).to_have_count(2)
 
 
-def test_what_is_no_photo_is_told_on_the_board(site: str, visit: Visit) -> None:
-    page = visit(f"{site}/board", allow="415")
-    page.route("**/board", lambda route: route.fulfill(status=415, json={"error": "This file is not a photo."}))
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (415, '{"error": "This file is not a photo."}', "This file is not a photo."),
+        (413, "<html>Request Entity Too Large</html>", "The photo could not be sent. Please try again."),
+        (502, "<html>Bad Gateway</html>", "The photo could not be sent. Please try again."),
+        (200, "{}", "The photo could not be sent. Please try again."),
+    ],
+)
+def test_what_is_not_taken_is_told_on_the_board(site: str, visit: Visit, status: int, body: str, sentence: str) -> None:
+    page = visit(f"{site}/board", allow=f"status of {status}")
+    page.route("**/board", lambda route: route.fulfill(status=status, body=body))
     chosen = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"}
     with page.expect_response("**/board"):
         page.set_input_files("input[type=file]", [chosen])  # type: ignore[list-item]
-    expect(page.get_by_role("alert")).to_have_text("This file is not a photo.")
+    expect(page.get_by_role("alert")).to_have_text(sentence)
 
 
 def test_the_board_works_without_scripts(site: str, visit: Visit) -> None:

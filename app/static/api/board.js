@@ -65,8 +65,8 @@ async function send(files) {
   body.append("csrf_token", form.elements.csrf_token.value);
   for (const file of files) body.append("photo", file, file.name || "photo.png");
   const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.error);
+  const told = await answer.json().catch(() => ({})); // A proxy answers with a page of its own.
+  if (!told.location) throw new Error(told.error || "The photo could not be sent. Please try again.");
   return told.location;
 }
 
