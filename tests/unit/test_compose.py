@@ -38,6 +38,18 @@ def test_the_operators_port_is_that_of_the_machine() -> None:
     assert service("web")["ports"] == ["${PORT:-5000}:5000"]
 
 
+def test_the_override_at_its_head_gives_both_parts_a_secret_that_a_file_may_hold() -> None:
+    head = (ROOT / "docker-compose.yml").read_text().partition("\nservices:")[0]
+    override = yaml.safe_load("\n".join(re.findall(r"^#  ( .*)$", head, re.MULTILINE)))
+    for part in PARTS:
+        [(name, path)], [key] = override["services"][part]["environment"].items(), override["services"][part]["secrets"]
+        assert path == f"/run/secrets/{key}"
+        assert name.removesuffix("_FILE") in {
+            f.name.upper() for f in dataclasses.fields(Settings) if f.metadata["secret"]
+        }
+    assert list(override["secrets"]) == [key]
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_what_the_image_sets_is_set_alike(part: str) -> None:
     (line,) = re.findall(r"^ENV (HOST=.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
