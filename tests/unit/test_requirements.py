@@ -1,14 +1,15 @@
-"""`requirements-serve.txt` has all that serving imports, and nothing that only other rooms do."""
+"""The requirement files name all that is imported, not only what others bring along; that for serving, no more."""
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
 from tests.conftest import ROOT
 from tests.unit.test_walls import TORCH, imports, needs_torch
 
+SERVE, MAIN = "requirements-serve.txt", "requirements.txt"
 # SQLAlchemy opens it by the database's address.
 BY_NAME = {"psycopg"}
 # They train, or make engines; serving does neither.
@@ -17,26 +18,10 @@ ELSEWHERE = ("app/training/", "app/vision/analyzers/", "app/vision/engine/__main
 BESIDE_MMDET = {"yaml"}
 
 
-def named() -> set[str]:
-    """The packages in the file, without extras and versions."""
-    lines = (ROOT / "requirements-serve.txt").read_text().splitlines()
-    return {re.split(r"[=<>\[]", line)[0].lower() for line in lines if line and not line.startswith("#")}
-
-
-def brought(packages: set[str]) -> set[str]:
-    """These packages, and all that they bring along."""
-    found: set[str] = set()
-    waiting = set(packages)
-    while waiting:
-        package = waiting.pop()
-        found.add(package)
-        try:
-            needs = metadata.requires(package) or []
-        except metadata.PackageNotFoundError:  # For another platform or another Python.
-            continue
-        plain = {normal(re.split(r"[ ;=<>!~\[(]", need)[0]) for need in needs if "extra ==" not in need}
-        waiting |= plain - found
-    return found
+def named(*files: str) -> set[str]:
+    """The packages in the files, without extras and versions."""
+    lines = [line for file in files for line in (ROOT / file).read_text().splitlines()]
+    return {re.split(r"[=<>\[]", line)[0].lower() for line in lines if line and not line.startswith(("#", "-r"))}
 
 
 def normal(package: str) -> str:
@@ -49,23 +34,37 @@ def serving() -> Iterator[Path]:
             yield path
 
 
-def imported() -> set[str]:
-    """Top-level names of what serving imports that is neither ours nor Python's, wherever in a file."""
-    names = {name.partition(".")[0] for path in serving() for name in imports(path)} - {"", "app"}
-    return names - set(sys.stdlib_module_names) - TORCH - BESIDE_MMDET
+def imported(paths: Iterable[Path]) -> set[str]:
+    """Top-level names of what files import that is neither ours nor Python's, wherever in a file."""
+    ours = {"", "app", "bench", "tests"}
+    return {name.partition(".")[0] for path in paths for name in imports(path)} - ours - set(sys.stdlib_module_names)
 
 
-def test_what_serving_imports_is_installed_for_it() -> None:
-    there, owners = brought(named()), metadata.packages_distributions()
-    assert len(imported()) > 15
-    missing = {name for name in imported() if not {normal(owner) for owner in owners[name]} & there}
-    assert not missing
+def unnamed(names: set[str], packages: set[str]) -> set[str]:
+    """Those of the imported names that none of the packages gives."""
+    owners = metadata.packages_distributions()
+    return {name for name in names if not {normal(owner) for owner in owners[name]} & packages}
+
+
+def test_what_serving_imports_is_named_for_it() -> None:
+    names = imported(serving()) - TORCH - BESIDE_MMDET
+    assert len(names) > 15
+    assert not unnamed(names, named(SERVE))
+
+
+def test_what_the_program_imports_is_named_for_it() -> None:
+    assert not unnamed(imported([ROOT / "worker.py", *(ROOT / "app").rglob("*.py")]), named(SERVE, MAIN))
+
+
+def test_what_tests_and_benchmarks_import_is_named_for_them() -> None:
+    paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
+    assert not unnamed(imported(paths), named(SERVE, MAIN, "requirements-dev.txt"))
 
 
 def test_what_is_installed_to_serve_is_used() -> None:
     owners = metadata.packages_distributions()
-    used = {normal(owner) for name in imported() for owner in owners[name]} | BY_NAME
+    used = {normal(owner) for name in imported(serving()) for owner in owners.get(name, ())} | BY_NAME
     text = "".join(path.read_text() for path in serving())
     # Its files are served, it is not imported.
-    used |= {package for package in named() if f'"{package.replace("-", "_")}"' in text}
-    assert named() <= used, named() - used
+    used |= {package for package in named(SERVE) if f'"{package.replace("-", "_")}"' in text}
+    assert named(SERVE) <= used, named(SERVE) - used
