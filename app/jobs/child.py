@@ -8,8 +8,10 @@ import json
 import logging
 import os
 import signal
+import time
 from importlib import import_module
 
+import redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
@@ -23,6 +25,7 @@ from app.vision.registry import Offer
 log = logging.getLogger(__name__)
 
 LOADER = "app.vision.registry:offer"
+REDIS_RETRY = 1.0  # seconds
 
 
 class NoDeathPenalty(BaseDeathPenalty):
@@ -57,10 +60,25 @@ def main(status_fd: int, loader: str) -> None:
     prepare(Context(services, offer.analyzers, tell))
     cards = [analyzer.card.to_dict() for analyzer in offer.analyzers.values()]
     tell(None, ready=True, cards=cards, missing=offer.missing)
+    _wait_for_redis(services)
     worker = DetectorWorker(
         [services.jobs.queue], connection=services.jobs.blocking, serializer=JSONSerializer, worker_ttl=60
     )
     worker.work(logging_level=settings.log_level)
+
+
+def _wait_for_redis(services: Services) -> None:
+    """RQ goes on after Redis was away, but ends where it finds none at first, and the models with it."""
+    told = False
+    while True:
+        try:
+            services.jobs.redis.ping()
+            return
+        except redis.RedisError as error:
+            if not told:
+                log.warning("waiting for Redis: %s", error)
+            told = True
+            time.sleep(REDIS_RETRY)
 
 
 def _load(loader: str, settings: Settings) -> Offer:

@@ -17,8 +17,6 @@ from app.services import Services
 
 log = logging.getLogger(__name__)
 
-LOCK_SECONDS = 30
-
 
 class Maintenance(threading.Thread):
     """A thread of the supervisor. Whoever holds the lock in Redis works; the others stand by."""
@@ -58,9 +56,9 @@ class Maintenance(threading.Thread):
 
     def _holds_lock(self) -> bool:
         client = self._services.jobs.redis
-        if client.set(names.MAINTENANCE, self._token, nx=True, ex=LOCK_SECONDS):
+        if client.set(names.MAINTENANCE, self._token, nx=True, ex=names.MAINTENANCE_TTL):
             return True
         if cast(bytes | None, client.get(names.MAINTENANCE)) != self._token.encode():
             return False
-        client.expire(names.MAINTENANCE, LOCK_SECONDS)
+        client.expire(names.MAINTENANCE, names.MAINTENANCE_TTL)
         return True

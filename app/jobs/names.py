@@ -16,6 +16,7 @@ CHANGES = "detector:run:"  # + run id: channel that tells of any change of the r
 HEARTBEAT = 2.0  # from one sign of life of a worker to the next
 HEARTBEAT_TTL = 7  # a worker without one for so long is dead, and its analysis is taken back
 MAINTAIN = 3.0  # from one look for lost analyses to the next
+MAINTENANCE_TTL = 7  # after which another process does the maintenance of one that says nothing any more
 LOST_AFTER = 5.0  # an analysis younger than this may still be on its way into the queue
 
 MAX_ATTEMPTS = 3  # first try and two more

@@ -69,6 +69,7 @@ class Supervisor:
         self._lost: list[tuple[str, bool]] = []  # analyses to take back; whether their time was up
         self._stop = threading.Event()
         self._failures, self._start_at, self._beaten = 0, 0.0, 0.0
+        self._away = ""  # why nothing could be reported at the last tick
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; then every child finishes the analysis in hand."""
@@ -95,8 +96,11 @@ class Supervisor:
             self._children.append(self._start())
         try:
             self._report()
+            self._away = ""
         except AWAY as error:
-            log.warning("not reported yet: %s", error)
+            if str(error) != self._away:
+                log.warning("not reported yet: %s", error)
+            self._away = str(error)
 
     def _start(self) -> Child:
         read, write = os.pipe()

@@ -14,7 +14,7 @@ from app.launch import LaunchError
 from app.launch.prepare import only_one, prepare, writable_folder
 from app.launch.processes import Supervised, adopt_orphans, bury_orphans, end_orphans
 from app.launch.ready import introduction, readiness
-from app.launch.redis_server import embedded_redis
+from app.launch.redis_server import check_redis, embedded_redis
 from app.services import Services
 from app.settings import ROOT, Settings
 
@@ -23,7 +23,7 @@ log = logging.getLogger("launch")
 TICK = 0.2  # seconds from one look at the children to the next
 PATIENCE = 60.0  # seconds of loading models before something is said about it, and from then to the next time
 HOPELESS = 3  # deaths in a row, before the service was ever ready, after which the start is given up
-GRACE_REDIS, GRACE_WEB, GRACE_WORKER = 10.0, 15.0, 5.0  # to end in; the worker's is added to JOB_TIMEOUT
+GRACE_WEB, GRACE_WORKER = 15.0, 5.0  # to end in; the worker's is added to JOB_TIMEOUT
 GUNICORN = ["-m", "gunicorn", "--config", "python:app.launch.gunicorn", "app:create_app()"]
 
 
@@ -49,6 +49,8 @@ class Launcher:
                 lock = only_one(folder)
                 server, environment["REDIS_URL"] = embedded_redis(folder / "redis")
                 processes.append(server)
+            else:
+                check_redis(settings)
             if not self._worker_options:  # Analyzers of the caller's own need none of our models.
                 prepare(settings, self._stop)
             Services.from_settings(settings).store.migrate()

@@ -6,8 +6,12 @@ import socket
 import subprocess
 from pathlib import Path
 
+import redis
+
+from app.jobs.connection import connect
 from app.launch import LaunchError
 from app.launch.processes import Supervised
+from app.settings import Settings
 
 # One line an option. The password keeps the machine's other users out, and stands in no command line.
 CONFIG = """\
@@ -56,6 +60,16 @@ def embedded_redis(folder: Path, binary: str | None = None) -> tuple[Supervised,
         output=folder / "redis.log",
     )
     return server, f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def check_redis(settings: Settings) -> None:
+    """Raises LaunchError where the Redis that the settings name does not answer."""
+    try:
+        connect(settings).ping()
+    except redis.RedisError as error:
+        why = str(error).rstrip(".")
+        message = f"The Redis of REDIS_URL does not answer: {why}. Start it, or unset REDIS_URL for one of our own."
+        raise LaunchError(message) from error
 
 
 def _kind(binary: str) -> str:

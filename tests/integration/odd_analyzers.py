@@ -9,6 +9,7 @@ import os
 import resource
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from app.settings import Settings
@@ -45,7 +46,7 @@ class Odd(Analyzer):
         if width == OUT_OF_MEMORY:
             _ask_for_too_much()
         if width == RAISE:
-            raise RuntimeError("as torch raises for nearly everything")
+            raise cv2.error("an error that is none of Python's own kinds")
         if width == STOP_ONCE and not self._seen("first"):
             self._tell()
             ctypes.PyDLL(None).pause()

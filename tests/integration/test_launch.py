@@ -173,6 +173,10 @@ def test_what_stands_in_the_way_is_one_line_and_an_exit_status(tmp_path: Path) -
         refused.stderr
         == "Flask Detector: The worker alone needs a Redis that the other part knows too; set REDIS_URL.\n"
     )
+    refused = run(tmp_path, REDIS_URL=f"redis://:secret@127.0.0.1:{free_port()}/0")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "The Redis of REDIS_URL does not answer" in refused.stderr
+    assert "secret" not in refused.stderr
 
 
 def test_a_redis_that_cannot_read_its_file_is_given_up_with_the_place_of_its_log(tmp_path: Path) -> None:

@@ -203,24 +203,28 @@ def _wait_for_exit(pidfd: int) -> bool:
         return bool(select.select([pidfd], [], [], PATIENCE)[0])
 
 
-def test_the_worker_goes_on_after_redis_was_away(tmp_path: Path) -> None:
+def test_the_worker_waits_for_redis_and_goes_on_after_it_was_away(tmp_path: Path) -> None:
     folder, port = tmp_path / "redis", free_port()
     folder.mkdir()
     settings = Settings(data_dir=str(tmp_path), redis_url=f"redis://127.0.0.1:{port}/0", secret_key="a key for tests")
     services = Services.from_settings(settings)
-    with _redis(folder, port):
-        services.store.migrate()
-        worker = Worker(settings, ODD, JOB_TIMEOUT="3")
-        try:
+    services.store.migrate()
+    for pipe in ("at work", "go"):
+        os.mkfifo(tmp_path / pipe)
+    worker = Worker(settings, ODD, JOB_TIMEOUT="100")
+    try:
+        worker.wait_for("waiting for Redis")
+        with _redis(folder, port):
             worker.wait_for("announced")
             assert ended(services, send(services, odd.FINE)).state == DONE
-        except BaseException:
-            worker.stop(signal.SIGKILL)
-            raise
-    worker.wait_for("not reported yet")
-    try:
+            in_hand = send(services, odd.WAIT)
+            at_work(services)
+        worker.wait_for("not reported yet")
+        (tmp_path / "go").write_text("on")
         with _redis(folder, port):
             assert ended(services, send(services, odd.FINE)).state == DONE
+            assert ended(services, in_hand).state == DONE
+        assert len((tmp_path / "loads").read_text().split()) == 1
     finally:
         worker.stop(signal.SIGKILL)
 

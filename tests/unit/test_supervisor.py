@@ -6,6 +6,7 @@ from typing import Any
 
 import fakeredis
 import pytest
+import redis
 
 from app.jobs import names
 from app.jobs.queue import Jobs
@@ -63,3 +64,26 @@ def test_what_another_supervisor_told_later_stands(supervisor: Supervisor, jobs:
     jobs.announce([], {"labels": "Install the labels."})
     supervisor._report()
     assert jobs.cards() == {}
+
+
+def test_a_redis_that_stays_away_is_told_of_once(
+    supervisor: Supervisor, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor._children = [child(offer=OFFER, ready=True)]
+    monkeypatch.setattr(Supervisor, "_watch", lambda self, child: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "announce", away)
+        for _ in range(3):
+            supervisor._tick()
+    supervisor._tick()
+    assert [record.message for record in caplog.records].count("not reported yet: gone") == 1
+    assert jobs.announced()
+
+
+def away(*args: object) -> None:
+    raise redis.ConnectionError("gone")
+
+
+def test_a_killed_workers_analysis_is_taken_back_within_15_seconds() -> None:
+    noticed = max(names.HEARTBEAT_TTL, names.MAINTENANCE_TTL, names.LOST_AFTER)
+    assert noticed + 2 * names.MAINTAIN < 15
