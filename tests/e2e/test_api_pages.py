@@ -36,6 +36,13 @@ def test_the_documentation_is_drawn_with_nothing_from_other_hosts(site: str, vis
     assert asked == []
 
 
+def test_the_documentation_fits_the_narrowest_screen_with_an_operation_open(site: str, visit: Visit) -> None:
+    page = visit(f"{site}/docs", viewport={"width": 320, "height": 640})
+    page.locator(".opblock", has_text="/api/v1/models").locator(".opblock-summary-control").click()
+    expect(page.locator(".opblock-body .responses-wrapper")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
 def test_an_operation_can_be_tried_out_on_the_page(site: str, visit: Visit) -> None:
     page = visit(f"{site}/docs", color_scheme="dark")
     operation = page.locator(".opblock", has_text="/api/v1/models")
