@@ -22,6 +22,8 @@ Application = Callable[[Environ, Any], Iterable[bytes]]
 OVERHEAD = 1024 * 1024
 # Bytes asked of the server at a time: gunicorn copies what it has buffered once for each request.
 STEP = 1024 * 1024
+# Where the environment holds a request's body, for `allow`.
+BODY = "detector.body"
 # A server throws away this much of an unread body by itself and keeps the connection.
 SMALL_REST = 32 * 1024
 # After an early answer the sender may go on for this long: closing at once would reset the connection under the
@@ -30,12 +32,24 @@ LINGER_SECONDS = 10.0
 LINGER_BYTES = 256 * 1024 * 1024
 
 
+def allow(environ: Environ, max_bytes: int) -> None:
+    """Take a body of so many bytes, whatever its type. To be said before anything is read of it."""
+    body: _Body = environ[BODY]
+    body.limit = body.told_limit = max_bytes
+
+
+def in_base64(size: int) -> int:
+    """Bytes of a body that holds a photo of so many in base64, with room for what stands around it."""
+    return size * 4 // 3 + OVERHEAD
+
+
 class CheckedBody:
     """WSGI middleware that replaces `wsgi.input` by a checked stream.
 
     Args:
         app: the application behind it.
-        max_bytes: largest photo; bodies get some room around it, JSON the third more that base64 takes.
+        max_bytes: largest photo; bodies get some room around it, JSON the third more that base64 takes. A
+            view may `allow` more.
         max_batch_bytes: largest form or ZIP, which may hold several photos.
         timeout: seconds for a body of up to `max_bytes`; longer ones get more in proportion.
         clock: seconds that only ever grow.
@@ -58,6 +72,7 @@ class CheckedBody:
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         body = self._checked(environ)
+        environ[BODY] = body
         environ["wsgi.input"] = io.BufferedReader(body, min(STEP, max(1, body.left)))
         environ["wsgi.input_terminated"] = True  # Werkzeug reads the stream as it is, also without a length.
         response = self.app(environ, start_response)
@@ -75,30 +90,31 @@ class CheckedBody:
             return _Body(source, 0, error=LengthRequired())
         if text and not (text.isascii() and text.isdigit()):
             return _Body(source, 0, error=BadRequest("The Content-Length of this request is not a number."))
-        length, (limit, shown) = int(text or 0), self._limit(kind)
-        if length > limit:
-            message = f"This upload is larger than {shown / 2**20:g} MB, the most that is taken."
-            return _Body(source, length, error=UploadTooLarge(message))
+        length = int(text.lstrip("0")[:18] or 0)  # so many digits are too much already, and more may be no number
         seconds = self.timeout * max(1.0, length / self.max_bytes)
-        return _Body(source, length, seconds=seconds, clock=self.clock, watched=watched)
+        return _Body(source, length, self._limits(kind), seconds=seconds, clock=self.clock, watched=watched)
 
-    def _limit(self, content_type: str) -> tuple[int, int]:
+    def _limits(self, content_type: str) -> tuple[int, int]:
         """Most bytes of a body of this type, and the limit that people are told."""
         kind = content_type.partition(";")[0].strip().lower()
         if kind.startswith("multipart/") or kind.endswith(("/zip", "/x-zip-compressed")):
             return self.max_batch_bytes + OVERHEAD, self.max_batch_bytes
         if kind.endswith("json") or kind == "application/x-www-form-urlencoded":
-            return self.max_bytes * 4 // 3 + OVERHEAD, self.max_bytes
+            return in_base64(self.max_bytes), self.max_bytes
         return self.max_bytes, self.max_bytes
 
 
 class _Body(io.RawIOBase):
-    """The rest of a request body. Once an error was raised, every further read raises it again."""
+    """The rest of a request body. Once an error was raised, every further read raises it again.
+
+    limits: most bytes taken, and the most that people are told.
+    """
 
     def __init__(
         self,
         source: Any,
         length: int,
+        limits: tuple[int, int] = (0, 0),
         *,
         error: PublicError | None = None,
         seconds: float = 0.0,
@@ -106,6 +122,7 @@ class _Body(io.RawIOBase):
         watched: socket.socket | None = None,
     ):
         self.source, self.left, self.error = source, length, error
+        self.limit, self.told_limit = limits
         self.clock, self.deadline, self.watched = clock, clock() + seconds, watched
         self.watchdog: threading.Timer | None = None
 
@@ -137,6 +154,9 @@ class _Body(io.RawIOBase):
     def _next(self, size: int) -> bytes:
         if self.error is not None:
             raise self.error
+        if self.left > self.limit:
+            most = f"{self.told_limit / 2**20:g} MB"
+            self._fail(UploadTooLarge(f"This upload is larger than {most}, the most that is taken."))
         if self.left == 0:
             return b""
         self._watch()

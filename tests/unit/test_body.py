@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app.errors import PublicError
-from app.intake.body import OVERHEAD, CheckedBody
+from app.intake.body import OVERHEAD, CheckedBody, allow
 from app.settings import Settings
 from app.web.received import check_bodies
 
@@ -107,6 +107,25 @@ def test_json_may_be_longer_by_what_base64_takes(client: FlaskClient) -> None:
     fits = {"image": "A" * (256 * KB * 4 // 3)}
     assert client.post("/json", json=fits).status_code == 200
     assert client.post("/json", json={"image": fits["image"] + "A" * OVERHEAD}).status_code == 413
+
+
+def test_a_view_may_take_more_than_the_type_promises_but_not_without_end(client: FlaskClient) -> None:
+    def more() -> Response:
+        allow(request.environ, 512 * KB)
+        return jsonify(size=len(request.get_data()))
+
+    client.application.add_url_rule("/more", view_func=more, methods=["POST"])
+    assert client.post("/more", data=b"x" * 512 * KB, content_type="text/plain").json == {"size": 512 * KB}
+    answer = client.post("/more", data=b"x" * (512 * KB + 1), content_type="text/plain")
+    assert (answer.status_code, answer.json["code"]) == (413, "upload-too-large")  # type: ignore[index]
+    assert "larger than 0.5 MB" in answer.json["message"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("digits", [30, 400, 5000])
+def test_an_absurd_length_is_413(client: FlaskClient, digits: int) -> None:
+    environ = EnvironBuilder("/raw", method="POST", data=b"12345").get_environ()
+    environ["CONTENT_LENGTH"] = "9" * digits
+    assert run_wsgi_app(client.application.wsgi_app, environ)[1].startswith("413")
 
 
 @pytest.mark.parametrize("path", ["/raw", "/form", "/json"])

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,6 +48,27 @@ def test_the_answer_is_the_annotated_photo_and_what_is_drawn_on_it(service: Serv
 )
 def test_the_bytes_come_as_base64_or_as_a_list_of_values(service: Service, content: Any) -> None:
     assert post(service, json={"name": "a.jpg", "Uint8array": content})["labels"] == ["car", "dog"]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+@pytest.mark.parametrize("form", ["list", "base64"])
+def test_a_photo_may_have_the_whole_limit_in_both_forms(settings: Settings, form: str, content_type: str) -> None:
+    small = Service(settings, max_upload_mb=0.5)
+    for more, status in ((0, 415), (1, 413)):  # 415: it was read, and is no photo
+        data = b"\xff" * (small.settings.max_upload_bytes + more)
+        content = list(data) if form == "list" else base64.b64encode(data).decode()
+        answer = small.client.post("/image", data=json.dumps({"Uint8array": content}), content_type=content_type)
+        assert answer.status_code == status
+    small.close()
+
+
+def test_json_beyond_every_form_is_413_with_what_is_true(settings: Settings) -> None:
+    small = Service(settings, max_upload_mb=0.1)
+    for size, sentence in ((1_300_000, "This JSON is larger than 1.13 MB"), (1_600_000, "larger than 1.5 MB")):
+        answer = small.client.post("/image", json={"Uint8array": "A" * size})
+        assert answer.status_code == 413
+        assert sentence in answer.json["error"]  # type: ignore[index]
+    small.close()
 
 
 def test_json_that_is_nested_too_deeply_cannot_be_understood(service: Service) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, request
 
 from app.errors import BadRequest, NoPhoto
+from app.intake.body import OVERHEAD, allow, in_base64
 from app.intake.names import photo_name
 from app.store.models import Run
 from app.vision.results import Instances
@@ -15,6 +16,7 @@ from app.vision.view import View
 from app.web import limits, services
 from app.web.api.sources import decode_base64
 from app.web.classic.answer import analysed, answer_errors
+from app.web.classic.byte_list import LONGEST, MEMBER, WANTED, read_json
 from app.web.keys import require
 from app.web.rendered import rendered
 from app.web.security import csrf
@@ -38,7 +40,7 @@ def init_app(app: Flask) -> None:
 @blueprint.post("/image")
 def image() -> Response:
     """The annotated photo in base64, and what is drawn on it."""
-    name, data = _photo(request.get_json(force=True))
+    name, data = _photo()
     run = analysed(data, name=name, analyses=("objects",), api="image", threshold=THRESHOLD)
     return Response(json.dumps(modified(run, name)), mimetype="application/json")
 
@@ -61,26 +63,31 @@ def modified(run: Run, name: str) -> dict[str, Any]:
     }
 
 
-def _photo(body: Any) -> tuple[str, bytes]:
-    """Name and bytes of the request. Raises BadRequest, NoPhoto."""
+def _photo() -> tuple[str, bytes]:
+    """Name and bytes of the request. Raises BadRequest, NoPhoto, UploadTooLarge and every error of the body itself."""
+    most = services().settings.max_upload_bytes
+    allow(request.environ, LONGEST * most + OVERHEAD)
+    body, listed = read_json(request.stream, in_base64(most))
     if not isinstance(body, dict):
-        raise BadRequest("The JSON body must be an object with `name` and `Uint8array`.")
-    name, content = body.get("name", "photo"), body.get("Uint8array")
+        raise BadRequest(f"The JSON body must be an object with `name` and `{MEMBER}`.")
+    name, content = body.get("name", "photo"), listed or body.get(MEMBER)
     if not isinstance(name, str):
         raise BadRequest("`name` must be a text.")
     if not content:
-        raise NoPhoto("No photo was sent: `Uint8array` is missing or empty.")
+        raise NoPhoto(f"No photo was sent: `{MEMBER}` is missing or empty.")
     return photo_name(name), _bytes(content)
 
 
 def _bytes(content: Any) -> bytes:
-    """Bytes of base64 text, of a list of byte values, or of what JSON.stringify makes of a Uint8Array."""
+    """Bytes as they are, of base64 text, of a list of byte values, or of what JSON.stringify makes of a Uint8Array."""
+    if isinstance(content, bytes):
+        return content
     if isinstance(content, str):
         return decode_base64(content)
     if isinstance(content, dict):
         content = [content.get(str(place)) for place in range(len(content))]
     if not isinstance(content, list) or not all(type(value) is int and 0 <= value <= 255 for value in content):
-        raise BadRequest("`Uint8array` must be base64, or a list of whole numbers from 0 to 255.")
+        raise BadRequest(WANTED)
     return bytes(content)
 
 
