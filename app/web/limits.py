@@ -1,4 +1,4 @@
-"""How often one caller may ask: counted in Redis per API key or address, told in the standard headers.
+"""How often one caller may ask: counted in Redis per API key, visitor or address, told in the standard headers.
 
 Where Redis is away each process counts for itself until it is back: the limit gets looser, the service goes on.
 """
@@ -6,7 +6,7 @@ Where Redis is away each process counts for itself until it is back: the limit g
 import math
 import time
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, session
 from flask_limiter import Limiter
 from redis import RedisError
 
@@ -35,18 +35,26 @@ def init_app(app: Flask) -> None:
     app.extensions["rate_limiter"] = limiter
 
 
-def limit(app: Flask, blueprint: Blueprint, *, rate: str = "", scope: str = SCOPE) -> None:
+def limit(app: Flask, blueprint: Blueprint, *, rate: str = "", crowd: str = "", scope: str = SCOPE) -> None:
     """Count the requests to a blueprint's views against a limit. Call it once the views are there.
 
     rate: a limit of its own, counted as `scope`; empty: the setting, one count for all APIs. Without that setting
-    there are no limits at all.
+    there are no limits at all. crowd: with it `rate` is each visitor's own, for those with a cookie, and this is the
+    limit of all who share an address.
     """
     limiter: Limiter = app.extensions["rate_limiter"]
     common = app.extensions["services"].settings.rate_limit
     if not common:
         return
-    limiter.shared_limit(rate or common, scope=scope)(blueprint)
+    limiter.shared_limit(rate or common, scope=scope, key_func=visitor if crowd else caller)(blueprint)
+    if crowd:
+        limiter.shared_limit(crowd, scope=f"{scope}-crowd")(blueprint)
     app.after_request_funcs.setdefault(blueprint.name, []).append(lambda response: _tell(limiter, response))
+
+
+def visitor() -> str:
+    """What requests from pages are counted by: the visitor known by the signed cookie, else the caller."""
+    return f"visitor:{session['visitor']}" if "visitor" in session else caller()
 
 
 def _tell(limiter: Limiter, response: Response) -> Response:

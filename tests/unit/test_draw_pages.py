@@ -8,6 +8,7 @@ from html import unescape
 from urllib.parse import urlencode
 
 import pytest
+from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.settings import Settings
@@ -118,6 +119,26 @@ def test_live_guesses_are_json_alone_so_that_other_sites_cannot_ask(service: Ser
     assert answer.status_code == 415
     wrong = service.client.post("/draw/guess", json={"strokes": 1}, headers={"Accept": "application/json"})
     assert (wrong.status_code, set(wrong.json or {})) == (422, {"error", "code", "status"})
+
+
+def test_live_guesses_are_counted_by_visitor_and_an_address_has_a_bound(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.web.draw.pages.RATE", "3/hour")
+    monkeypatch.setattr("app.web.draw.pages.CROWD", "10/hour")
+    limited = Service(settings, rate_limit="100/hour")
+
+    def guesses(client: FlaskClient, count: int) -> list[int]:
+        return [client.post("/draw/guess", json={"strokes": []}).status_code for _ in range(count)]
+
+    visitors = [limited.app.test_client() for _ in range(3)]
+    for visitor in visitors:
+        assert visitor.get("/draw").status_code == 200  # Counted by address: nobody has a cookie yet.
+    assert guesses(limited.app.test_client(), 1) == [429]
+    assert guesses(visitors[0], 4) == [200, 200, 200, 429]
+    assert guesses(visitors[1], 3) == [200, 200, 200]
+    assert guesses(visitors[2], 2) == [200, 429]
+    limited.close()
 
 
 def test_the_older_form_answers_the_page_of_the_result(service: Service) -> None:
