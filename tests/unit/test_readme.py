@@ -1,6 +1,10 @@
 """The README says what the program does."""
 
-from app.settings import markdown_table
+import re
+
+from app import create_app
+from app.services import Services
+from app.settings import Settings, markdown_table
 from bench.tables import table
 from tests.conftest import ROOT
 
@@ -9,6 +13,11 @@ def test_the_readme_lists_every_setting_as_it_is() -> None:
     text = (ROOT / "README.md").read_text()
     listed = text.partition("<!-- settings -->\n")[2].partition("\n<!-- /settings -->")[0]
     assert listed == markdown_table(), "run `python -m app.settings --write`"
+
+
+def test_the_readme_names_every_flask_command_of_ours_and_no_other(settings: Settings) -> None:
+    named = set(re.findall(r"`flask ([a-z-]+)", (ROOT / "README.md").read_text()))
+    assert named == set(create_app(Services.from_settings(settings)).cli.commands)
 
 
 def test_the_readme_says_under_its_tables_what_the_benchmark_writes_there() -> None:
