@@ -154,6 +154,11 @@ def test_bad_data_is_named(tmp_path: Path, data: Path, capsys: pytest.CaptureFix
     with pytest.raises(SketchDataError, match=r"cat\.npy"):
         read_bitmaps(tmp_path)
     assert evaluate(["sketch", str(tmp_path / "nowhere")]) == 1
+    blank = tmp_path / "blank"
+    blank.mkdir()
+    (blank / "cat.ndjson").write_text('\n{"drawing": []}\n{"drawing": [[[3, 3], [4, 4]]]}\n')
+    assert evaluate(["sketch", str(blank)]) == 1
+    assert capsys.readouterr().err.endswith(f"{blank} has no drawings in its .ndjson files.\n")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def read_drawings(folder: Path) -> list[Drawing]:
     Drawings without an extent are left out; of equal ones of a word the first is kept.
 
     Raises:
-        SketchDataError: no such files, or a line that is no drawing.
+        SketchDataError: no such files, a line that is no drawing, or nothing but blank ones.
     """
     paths = sorted(folder.glob("*.ndjson"))
     if not paths:
@@ -40,6 +40,8 @@ def read_drawings(folder: Path) -> list[Drawing]:
     for path in paths:
         for drawing in _read(path):
             drawings.setdefault((drawing.word, drawing.identity), drawing)
+    if not drawings:
+        raise SketchDataError(f"{folder} has no drawings in its .ndjson files.")
     return list(drawings.values())
 
 
