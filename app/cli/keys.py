@@ -1,5 +1,8 @@
 """`flask keys`: API keys, made, listed and revoked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
@@ -20,10 +23,8 @@ def init_app(app: Flask) -> None:
 @click.argument("name")
 def create(name: str) -> None:
     """Make a key for NAME, and show it: the only time that it can be seen."""
-    try:
-        key, secret = _keys().create(name)
-    except PublicError as error:
-        raise click.ClickException(error.message) from error
+    with _keys() as known:
+        key, secret = known.create(name)
     click.echo(f"Key {key.id} for {key.name}. Keep it now, it is not shown again:", err=True)
     click.echo(secret)
 
@@ -31,10 +32,8 @@ def create(name: str) -> None:
 @keys.command("list")
 def list_() -> None:
     """Show every key's id, name, and state."""
-    try:
-        found = _keys().all()
-    except PublicError as error:
-        raise click.ClickException(error.message) from error
+    with _keys() as known:
+        found = known.all()
     for key in found:
         state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "valid"
         click.echo(f"{key.id}  {key.created_at:%Y-%m-%d %H:%M}  {state:<24}  {key.name}")
@@ -46,13 +45,16 @@ def list_() -> None:
 @click.argument("id")
 def revoke(id: str) -> None:
     """Make the key ID useless from now on."""
-    try:
-        _keys().revoke(id)
-    except PublicError as error:
-        raise click.ClickException(error.message) from error
+    with _keys() as known:
+        known.revoke(id)
     click.echo(f"Key {id} is revoked.")
 
 
-def _keys() -> ApiKeys:
+@contextmanager
+def _keys() -> Iterator[ApiKeys]:
+    """The keys; what goes wrong with them ends the command with the line meant for whoever runs the service."""
     services: Services = current_app.extensions["services"]
-    return services.store.keys
+    try:
+        yield services.store.keys
+    except PublicError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,10 +1,13 @@
 """API keys: made, listed and revoked by a command; what they open and to whom runs belong."""
 
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 
 from app.settings import Settings
+from app.store.errors import StoreUnavailable
+from app.store.keys import ApiKeys
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 
@@ -55,6 +58,16 @@ def test_revoking_a_key_that_does_not_exist_says_so(service: Service) -> None:
     result = service.app.test_cli_runner().invoke(args=["keys", "revoke", "nothing"])
     assert result.exit_code == 1
     assert "no such API key" in result.output
+
+
+@pytest.mark.parametrize("args", [("create", "a camera"), ("list",), ("revoke", "x")])
+def test_a_store_that_does_not_work_is_told_to_the_administrator(
+    service: Service, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
+) -> None:
+    away = Mock(side_effect=StoreUnavailable("The database x cannot be used right now: start it."))
+    monkeypatch.setattr(ApiKeys, {"list": "all"}.get(args[0], args[0]), away)
+    result = service.app.test_cli_runner().invoke(args=["keys", *args])
+    assert (result.exit_code, result.output) == (1, "Error: The database x cannot be used right now: start it.\n")
 
 
 def test_the_runs_of_a_key_are_its_own(service: Service) -> None:
