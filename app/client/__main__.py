@@ -50,16 +50,15 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None) -
     """Run the command. Returns its exit status: 0, 1 when a photo failed, 2 when there is nothing to do."""
     options = parser().parse_args(arguments)
     items = list(find(options.photos))
-    if not items:
-        print("No photos found.", file=sys.stderr)
-        return 2
-    single = options.out is not None and len(items) == 1 and options.out.suffix.lower() in FORMATS
-    if options.out is not None and len(items) > 1 and options.out.suffix.lower() in FORMATS:
-        print("For several photos --out must name a folder.", file=sys.stderr)
+    try:
+        single = _is_single(options.out, len(items))
+        api = client or Client(options.server, options.key)
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 2
     failed = 0
     with (
-        client or Client(options.server, options.key) as api,
+        api,
         ThreadPoolExecutor(max(1, options.jobs)) as threads,
         tqdm(total=len(items), unit="photo", disable=None, file=sys.stderr) as bar,
     ):
@@ -72,6 +71,18 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None) -
                 failed += 1
                 _say(bar, f"{item.source}: {outcome}", sys.stderr)
     return 1 if failed else 0
+
+
+def _is_single(out: Path | None, photos: int) -> bool:
+    """Whether `out` names a file for the only photo, not a folder. Raises ValueError where it can be neither."""
+    if not photos:
+        raise ValueError("No photos found.")
+    suffix = out.suffix.lower() if out is not None else ""
+    if suffix in SUFFIXES and suffix not in FORMATS:
+        raise ValueError(f"Annotated photos are JPEG, PNG or WebP files: --out cannot end in {suffix}.")
+    if suffix in FORMATS and photos > 1:
+        raise ValueError("For several photos --out must name a folder.")
+    return suffix in FORMATS
 
 
 def find(arguments: Sequence[str]) -> Iterator[Item]:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from app.client.results import Run
-from app.client.wire import asks_for_another_try, body_of, params, pause, refusal, sendable
+from app.client.wire import api_address, asks_for_another_try, body_of, checked_key, params, pause, refusal, sendable
 
 # Longest time that the server is asked to hold an answer.
 _HOLD = 30.0
@@ -37,6 +37,9 @@ class Client:
         timeout: seconds without any sign of the server before a request counts as failed.
         tries: how often a request is made that meets a busy server (429, 503) or none.
         transport, sleep, clock: what tests put in place of the network and of time.
+
+    Raises:
+        ValueError: the server's address or the key cannot be used; one sentence.
     """
 
     def __init__(
@@ -52,9 +55,9 @@ class Client:
     ):
         headers = {"User-Agent": "flask-detector-client/1.0"}
         if key:
-            headers["Authorization"] = f"Bearer {key}"
+            headers["Authorization"] = f"Bearer {checked_key(key)}"
         self._http = httpx.Client(
-            base_url=server.rstrip("/") + "/api/v1/",
+            base_url=api_address(server),
             headers=headers,
             timeout=httpx.Timeout(timeout, read=timeout + _HOLD),
             transport=transport,

@@ -7,6 +7,7 @@ import httpx
 
 # Statuses that ask for another try; 409 only where the answer says when.
 _BUSY = (429, 503)
+_LAST_PORT = 65535
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 
 
@@ -19,6 +20,25 @@ class ApiError(Exception):
     def __init__(self, status: int, code: str, message: str):
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
+
+
+def api_address(server: str) -> httpx.URL:
+    """The address of a server's API. Raises ValueError where the server's is none."""
+    try:
+        address = httpx.URL(server.rstrip("/") + "/api/v1/")
+        usable = address.scheme in ("http", "https") and address.host and (address.port or 0) <= _LAST_PORT
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        raise ValueError(f"{server!r} is not a server's address such as http://127.0.0.1:5000.")
+    return address
+
+
+def checked_key(key: str) -> str:
+    """The API key. Raises ValueError where no header can carry it."""
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("The API key has characters that no key has.")
+    return key
 
 
 def params(options: dict[str, Any]) -> dict[str, str]:

@@ -355,6 +355,31 @@ def test_nothing_to_send_and_a_file_for_several_are_wrong_use(folder: Path, scri
     assert script.requests == []
 
 
+@pytest.mark.parametrize("name", ["found.gif", "found.TIFF"])
+def test_a_file_that_cannot_be_written_is_wrong_use(
+    folder: Path, script: Script, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert main([str(folder / "a.jpg"), "--out", str(folder / name)], script.client()) == 2
+    assert "JPEG, PNG or WebP" in capsys.readouterr().err
+    assert (script.requests, (folder / name).exists()) == ([], False)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://x:abc", "http://x:65536", "127.0.0.1:5000", "ftp://x", "http://", "http://ü..b"]
+)
+def test_what_is_no_servers_address_is_wrong_use(
+    folder: Path, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    assert main([str(folder / "a.jpg"), "--server", address]) == 2
+    assert capsys.readouterr().err == f"{address!r} is not a server's address such as http://127.0.0.1:5000.\n"
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "fd_a\nX-Evil: 1"])
+def test_what_is_no_key_is_wrong_use(folder: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
+    assert main([str(folder / "a.jpg"), "--key", key]) == 2
+    assert capsys.readouterr().err == "The API key has characters that no key has.\n"
+
+
 @pytest.mark.parametrize("value", ["1.5", "-0.1", "abc"])
 def test_a_threshold_out_of_range_is_wrong_use(value: str) -> None:
     with pytest.raises(SystemExit):
