@@ -8,8 +8,10 @@ import pytest
 from mmdet.models import build_detector
 
 from app.vision import zoo
+from app.vision.catalogue import CONFIGS
 from app.vision.coco import CLASSES
-from app.vision.engine.export import export_detector
+from app.vision.engine.export import describe, export_detector
+from app.vision.engine.pipeline import preprocessing
 from app.vision.engine.spec import EngineError
 
 
@@ -42,6 +44,60 @@ def test_what_an_engine_would_answer_wrongly_is_refused_with_the_reason(tmp_path
     detector, config = light(name)
     with pytest.raises(EngineError, match=reason):
         export_detector(detector, config, CLASSES, tmp_path, {})
+
+
+def test_the_zoo_looks_at_photos_in_a_way_that_the_engine_knows() -> None:
+    for name, model in zoo.load_zoo().items():
+        config = mmcv.Config.fromfile(str(model.config))
+        if "rpn_head" in config.model and "roi_head" in config.model:
+            assert preprocessing(config).scale == config.data.test.pipeline[1].img_scale, name
+
+
+@pytest.mark.parametrize(
+    ("edits", "reason"),
+    [
+        ({"flip": True}, "mirrored"),
+        ({"img_scale": [(640, 384), (960, 576)]}, "several sizes"),
+        ({"transforms.0.keep_ratio": False}, "stretched"),
+        ({"transforms.0.interpolation": "nearest"}, "Resize with interpolation"),
+        ({"transforms.1.type": "CLAHE"}, "Resize, CLAHE, Normalize"),
+        ({"transforms.3.pad_to_square": True}, "Pad with pad_to_square"),
+    ],
+)
+def test_a_photo_that_would_be_prepared_otherwise_is_refused_with_the_reason(
+    edits: dict[str, Any], reason: str
+) -> None:
+    config = starter_config({f"data.test.pipeline.1.{name}": value for name, value in edits.items()})
+    with pytest.raises(EngineError, match=reason):
+        preprocessing(config)
+
+
+@pytest.mark.parametrize(
+    ("edits", "reason"),
+    [
+        ({"rcnn.nms.class_agnostic": True}, "Suppression with class_agnostic"),
+        ({"rpn.nms.score_threshold": 0.1}, "Suppression with score_threshold"),
+        ({"rcnn.nms.type": "soft_nms"}, "Suppression by soft_nms"),
+        ({"rcnn.max_per_img": -1}, "without a limit"),
+        ({"rpn.max_per_img": -1}, "without a limit"),
+    ],
+)
+def test_boxes_that_would_be_chosen_otherwise_are_refused_with_the_reason(edits: dict[str, Any], reason: str) -> None:
+    config = starter_config({f"model.test_cfg.{name}": value for name, value in edits.items()})
+    with pytest.raises(EngineError, match=reason):
+        describe(build_detector(config.model).eval(), config, CLASSES, {})
+
+
+def test_a_list_of_one_size_is_that_size() -> None:
+    config = starter_config({"data.test.pipeline.1.img_scale": [(640, 384)]})
+    assert preprocessing(config) == preprocessing(starter_config({}))
+
+
+def starter_config(edits: dict[str, Any]) -> Any:
+    """The starter's config with these values, by the path of each."""
+    config = mmcv.Config.fromfile(str(CONFIGS / "mask_rcnn_efficientnet_lite0_fpn_coco.py"))
+    config.merge_from_dict(edits)
+    return config
 
 
 @pytest.mark.parametrize(

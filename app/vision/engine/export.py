@@ -14,13 +14,13 @@ from openvino.frontend import GeneralFailure, NotImplementedFailure, OpConversio
 from torch import nn
 
 from app.vision.analyzers.mmdet_build import telling_line
+from app.vision.engine.pipeline import preprocessing
 from app.vision.engine.spec import (
     BoxSpec,
     EngineError,
     EngineSpec,
     MaskSpec,
     PoolSpec,
-    Preprocessing,
     ProposalSpec,
 )
 
@@ -181,7 +181,7 @@ def describe(detector: Any, config: Any, classes: tuple[str, ...], source: dict[
             *_coder(roi_head.bbox_head.bbox_coder),
             float(test.rcnn.score_thr),
             _iou(test.rcnn.nms),
-            int(test.rcnn.max_per_img),
+            _limit(test.rcnn),
         ),
         masks
         and MaskSpec(_pool(roi_head.mask_roi_extractor), bool(masks.class_agnostic), float(test.rcnn.mask_thr_binary)),
@@ -197,7 +197,7 @@ def _proposals(rpn: Any, test: Any) -> ProposalSpec:
         anchors,
         *_coder(rpn.bbox_coder),
         int(test.nms_pre),
-        int(test.max_per_img),
+        _limit(test),
         _iou(test.nms),
         float(test.min_bbox_size),
     )
@@ -212,7 +212,17 @@ def _coder(coder: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def _iou(nms: Any) -> float:
     if nms.type != "nms":
         raise EngineError(f"Suppression by {nms.type} cannot be exported.")
+    # How mmcv goes about it, and what it is told to leave out, change nothing.
+    unknown = [name for name, value in nms.items() if value and name not in ("type", "iou_threshold", "split_thr")]
+    if unknown:
+        raise EngineError(f"Suppression with {unknown[0]} cannot be exported.")
     return float(nms.iou_threshold)
+
+
+def _limit(test: Any) -> int:
+    if test.max_per_img < 1:
+        raise EngineError(f"A detector without a limit of boxes (max_per_img={test.max_per_img}) cannot be exported.")
+    return int(test.max_per_img)
 
 
 def _pool(extractor: Any) -> PoolSpec:
@@ -223,15 +233,3 @@ def _pool(extractor: Any) -> PoolSpec:
         raise EngineError(f"Regions pooled by {type(layer).__name__} cannot be exported.")
     strides = tuple(int(stride) for stride in extractor.featmap_strides)
     return PoolSpec(int(layer.output_size[0]), int(layer.sampling_ratio), strides, float(extractor.finest_scale))
-
-
-def preprocessing(config: Any) -> Preprocessing:
-    """Of a config's test pipeline, or of its `img_norm_cfg` and `img_scale` where it has no pipeline."""
-    if config.get("data"):
-        outer = next(step for step in config.data.test.pipeline if step.type == "MultiScaleFlipAug")
-        steps = {step.type: step for step in outer.transforms}
-        scale, norm, divisor = outer.img_scale, steps["Normalize"], steps["Pad"].size_divisor
-    else:
-        scale, norm, divisor = config.img_scale, config.img_norm_cfg, 32
-    mean, std = (tuple(float(v) for v in values) for values in (norm["mean"], norm["std"]))
-    return Preprocessing(tuple(scale), mean, std, bool(norm.get("to_rgb", True)), int(divisor))
