@@ -8,8 +8,7 @@ from app.errors import Forbidden, Unauthorized
 from app.store.errors import StoreUnavailable
 from app.store.models import ApiKey
 from app.web import services
-from app.web.security import is_owner
-from app.web.security import owner as visitor
+from app.web.security import is_owner, visitor
 
 SCHEME = "Bearer"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}

@@ -63,7 +63,7 @@ def init_app(app: Flask) -> None:
     trust_proxies(app, settings.trusted_proxies)
 
 
-def owner() -> str:
+def visitor() -> str:
     """Whose runs this visitor makes and lists: `v:<128 random bits>` from the signed cookie, made on first use."""
     if "visitor" not in session:
         session["visitor"] = secrets.token_urlsafe(VISITOR_BYTES)

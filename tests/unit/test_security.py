@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, request, session
 
 from app.settings import ROOT, Settings
-from app.web.security import is_owner, owner, trust_proxies
+from app.web.security import is_owner, trust_proxies, visitor
 from tests.unit.api_service import PHOTO, Service, running
 from tests.unit.visitor import Visitor
 
@@ -58,7 +58,7 @@ def test_another_visitors_token_is_refused(service: Service) -> None:
 
 
 def test_a_visitor_stays_the_same_and_differs_from_others(service: Service) -> None:
-    service.app.add_url_rule("/me", "me", owner)
+    service.app.add_url_rule("/me", "me", visitor)
     one, other = Visitor(service), Visitor(service)
     assert one.get("/me").text == one.get("/me").text
     assert one.get("/me").text != other.get("/me").text
@@ -66,13 +66,13 @@ def test_a_visitor_stays_the_same_and_differs_from_others(service: Service) -> N
 
 
 def test_a_forged_cookie_is_another_visitor(service: Service) -> None:
-    service.app.add_url_rule("/me", "me", owner)
-    visitor = Visitor(service)
-    me = visitor.get("/me").text
-    cookie = visitor.client.get_cookie("visitor")
+    service.app.add_url_rule("/me", "me", visitor)
+    person = Visitor(service)
+    me = person.get("/me").text
+    cookie = person.client.get_cookie("visitor")
     assert cookie is not None
-    visitor.client.set_cookie("visitor", cookie.value[:-3] + "AAA")
-    assert visitor.get("/me").text != me
+    person.client.set_cookie("visitor", cookie.value[:-3] + "AAA")
+    assert person.get("/me").text != me
 
 
 def test_the_cookie_is_hidden_from_scripts_and_other_sites(service: Service) -> None:

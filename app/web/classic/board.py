@@ -15,7 +15,7 @@ from app.web.deleting import delete_run
 from app.web.errors import wants_json
 from app.web.keys import may_change
 from app.web.pages import uploads
-from app.web.security import owner
+from app.web.security import visitor
 
 # Cards of one page, and lines of one card.
 CARDS, LINES = 24, 6
@@ -54,7 +54,7 @@ def init_app(app: Flask) -> None:
 @blueprint.get("")
 def page() -> str:
     """The visitor's photos, newest first."""
-    found = services().store.history(owner(), cursor=request.args.get("cursor") or None, limit=CARDS)
+    found = services().store.history(visitor(), cursor=request.args.get("cursor") or None, limit=CARDS)
     cards = [card_of(run) for run in found.runs]
     waiting = any(card.waiting for card in cards)
     shown = {"cards": cards, "waiting": waiting, "next_cursor": found.next_cursor}

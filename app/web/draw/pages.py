@@ -11,7 +11,7 @@ from app.web.api.drawings import MOST_POINTS, body, guess_json
 from app.web.draw.shown import OTHER, bars, shown
 from app.web.guessing import NothingDrawn, guesser
 from app.web.received import file_bytes
-from app.web.security import csrf, owner
+from app.web.security import csrf, visitor
 
 # A drawing is guessed up to 17 times a second while its lines grow. It is counted apart from the photos, so that
 # nobody who draws is kept from sending one; and for each visitor, so that a class behind one address can draw.
@@ -32,7 +32,7 @@ def init_app(app: Flask) -> None:
 @pages.get("")
 def page() -> str:
     """The sheet to draw on."""
-    owner()  # A visitor with a cookie is counted apart from others behind the same address.
+    visitor()  # A visitor with a cookie is counted apart from others behind the same address.
     return _page()
 
 

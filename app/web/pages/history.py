@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from app.errors import BadRequest
 from app.web import services
 from app.web.pages import start
-from app.web.security import owner
+from app.web.security import visitor
 
 pages = Blueprint("history", __name__)
 PAGE = 24
@@ -25,11 +25,11 @@ def page() -> ResponseReturnValue:
     Days are UTC's, or those of a clock that is `from_offset` and `to_offset` minutes ahead where they begin and end.
     """
     store = services().store
-    visitor = owner()
+    mine = visitor()
     names = ("class", "from", "from_offset", "to", "to_offset")
     asked = {name: request.args.get(name, "").strip() for name in names}
     found = store.history(
-        visitor,
+        mine,
         cursor=request.args.get("cursor") or None,
         limit=PAGE,
         class_name=asked["class"] or None,
@@ -42,7 +42,7 @@ def page() -> ResponseReturnValue:
         runs=found.runs,
         next_cursor=found.next_cursor,
         later="cursor" in request.args,
-        classes=store.history_classes(visitor),
+        classes=store.history_classes(mine),
         asked=asked,
         given=given,
         thumbnail=THUMBNAIL,
