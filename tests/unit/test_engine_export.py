@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from app.settings import Settings
 from app.vision.catalogue import Model, load_catalogue
 from app.vision.engine import __main__ as engine
+from app.vision.registry import choose
+from app.vision.zoo import find_model
 from tests.conftest import ROOT
 
 
@@ -56,3 +59,12 @@ def test_an_export_that_breaks_off_leaves_the_engine_that_was_there(
         engine.export(starter, tmp_path)
     assert names(tmp_path / "engines") == ["starter"]
     assert names(tmp_path / "engines" / "starter") == ["dense.xml"]
+
+
+@pytest.mark.parametrize("setting", ["auto", "faster_rcnn_r50_fpn_1x_coco"])
+def test_a_model_of_the_zoo_that_is_served_gets_an_engine(tmp_path: Path, setting: str) -> None:
+    model = find_model("faster_rcnn_r50_fpn_1x_coco")
+    (tmp_path / model.file).write_bytes(b"weights")
+    settings = Settings(checkpoints_dir=str(tmp_path), model=setting)
+    assert choose("objects", settings)[0] == model
+    assert [found for found in engine.installed(settings) if found.analyzer == "objects"] == [model]

@@ -1,6 +1,6 @@
 """`python -m app.vision.engine`: export every installed model whose engine is missing or out of date.
 
-Installed are those of the catalogue whose weights are here, and the one that MODEL names.
+Installed are those of the catalogue and of the zoo whose weights are here, and the one that MODEL names.
 --quantize FOLDER adds int8 graphs to detectors, calibrated on the photos in that folder.
 """
 
@@ -19,10 +19,11 @@ from pathlib import Path
 
 from app.intake import decode
 from app.settings import Settings, SettingsError
-from app.vision.catalogue import CatalogueError, Model, load_catalogue
+from app.vision.catalogue import CatalogueError, Model
 from app.vision.checkpoints import CheckpointError, load_weights
 from app.vision.engine.folder import current, engine_folder, origin, weights
 from app.vision.engine.spec import EngineError, read_record
+from app.vision.registry import known_models
 from app.vision.zoo import find_model
 
 CALIBRATION_PHOTOS = 64
@@ -37,7 +38,7 @@ TOOLS = {
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit status: 1 when a model named by hand cannot be exported."""
     parser = argparse.ArgumentParser(prog="python -m app.vision.engine", description=__doc__)
-    parser.add_argument("models", nargs="*", help="names in the catalogue; all installed ones when none is given")
+    parser.add_argument("models", nargs="*", help="names that MODEL takes; all installed ones when none is given")
     parser.add_argument("--quantize", type=Path, metavar="FOLDER", help="photos to calibrate int8 graphs on")
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
@@ -65,8 +66,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def installed(settings: Settings) -> list[Model]:
-    """The models of the catalogue, and the one that MODEL names, whose weights are here. Raises CatalogueError."""
-    known = load_catalogue()
+    """The models that can be served, and the one that MODEL names, whose weights are here. Raises CatalogueError."""
+    known = known_models()
     named = [] if settings.model == "auto" or settings.model in known else [find_model(settings.model)]
     return [model for model in [*known.values(), *named] if weights(model, settings.checkpoints_path)]
 
