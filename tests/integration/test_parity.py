@@ -1,5 +1,6 @@
-"""Our path through a detector against MMDetection's own `inference_detector`, on the same photo and file."""
+"""Our paths through a detector against MMDetection's own `inference_detector`, on the same photo and file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,12 +10,17 @@ import pytest
 from mmdet.apis import inference_detector, init_detector
 
 from app.intake import decode
+from app.settings import Settings
 from app.vision import masks
 from app.vision.analyzers.mmdet import MMDetector
 from app.vision.catalogue import CONFIGS, Model
 from app.vision.checkpoints import sha256_of
+from app.vision.engine.__main__ import export
+from app.vision.engine.detector import make
+from app.vision.engine.folder import engine_folder
 from app.vision.results import Instances
 from app.vision.zoo import zoo_folder
+from bench.parity import compare
 from tests.conftest import ROOT
 from tests.fixtures.weights import write_checkpoint
 
@@ -22,6 +28,7 @@ MAIN = CONFIGS / "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
 FLOOR = 0.02
 # The smaller the input, and the fewer the regions, the quicker the test; the arithmetic is the same.
 SCALE = (480, 320)
+LIGHTER: dict[str, dict[str, object]] = {"backbone": {"depth": 18}, "neck": {"in_channels": [64, 128, 256, 512]}}
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +57,14 @@ def smaller(folder: Path, base: Path, **model: dict[str, object]) -> Path:
     return path
 
 
+def model_of(config: Path, weights: Path) -> Model:
+    """The catalogue entry of weights that lie beside their catalogue."""
+    model = Model("generated", "Generated", "objects", "mmdet", "MIT", config, labels="coco")
+    return replace(model, file=weights.name, sha256=sha256_of(weights), home=weights.parent)
+
+
 def ours(config: Path, weights: Path, photo: Path, floor: float) -> Instances:
-    entry = Model("generated", "Generated", "objects", "mmdet", "MIT", config, sha256=sha256_of(weights), labels="coco")
-    detector = MMDetector(entry, weights, floor)
+    detector = MMDetector(model_of(config, weights), weights, floor)
     detector.load("cpu")
     analysed = detector.analyse(decode(photo.read_bytes()))
     assert set(analysed.timings) == {"preprocess", "network", "postprocess"}
@@ -96,6 +108,21 @@ def test_mask_rcnn_r50_fpn_answers_as_mmdetection_does(tmp_path: Path, photo: Pa
     assert_equal(ours(config, weights, photo, FLOOR), theirs(config, weights, photo, FLOOR), least=50)
 
 
+def test_the_engine_has_boxes_and_masks_of_each_class_as_mmdetection_does(tmp_path: Path, photo: Path) -> None:
+    config = smaller(tmp_path, MAIN, **LIGHTER)
+    weights = write_checkpoint(config, tmp_path / "weights.pth")
+    model = model_of(config, weights)
+    export(model, tmp_path)
+    engine = make(model, engine_folder(model, tmp_path), Settings(precision="f32", score_floor=FLOOR))
+    engine.load("cpu")
+    answer = engine.analyse(decode(photo.read_bytes())).result
+    assert isinstance(answer, Instances)
+    found = compare([(ours(config, weights, photo, FLOOR), answer)])
+    assert found["instances"] >= 50
+    assert found["matched"] >= 0.99
+    assert found["masks_matched"] >= 0.99
+
+
 def test_the_starter_answers_as_mmdetection_does(photo: Path) -> None:
     config = CONFIGS / "mask_rcnn_efficientnet_lite0_fpn_coco.py"
     weights = ROOT / "checkpoints" / "starter.pth"
@@ -106,8 +133,7 @@ def test_the_starter_answers_as_mmdetection_does(photo: Path) -> None:
 def test_detectors_without_masks_answer_as_mmdetection_does(tmp_path: Path, photo: Path, name: str) -> None:
     folder = zoo_folder()
     assert folder is not None
-    lighter = {"backbone": {"depth": 18}, "neck": {"in_channels": [64, 128, 256, 512]}}
-    config = smaller(tmp_path, folder / "configs" / f"{name}.py", **lighter)
+    config = smaller(tmp_path, folder / "configs" / f"{name}.py", **LIGHTER)
     weights = write_checkpoint(config, tmp_path / "weights.pth")
     mine = ours(config, weights, photo, FLOOR)
     assert mine.masks is None
