@@ -16,7 +16,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from mmdet.core import build_assigner
-from mmdet.models import build_detector
+from mmdet.models import build_backbone, build_detector
 from PIL import Image, ImageDraw
 from torch import nn
 
@@ -30,7 +30,7 @@ from app.training.evaluate import main as evaluate
 from app.training.judge import Judge
 from app.training.loop import Plan, Trainer
 from app.training.model import build
-from app.training.precision import use_channels_last
+from app.training.precision import use_bf16, use_channels_last
 from app.training.publish import publish, serving_config
 from app.training.report import read_log
 from app.vision.catalogue import load_catalogue
@@ -139,9 +139,32 @@ def test_the_full_mask_rcnn_learns_by_the_same_command(data: Path, tmp_path: Pat
     assert detector.card.classes == tuple(COLOURS)
 
 
-def test_a_backbone_with_channels_last_gives_the_same_contiguous_features() -> None:
-    config = mmcv.Config.fromfile(str(ROOT / "configs" / f"{STARTER}.py"))
-    model = build_detector(config.model).eval()
+def small_resnet(**more: Any) -> dict[str, Any]:
+    own = {"num_stages": 2, "strides": (1, 2), "dilations": (1, 1), "out_indices": (0, 1), "stem_channels": 8}
+    return {"type": "ResNet", "depth": 50, "base_channels": 8, **own, **more}
+
+
+def deformable(kind: str) -> dict[str, Any]:
+    return small_resnet(dcn={"type": kind, "deform_groups": 1}, stage_with_dcn=(False, True))
+
+
+BACKBONES = {
+    "starter": mmcv.Config.fromfile(str(ROOT / "configs" / f"{STARTER}.py")).model.backbone,
+    "dconv": deformable("DCN"),
+    "mdconv": deformable("DCNv2"),
+    "gn_ws": small_resnet(conv_cfg={"type": "ConvWS"}, norm_cfg={"type": "GN", "num_groups": 4}),
+}
+
+
+@pytest.mark.parametrize("config", BACKBONES.values(), ids=BACKBONES.keys())
+def test_a_backbone_computed_faster_gives_the_same_contiguous_features(config: dict[str, Any]) -> None:
+    """And in bfloat16 features of the same shape, also where a layer of mmcv's knows neither format."""
+    model = nn.Module()
+    model.backbone = build_backbone(config)
+    model.eval()
+    for name, parameter in model.named_parameters():
+        if "conv_offset" in name:  # Zero at first, so that nothing is displaced.
+            nn.init.normal_(parameter, std=0.05)
     image = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
         before = model.backbone(image)
@@ -150,6 +173,10 @@ def test_a_backbone_with_channels_last_gives_the_same_contiguous_features() -> N
     assert all(map(torch.Tensor.is_contiguous, after))
     for one, other in zip(before, after, strict=True):
         torch.testing.assert_close(one, other)
+    use_bf16(model, "cpu")
+    with torch.no_grad():
+        halved = model.backbone(image)
+    assert [(f.shape, f.dtype) for f in halved] == [(f.shape, f.dtype) for f in before]
 
 
 def starter_config(classes: Sequence[str]) -> mmcv.Config:
