@@ -6,7 +6,7 @@ some of them ask are imported only where there is something to check.
 
 import re
 
-from app.jobs.names import ANALYZERS
+from app.analyses import ANALYZERS
 
 _ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?", re.IGNORECASE)
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)

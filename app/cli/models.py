@@ -6,6 +6,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from app.analyses import ANALYZERS
 from app.services import Services
 from app.settings import Settings
 from app.vision.catalogue import CatalogueError, Model, load_catalogue
@@ -39,7 +40,7 @@ def models(zoo: bool, present: bool) -> None:
         raise click.ClickException(str(error)) from error
     extra = sorted((m for name, m in known.items() if name not in catalogue), key=lambda m: (m.data, -(m.box_ap or 0)))
     listed = [*catalogue.values(), *(m for m in extra if zoo or installed(m, folder))]
-    serving = {model.name for name in ("objects", "faces", "labels") if (model := _chosen(name, settings))}
+    serving = {model.name for name in ANALYZERS if (model := _chosen(name, settings))}
     rows = [_row(m, settings, m.name in serving) for m in listed if not present or installed(m, folder)]
     for line in table(HEADINGS, rows):
         click.echo(line)

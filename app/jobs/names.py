@@ -2,7 +2,6 @@
 
 QUEUE = "detector"
 TASK = "app.jobs.tasks.analyse"
-ANALYZERS = ("objects", "faces", "labels")
 
 # Keys in Redis, beside RQ's own.
 OFFER = "detector:offer"  # hash: analyzer -> ModelCard, or the one step that adds it, as JSON; as last announced

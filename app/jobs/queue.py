@@ -12,6 +12,7 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from app.analyses import ANALYZERS
 from app.errors import AnalysisUnavailable, QueueFull, UnknownAnalysis
 from app.jobs import names
 from app.jobs.connection import connect
@@ -67,9 +68,9 @@ class Jobs:
         Raises:
             UnknownAnalysis: no such analysis, or none asked for. AnalysisUnavailable: no worker offers it.
         """
-        unknown = [name for name in analyses if name not in names.ANALYZERS]
+        unknown = [name for name in analyses if name not in ANALYZERS]
         if unknown or not analyses:
-            raise UnknownAnalysis(f"An analysis is one of {', '.join(names.ANALYZERS)}.")
+            raise UnknownAnalysis(f"An analysis is one of {', '.join(ANALYZERS)}.")
         cards = self.cards()
         for name in analyses:
             if name not in cards:

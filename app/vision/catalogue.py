@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from app.analyses import ANALYZERS
 from app.settings import ROOT
 from app.vision import coco
 
 CONFIGS = ROOT / "configs"
 CATALOGUE = CONFIGS / "models.toml"
-ANALYZERS = ("objects", "faces", "labels")
 LOADERS = ("mmdet", "torchvision", "package")
 
 

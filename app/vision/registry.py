@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.analyses import ANALYZERS
 from app.settings import Settings
 from app.vision.analyzer import Analyzer
-from app.vision.catalogue import ANALYZERS, CatalogueError, Model, load_catalogue
+from app.vision.catalogue import CatalogueError, Model, load_catalogue
 from app.vision.checkpoints import CheckpointError
 from app.vision.engine.fit import limit_mb
 from app.vision.engine.folder import current, engine_folder, weights

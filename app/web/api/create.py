@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, request, url_for
 
+from app.analyses import DEFAULT_ANALYSES
 from app.errors import BadRequest, NotFound, PublicError
 from app.intake.names import photo_name
 from app.intake.photo import Photo, read_photo
@@ -23,7 +24,6 @@ from app.web.api.waiting import wait_until_finished
 from app.web.keys import caller, owner
 from app.web.refused import Refused
 
-DEFAULT_ANALYSES = ("objects",)
 LOCATION = header("Address of the run, or of the batch.")
 
 

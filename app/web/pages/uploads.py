@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from flask import request
 from werkzeug.datastructures import FileStorage
 
+from app.analyses import DEFAULT_ANALYSES
 from app.errors import EntryRefused, NoPhoto, PublicError
 from app.intake import read_photo
 from app.intake.archive import MAX_ENTRIES, Entry, is_archive, read_archive
@@ -16,7 +17,6 @@ from app.web.received import file_bytes
 from app.web.refused import Refused
 from app.web.security import visitor
 
-DEFAULT_ANALYSES = ("objects",)
 # Files that a batch names with the reason why they were not taken. People read no more of them.
 NAMED = 50
 
