@@ -11,6 +11,9 @@ from app.vision.palette import colour, text_colour
 from app.vision.results import RLE, Analysed, Faces, Instances, Labels
 from app.vision.view import shown_scores
 
+# Changes when the same results are answered otherwise, so that what is kept of them is made anew.
+VERSION = "1"
+
 
 def overlay(results: Mapping[str, Analysed], size: tuple[int, int] | None = None) -> dict[str, Any]:
     """Everything stored, at every score, ready to draw.

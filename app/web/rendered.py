@@ -1,13 +1,17 @@
 """Rendered views of runs, kept on disk in a bounded cache: the same view twice is drawn once."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from app.errors import NotReady
 from app.intake.budget import room
 from app.intake.decode import decode
 from app.store.models import DONE, Run
+from app.vision.overlay import VERSION as OVERLAY_VERSION
+from app.vision.overlay import overlay
 from app.vision.render import VERSION, render
+from app.vision.results import Analysed
 from app.vision.view import View
 from app.web import services
 
@@ -29,15 +33,26 @@ def rendered(run: Run, view: View, analyses: Collection[str] | None = None) -> t
     finished = _finished(run, analyses) if view.draws else {}
     if view.draws and not finished:
         raise NotReady
-    drawn = [VERSION, run.photo_sha256, *sorted(finished.values()), view.key()]
-    etag = hashlib.sha256("\n".join(drawn).encode()).hexdigest()[:32]
+    data, etag = _kept(run, [VERSION, *sorted(finished.values()), view.key()], lambda: _render(run, view, finished))
+    return data, view.media_type, etag
+
+
+def overlaid(run: Run) -> tuple[bytes, str]:
+    """All that was found in a run as JSON for the browser to draw (`app.vision.overlay`), and its ETag."""
+    finished = _finished(run, None)
+    return _kept(run, ["overlay", OVERLAY_VERSION, *sorted(finished.values())], lambda: _overlay(run, finished))
+
+
+def _kept(run: Run, what: Sequence[str], make: Callable[[], bytes]) -> tuple[bytes, str]:
+    """What the cache keeps of a run's photo under these words, made where it is not there; its ETag."""
+    etag = hashlib.sha256("\n".join([run.photo_sha256, *what]).encode()).hexdigest()[:32]
     cache = services().store.views
     with cache.one_at_a_time(etag):
         data = cache.get(run.photo_sha256, etag)
         if data is None:
-            data = _render(run, view, finished)
+            data = make()
             cache.put(run.photo_sha256, etag, data)
-    return data, view.media_type, etag
+    return data, etag
 
 
 def _finished(run: Run, analyses: Collection[str] | None) -> dict[str, str]:
@@ -47,8 +62,15 @@ def _finished(run: Run, analyses: Collection[str] | None) -> dict[str, str]:
 
 
 def _render(run: Run, view: View, analyses: Mapping[str, str]) -> bytes:
-    store = services().store
-    results = {analyzer: store.result(id) for analyzer, id in analyses.items()}
-    data = store.photo_bytes(run.photo_sha256)
+    results = _results(analyses)
+    data = services().store.photo_bytes(run.photo_sha256)
     with room.hold(run.photo.width * run.photo.height):
         return render(decode(data, at_least=view.max_size), results, view)
+
+
+def _overlay(run: Run, analyses: Mapping[str, str]) -> bytes:
+    return json.dumps(overlay(_results(analyses), (run.photo.height, run.photo.width)), separators=(",", ":")).encode()
+
+
+def _results(analyses: Mapping[str, str]) -> dict[str, Analysed]:
+    return {analyzer: services().store.result(id) for analyzer, id in analyses.items()}

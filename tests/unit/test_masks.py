@@ -85,7 +85,7 @@ def test_polygons_are_drawn_by_pycocotools_as_the_very_mask(mask: np.ndarray) ->
     assert (drawn == mask).all()
 
 
-@given(st.integers(20, 90), st.integers(20, 90), st.floats(0.75, 2))
+@given(st.integers(20, 90), st.integers(20, 90), st.floats(0.75, 6))
 def test_simplified_polygons_stay_within_the_tolerance(width: int, height: int, tolerance: float) -> None:
     y, x = np.mgrid[:height, :width]
     disc = ((x - width / 2) / (width / 2)) ** 2 + ((y - height / 2) / (height / 2)) ** 2 <= 1
@@ -94,6 +94,12 @@ def test_simplified_polygons_stay_within_the_tolerance(width: int, height: int, 
     edges = np.stack([simple, np.roll(simple, -1, 0)], 1)
     for point in exact:
         assert min(_distance(point, a, b) for a, b in edges) <= 1.71 * tolerance
+
+
+def test_a_line_thinner_than_the_tolerance_is_not_lost() -> None:
+    diagonal = np.eye(64, k=1, dtype=bool)
+    found = masks.parts(reference(diagonal), 6)
+    assert sum(masks.ring_area(part.outline) for part in found) == diagonal.sum()
 
 
 def test_a_ring_too_small_to_simplify_keeps_its_shape() -> None:

@@ -14,14 +14,13 @@ from app.intake.names import photo_name
 from app.jobs.shapes import view_of
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
-from app.vision.overlay import overlay as overlay_of
 from app.vision.view import View
 from app.web import services
 from app.web.deleting import delete_run
 from app.web.exports import export_response
 from app.web.pages import words
 from app.web.pages.views import WHICH, asked_view, shown, ticked_view
-from app.web.rendered import rendered
+from app.web.rendered import overlaid, rendered
 from app.web.security import is_owner
 
 pages = Blueprint("run", __name__, url_prefix="/runs/<run_id>")
@@ -83,8 +82,11 @@ def download(run_id: str) -> Response:
 def overlay(run_id: str) -> Response:
     """Everything that was found, as outlines to draw in the browser."""
     run = _done(services().store.get_run(run_id))
-    response = jsonify(overlay_of(services().store.results(run), (run.photo.height, run.photo.width)))
+    data, etag = overlaid(run)
+    response = Response(data, mimetype="application/json")
+    response.set_etag(etag)
     response.headers["Cache-Control"] = "private, max-age=300"
+    response.make_conditional(request)
     return response
 
 
