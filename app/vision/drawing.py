@@ -11,6 +11,7 @@ from app.vision.labels_layout import place
 from app.vision.lettering import fit, lay, line_height, tag, tag_size
 from app.vision.palette import colour, rgb, text_colour
 from app.vision.results import RLE, Labels
+from app.vision.view import percent
 
 _BAND = 1 << 15  # Pixels blended at a time: they stay in the processor's cache.
 _FILL = 1 / 3
@@ -80,11 +81,6 @@ class Item:
         left, top = int(x * sx), int(y * sy)
         size = (max(1, round((x + w) * sx) - left), max(1, round((y + h) * sy) - top))
         return left, top, cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-
-
-def percent(score: float) -> str:
-    """A score as people read it: `98 %`; never 100 % for less than certainty that rounds to it."""
-    return f"{min(round(100 * score), 99 if score < 1 else 100)} %"
 
 
 def draw_objects(picture: np.ndarray, items: list[Item], style: Style, boxes: bool) -> list[Item]:

@@ -13,7 +13,7 @@ from app.vision.drawing import Item, Style, draw_caption, draw_face, draw_object
 from app.vision.results import Analysed, Faces, Instances, Labels
 from app.vision.view import View, shown_scores
 
-VERSION: Final = "1"  # Raised when the same result would be drawn differently.
+VERSION: Final = "2"  # Raised when the same result would be drawn differently.
 QUALITY: Final = {"jpeg": 90, "webp": 85}
 WEBP_SIDE = 16_383  # The longest that the format allows.
 _BAND = 1 << 18  # Pixels blended at a time.

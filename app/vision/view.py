@@ -25,6 +25,16 @@ def shown_scores(scores: np.ndarray) -> np.ndarray:
     return np.round(np.asarray(scores, np.float64), 4)
 
 
+def percent(score: float) -> str:
+    """A score as people read it, `98 %`: never `100 %` for less than certainty, nor `0 %` for more than nothing."""
+    whole = round(100 * score)
+    if score < 1:
+        whole = min(whole, 99)
+    if score > 0:
+        whole = max(whole, 1)
+    return f"{whole} %"
+
+
 @dataclass(frozen=True)
 class View:
     """One way of showing a result. Equal ways are equal values with equal keys.

@@ -11,7 +11,6 @@ from PIL import Image
 
 from app.intake import decode
 from app.vision import masks
-from app.vision.drawing import percent
 from app.vision.labels_layout import overlap, place
 from app.vision.lettering import fit, tag, tag_size
 from app.vision.palette import colour, contrast, rgb
@@ -241,8 +240,3 @@ def test_a_caption_says_what_the_whole_photo_shows_without_covering_it() -> None
     assert changed.any()
     assert not changed[:200].any()
     assert changed.mean() < 0.05
-
-
-@pytest.mark.parametrize(("score", "text"), [(0.984, "98 %"), (0.999, "99 %"), (1.0, "100 %"), (0.051, "5 %")])
-def test_only_certainty_is_called_a_hundred_percent(score: float, text: str) -> None:
-    assert percent(score) == text

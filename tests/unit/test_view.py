@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.errors import BadRequest
 from app.vision.results import RLE, Instances
-from app.vision.view import View, shown_scores
+from app.vision.view import View, percent, shown_scores
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
@@ -147,3 +147,11 @@ def test_a_score_stored_as_float32_reaches_the_threshold_that_it_shows(steps: in
 def test_the_plain_view_draws_nothing() -> None:
     assert not View.plain(300).draws
     assert View(masks=False, boxes=False, faces=False).draws
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [(0, "0 %"), (0.002, "1 %"), (0.051, "5 %"), (0.984, "98 %"), (0.999, "99 %"), (1.0, "100 %")],
+)
+def test_a_percentage_claims_neither_certainty_nor_nothing(score: float, text: str) -> None:
+    assert percent(score) == text
