@@ -1,6 +1,5 @@
 """One annotation of a COCO file: checked, and in the form that learning and scoring read."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +13,16 @@ from app.vision.results import RLE
 
 # Rings of x y x y ... in pixels, or a mask of the photo's size.
 Outline = list[list[float]] | RLE
-# COCO's own boxes overshoot the photo by up to a rounding step.
+# COCO's own boxes and outlines overshoot the photo by up to a rounding step.
 OVERSHOOT = 2.0
+# Beyond any photo; JSON's whole numbers can be too large for a float.
+LARGEST = 1e15
 
 
 @dataclass(frozen=True)
 class Annotation:
     """box: x, y, width, height in pixels, as the file has it; outline: None without one; crowd: a region of many,
-    neither learned nor counted; area: in pixels, of the box where the file has none."""
+    neither learned nor counted; area: in pixels, of the box where the file has none that fits the photo."""
 
     category_id: int
     box: tuple[float, float, float, float]
@@ -56,7 +57,8 @@ def read_annotation(
     outline = _outline(a.get("segmentation"), size)
     crowd = bool(a.get("iscrowd")) and not (brushed and isinstance(outline, RLE))
     area: Any = a.get("area")
-    return Annotation(a["category_id"], (x, y, w, h), outline, crowd, float(area) if _is_number(area) else w * h)
+    known = _is_number(area) and 0 < area <= size[0] * size[1]
+    return Annotation(a["category_id"], (x, y, w, h), outline, crowd, float(area) if known else w * h)
 
 
 def draw_outline(outline: Outline, size: tuple[int, int], mask: np.ndarray) -> None:
@@ -78,7 +80,7 @@ def _box(box: Any) -> tuple[float, float, float, float]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
 
 
 def _outline(value: Any, size: tuple[int, int]) -> Outline | None:
@@ -90,6 +92,8 @@ def _outline(value: Any, size: tuple[int, int]) -> Outline | None:
     for ring in rings:
         if not isinstance(ring, list) or len(ring) < 6 or len(ring) % 2 or not all(map(_is_number, ring)):
             raise ValueError("has an outline that is no list of at least three points")
+        if any(not -OVERSHOOT <= v <= size[i % 2] + OVERSHOOT for i, v in enumerate(ring)):
+            raise ValueError(f"has an outline outside the {size[0]} x {size[1]} photo")
     return rings
 
 

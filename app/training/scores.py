@@ -93,5 +93,6 @@ def _mean(precision: np.ndarray) -> float | None:
     return _percent(known.mean()) if known.size else None
 
 
-def _percent(value: float) -> float:
-    return round(float(value) * 100, 2)
+def _percent(value: float) -> float | None:
+    """pycocotools says -1 where nothing could be counted."""
+    return round(float(value) * 100, 2) if value >= 0 else None

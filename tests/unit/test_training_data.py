@@ -60,6 +60,9 @@ def test_classes_follow_the_order_of_category_ids(tmp_path: Path) -> None:
             box(segmentation=[[1, 1, 5, 5, 9, 9, 3]]),
             "1.png: annotation 1 has an outline that is no list of at least three points",
         ),
+        (box(bbox=(10**400, 4, 20, 20)), "1.png: annotation 1 has no box"),
+        (box(segmentation=[[4, 4, 1e9, 4, 24, 24]]), "1.png: annotation 1 has an outline outside the 64 x 48 photo"),
+        (box(segmentation=[[4, 4, 24, 4, 24, 51]]), "1.png: annotation 1 has an outline outside the 64 x 48 photo"),
         (
             box(segmentation={"size": [64, 48], "counts": [64 * 48]}),
             "1.png: annotation 1 has a mask of another size than the photo",

@@ -36,8 +36,9 @@ def perfect(data: CocoData) -> dict[int, Instances]:
         [box(segmentation=masks.from_bitmap(np.ones((48, 64))).to_coco() | {"counts": [0, 48 * 64]})],
         [box(segmentation=RING), box(2, bbox=[]), box(3, bbox=(60, 4, 20, 20)), box(4, segmentation=[[1, 2]])],
         [box(segmentation=RING), box(2, bbox=(30, 20, 9, 9), iscrowd=1)],
+        [box(segmentation=RING, area=-400), box(2, image_id=2, segmentation=RING, area=1e12)],
     ],
-    ids=["ids from 0", "no ids", "empty fields", "a mask of plain counts", "bad ones left out", "a crowd"],
+    ids=["ids from 0", "no ids", "empty fields", "a mask of plain counts", "bad ones left out", "a crowd", "odd areas"],
 )
 def test_the_truth_itself_scores_full_marks(tmp_path: Path, annotations: list[dict[str, Any]]) -> None:
     data = read_coco(write_folder(tmp_path, annotations), skip_bad=True)
