@@ -139,6 +139,24 @@ def test_a_folder_of_photos_that_is_not_there_is_said(
     assert "/no/such/folder is no folder of photos to calibrate on." in capsys.readouterr().err
 
 
+def test_a_photo_to_calibrate_on_that_cannot_be_read_is_named_and_left_out(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CHECKPOINTS_DIR", str(checkpoints))
+    shutil.copy(PHOTOS[0], tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").write_bytes(b"no photo")
+    (tmp_path / "c.jpg").mkdir()
+    with patch("app.vision.engine.quantize._quantize") as calibrate:
+        assert main(["starter", "--quantize", str(tmp_path)]) == 0
+        assert [len(call.args[2]) for call in calibrate.call_args_list] == [1, 1, 1]
+        said = capsys.readouterr().err
+        assert "b.jpg is left out: " in said
+        assert "c.jpg is left out: " in said
+        (tmp_path / "a.jpg").unlink()
+        assert main(["starter", "--quantize", str(tmp_path)]) == 1
+    assert "there is no photo to calibrate on that can be read." in capsys.readouterr().err
+
+
 def test_a_broken_engine_is_said_with_what_to_do(starter: Model, checkpoints: Path, tmp_path: Path) -> None:
     broken = tmp_path / "engine"
     shutil.copytree(engine_folder(starter, checkpoints), broken)

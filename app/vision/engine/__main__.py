@@ -13,10 +13,13 @@ import shutil
 import sys
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
+from app.errors import PublicError
 from app.intake import decode
 from app.settings import Settings, SettingsError
 from app.vision.catalogue import CatalogueError, Model
@@ -169,16 +172,28 @@ EXPORTERS = {"objects": _objects, "faces": _faces, "labels": _labels}
 
 
 def quantize(model: Model, checkpoints: Path, photos: Path) -> None:
-    """Add int8 graphs to a model's engine. Raises EngineError where there is no photo to calibrate on."""
+    """Add int8 graphs to a model's engine, calibrated on some tens of a folder's photos.
+
+    Raises EngineError where there is none that can be read.
+    """
     from app.vision.engine.quantize import quantize as quantize_folder
 
     if not photos.is_dir():
         raise EngineError(f"{photos} is no folder of photos to calibrate on.")
     files = sorted(p for p in photos.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
-    if not files:
-        raise EngineError(f"{photos} holds no photo to calibrate on.")
     chosen = files[:: max(1, len(files) // CALIBRATION_PHOTOS)][:CALIBRATION_PHOTOS]
-    quantize_folder(engine_folder(model, checkpoints), [decode(path.read_bytes()) for path in chosen])
+    quantize_folder(engine_folder(model, checkpoints), _decoded(chosen))
+
+
+def _decoded(files: Iterable[Path]) -> Iterator[np.ndarray]:
+    """The pixels of photos, one at a time; those that cannot be read are named and left out."""
+    for path in files:
+        try:
+            rgb = decode(path.read_bytes())
+        except (PublicError, OSError) as error:
+            print(f"{path.name} is left out: {error}", file=sys.stderr)
+            continue
+        yield rgb
 
 
 if __name__ == "__main__":

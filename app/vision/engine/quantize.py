@@ -4,7 +4,7 @@ The published loss for Mask R-CNN R50-FPN is 0.3 to 0.7 box AP (openvinotoolkit/
 """
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import nncf
@@ -15,20 +15,24 @@ from app.vision.engine.detector import OpenVINODetector
 from app.vision.engine.preprocess import prepare
 from app.vision.engine.roi_align import pool_levels
 from app.vision.engine.runtime import Runtime
-from app.vision.engine.spec import EngineSpec, PoolSpec
+from app.vision.engine.spec import EngineError, EngineSpec, PoolSpec
 from app.vision.results import ModelCard
 
 REGIONS = 48
 
 
-def quantize(folder: Path, photos: Sequence[np.ndarray]) -> None:
+def quantize(folder: Path, photos: Iterable[np.ndarray]) -> None:
     """Write `dense-int8.xml`, `boxes-int8.xml` and `masks-int8.xml` beside the graphs of an engine folder, all or none.
 
     Args:
         photos: (H, W, 3) uint8 RGB, some tens, like those that will be served.
+
+    Raises EngineError where there is no photo.
     """
     spec = EngineSpec.read(folder)
     inputs = [prepare(photo, spec.preprocessing) for photo in photos]
+    if not inputs:
+        raise EngineError("there is no photo to calibrate on that can be read.")
     pools = {"boxes": spec.boxes.pool} | ({"masks": spec.masks.pool} if spec.masks else {})
     examples = _regions(folder, inputs, pools) | {"dense": [image for image, _, _ in inputs]}
     with tempfile.TemporaryDirectory(dir=folder) as part:
