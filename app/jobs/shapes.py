@@ -7,10 +7,8 @@ import numpy as np
 
 from app.store.models import Analysis, Run
 from app.vision import masks
-from app.vision.results import RLE, Analysed, Faces, Instances, Labels, ModelCard
+from app.vision.results import LANDMARKS, RLE, Analysed, Faces, Instances, Labels, ModelCard
 from app.vision.view import View, shown_scores
-
-LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
 def view_of(run: Run, args: Mapping[str, Any], default_threshold: float) -> View:

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -84,12 +84,16 @@ class Instances:
         )
 
 
+# Of a face, in the order in which results have them; left and right as seen in the photo.
+LANDMARKS: Final = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+
+
 @dataclass(frozen=True)
 class Faces:
     """Faces found in one photo, best first.
 
     boxes: (N, 4) float32, x1 y1 x2 y2 in pixels; scores: (N,) float32; landmarks: (N, 5, 2) float32, x y in pixels of
-    the left eye, right eye, nose, left and right corner of the mouth as seen in the photo. size: (height, width).
+    each of LANDMARKS. size: (height, width).
     """
 
     size: tuple[int, int]

@@ -11,7 +11,8 @@ from typing import IO, Any
 from app.vision import masks
 from app.vision.coco import GROUPS, IDS
 from app.vision.export.files import JSON, ExportFile, base_name, spool, unique_names
-from app.vision.export.items import FACE, LANDMARKS, ExportItem, Found, class_names, found
+from app.vision.export.items import FACE, ExportItem, Found, class_names, found
+from app.vision.results import LANDMARKS
 from app.vision.view import View
 
 _FIRST_OTHER = 101  # Ids of classes that COCO does not have; its own end at 90.

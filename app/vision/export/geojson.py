@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from app.vision.export.files import ExportFile, archive, base_name, single, unique_names
-from app.vision.export.items import LANDMARKS, ExportItem, Found, found, labels
+from app.vision.export.items import ExportItem, Found, found, labels
 from app.vision.masks import Part
+from app.vision.results import LANDMARKS
 from app.vision.view import View
 
 _TYPE: Final = "application/geo+json"

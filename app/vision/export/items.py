@@ -10,7 +10,6 @@ from app.vision import masks
 from app.vision.results import RLE, Analysed, Faces, Instances, Labels, ModelCard
 from app.vision.view import View, shown_scores
 
-LANDMARKS: Final = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 FACE: Final = "face"
 
 Results = Mapping[str, Analysed]

@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from app.vision.export.files import JSON, ExportFile, archive, base_name, single, unique_names
-from app.vision.export.items import LANDMARKS, ExportItem, Found, found, labels
+from app.vision.export.items import ExportItem, Found, found, labels
+from app.vision.results import LANDMARKS
 from app.vision.view import View
 
 _VERSION: Final = "5.5.0"  # Of the program whose files these are like.
