@@ -2,28 +2,38 @@
 
 | | annotations | photos |
 |---|---|---|
-| Label Studio | `result.json` | `images/`, named `images/a.jpg`, `images\\a.jpg` or by a path of its server |
+| Label Studio | `result.json` | `images/`, named `images/a.jpg`, `images\\a.jpg` or by an address of its server |
 | CVAT | `annotations/instances_<subset>.json` | `images/<subset>/` or `images/` |
 | others | `instances.json`, `annotations.json` | `images/` or beside the file |
 """
 
 import json
+import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from app.training.errors import DataError
 
 FILES = ("instances.json", "result.json", "annotations.json")
 SUBSET = "instances_"
+# In Label Studio's address of a photo in a folder of its server, before the photo's path.
+SERVED = "/data/local-files/?d="
+# What a machine's whole number holds.
+LARGEST_ID = 2**63 - 1
+# Some tools write these as text.
+NUMBERS = ("id", "image_id", "category_id", "width", "height")
+NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
 @dataclass(frozen=True)
 class CocoFolder:
     """path: the annotation file; brushed: whether CVAT wrote it, which marks all that was painted as a crowd;
-    images, categories, annotations: its entries, the former two checked."""
+    images, categories, annotations: its entries, the former two checked; numbers written as text are numbers here."""
 
     folder: Path
     path: Path
@@ -58,8 +68,8 @@ def open_folder(folder: Path) -> CocoFolder:
     """
     path = _annotation_file(folder)
     try:
-        file = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        file = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     lists = isinstance(file, dict) and all(isinstance(file.get(k), list) for k in ("images", "categories"))
     if not lists or not file["images"] or not file["categories"]:
@@ -70,6 +80,7 @@ def open_folder(folder: Path) -> CocoFolder:
             missing = [key for key in keys if key not in entry] if isinstance(entry, dict) else ["its keys"]
             if missing:
                 raise DataError(f"{path} is not in COCO format: one of its {kind} lacks {missing[0]}.")
+            entry.update({key: _number(entry[key]) for key in NUMBERS if key in entry})
     _check_categories(path, file["categories"])
     if odd := [
         f"{i['file_name']}: its id {i['id']!r} is no whole number" for i in file["images"] if not _whole(i["id"])
@@ -83,7 +94,8 @@ def open_folder(folder: Path) -> CocoFolder:
 
 
 def _path(name: str) -> PurePosixPath:
-    return PurePosixPath(name.replace("\\", "/"))
+    _, served, path = name.partition(SERVED)
+    return PurePosixPath((unquote(path) if served else name).replace("\\", "/"))
 
 
 def _annotation_file(folder: Path) -> Path:
@@ -99,7 +111,7 @@ def _annotation_file(folder: Path) -> Path:
 
 
 def _check_categories(path: Path, categories: list[dict[str, Any]]) -> None:
-    """Raises DataError, one problem a category whose id or name cannot be told from others."""
+    """Raises DataError, one problem a category whose id or name is none or cannot be told from others."""
     problems = []
     ids: set[int] = set()
     names: set[str] = set()
@@ -111,13 +123,19 @@ def _check_categories(path: Path, categories: list[dict[str, Any]]) -> None:
             problems.append(f"category {name!r}: another has its id {id}")
         if not isinstance(name, str) or not name.strip():
             problems.append(f"category {id}: it has no name")
+        elif any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+            problems.append(f"category {id}: its name {name!r} has a character that cannot be shown")
         elif name in names:
             problems.append(f"category {id}: another has its name {name!r}")
         ids |= {id} if _whole(id) else set()
         names |= {name} if isinstance(name, str) else set()
     if problems:
-        raise DataError(f"{path} has {len(problems)} categories that cannot be told apart.", problems)
+        raise DataError(f"{path} has {len(problems)} categories without a proper id and name of their own.", problems)
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
 
 
 def _whole(value: object) -> bool:
-    return type(value) is int
+    return type(value) is int and abs(value) <= LARGEST_ID

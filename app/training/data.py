@@ -159,13 +159,12 @@ class _Reader:
 
         Raises ValueError where it is missing or broken.
         """
-        path = self.folder.photo(name)
-        if path is None:
-            raise ValueError("the photo is missing")
         try:
-            return path, *verify(path.read_bytes(), max_pixels=MAX_PIXELS)[1:]
+            if path := self.folder.photo(name):
+                return path, *verify(path.read_bytes(), max_pixels=MAX_PIXELS)[1:]
         except (OSError, PublicError) as error:
             raise ValueError("the file is not a readable photo") from error
+        raise ValueError("the photo is missing")
 
 
 def _corners(annotations: Sequence[Annotation], width: int, height: int) -> np.ndarray:

@@ -32,7 +32,7 @@ def write_folder(folder: Path, annotations: list[dict[str, Any]], photos: int = 
 
 
 def box(
-    id: int = 1, image_id: int = 1, category_id: int = 3, bbox: Any = (4, 4, 20, 20), **more: Any
+    id: int = 1, image_id: Any = 1, category_id: Any = 3, bbox: Any = (4, 4, 20, 20), **more: Any
 ) -> dict[str, Any]:
     return {"id": id, "image_id": image_id, "category_id": category_id, "bbox": list(bbox), **more}
 
@@ -183,7 +183,15 @@ def test_exports_of_labelling_tools_load_as_they_are(tmp_path: Path, layout: str
 
 
 @pytest.mark.parametrize(
-    "name", ["images\\{}", "../../label-studio/data/media/upload/4/{}", "/data/upload/{}", "C:\\photos\\{}"]
+    "name",
+    [
+        "images\\{}",
+        "../../label-studio/data/media/upload/4/{}",
+        "/data/upload/{}",
+        "C:\\photos\\{}",
+        "/data/local-files/?d=some%20photos%2F{}",
+        "https://labels.example/data/local-files/?d={}",
+    ],
 )
 def test_a_photo_named_by_a_path_elsewhere_is_found_by_its_last_part(tmp_path: Path, name: str) -> None:
     folder = write_folder(tmp_path, [box()])
@@ -204,6 +212,33 @@ def rename(folder: Path, name: Callable[[dict[str, Any]], str]) -> None:
     for image in truth["images"]:
         image["file_name"] = name(image)
     (folder / "instances.json").write_text(json.dumps(truth))
+
+
+def test_numbers_written_as_text_and_the_byte_order_mark_of_windows_are_read(tmp_path: Path) -> None:
+    annotations = [box(image_id="1", category_id="3"), box(2, image_id="2", category_id=7)]
+    folder = write_folder(tmp_path, annotations)
+    truth = json.loads((folder / "instances.json").read_text())
+    for entry in [*truth["images"], *truth["categories"]]:
+        entry |= {key: str(value) for key, value in entry.items()}
+    (folder / "instances.json").write_text(json.dumps(truth), "utf-8-sig")
+    data = read_coco(folder)
+    assert data.category_ids == (3, 7)
+    assert [(s.image_id, s.labels.tolist()) for s in data.samples] == [(1, [0]), (2, [1]), (3, [])]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, f'{{"images": {"9" * 5000}}}', "\xff"])
+def test_a_file_that_no_reader_can_hold_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "instances.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match=r"instances\.json cannot be read: "):
+        read_coco(tmp_path)
+
+
+def test_a_name_too_long_for_a_file_is_named(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, [box()], photos=1)
+    rename(folder, lambda image: "x" * 5000)
+    with pytest.raises(DataError) as refused:
+        read_coco(folder)
+    assert refused.value.problems == [f"{'x' * 5000}: the file is not a readable photo"]
 
 
 def test_a_subset_of_cvat_is_read_and_one_of_several_is_asked_for(tmp_path: Path) -> None:
@@ -232,11 +267,23 @@ def test_crowds_of_coco_itself_stay_crowds(tmp_path: Path) -> None:
     [
         ([{"id": 3, "name": "dog"}, {"id": 7, "name": "dog"}], "category 7: another has its name 'dog'"),
         ([{"id": 3, "name": "dog"}, {"id": 3, "name": "cup"}], "category 'cup': another has its id 3"),
-        ([{"id": 3, "name": "dog"}, {"id": "7", "name": "cup"}], "category 'cup': its id '7' is no whole number"),
+        ([{"id": 3, "name": "dog"}, {"id": "x", "name": "cup"}], "category 'cup': its id 'x' is no whole number"),
+        (
+            [{"id": 3, "name": "dog"}, {"id": 2**63, "name": "cup"}],
+            f"category 'cup': its id {2**63} is no whole number",
+        ),
         ([{"id": 3, "name": "dog"}, {"id": 7, "name": None}], "category 7: it has no name"),
+        (
+            [{"id": 3, "name": "dog"}, {"id": 7, "name": "c\x7fp"}],
+            "category 7: its name 'c\\x7fp' has a character that cannot be shown",
+        ),
+        (
+            [{"id": 3, "name": "dog"}, {"id": 7, "name": "c\ud800p"}],
+            "category 7: its name 'c\\ud800p' has a character that cannot be shown",
+        ),
     ],
 )
-def test_categories_that_cannot_be_told_apart_are_named(
+def test_categories_without_an_id_and_name_of_their_own_are_named(
     tmp_path: Path, categories: list[dict[str, Any]], problem: str
 ) -> None:
     with pytest.raises(DataError) as refused:
