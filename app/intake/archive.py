@@ -29,7 +29,7 @@ _TAKEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1 | 0x40
 # Files that systems put beside people's own.
 _CLUTTER = re.compile(r"(^|/)(__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
-_TRICK = re.compile(r"^[/~]|^[a-z]:|\\|(^|/)\.\.(/|$)|[\0-\x1f\x7f]", re.IGNORECASE)
+_TRICK = re.compile(r"^[/~]|^[a-z]:|(^|/)\.\.(/|$)|[\0-\x1f\x7f]", re.IGNORECASE)
 _ARCHIVES = (b"PK\3\4", b"PK\5\6", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh", b"MSCF")
 # What `zipfile` and the libraries under it raise on damaged files.
 _DAMAGE = (
@@ -133,12 +133,12 @@ def _open(source: bytes | IO[bytes]) -> zipfile.ZipFile:
 
 
 def _path(info: zipfile.ZipInfo) -> str:
-    """The name as stored. macOS writes UTF-8 without the flag that says so."""
+    """The name as stored. macOS writes UTF-8 without the flag that says so, some tools of Windows write backslashes."""
     name = info.orig_filename
     if not info.flag_bits & 0x800:
         with contextlib.suppress(UnicodeError):
-            return name.encode("cp437").decode("utf-8")
-    return name
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
 
 
 def _judge(info: zipfile.ZipInfo, path: str, max_bytes: int) -> None:

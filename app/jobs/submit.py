@@ -1,12 +1,18 @@
 """The one door into the queue, for every page and API."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import redis
+
+from app.errors import ServiceUnavailable
 from app.intake import Photo
 from app.intake.names import photo_name
 from app.services import Services
 from app.store.models import Run
+
+log = logging.getLogger(__name__)
 
 
 def submit(
@@ -22,7 +28,7 @@ def submit(
 ) -> Run:
     """Keep a checked photo and ask for its analyses. What is known already is answered from the store, with no job.
 
-    A crash between the store and the queue loses nothing: see `app.jobs.recovery`.
+    A crash or a loss of Redis between the store and the queue loses nothing: see `app.jobs.recovery`.
 
     Args:
         name: the photo's, as its sender calls it; the run gets what `photo_name` makes of it.
@@ -31,11 +37,14 @@ def submit(
         The run; `deduplicated`, and perhaps done already, when this call queued nothing.
 
     Raises:
-        UnknownAnalysis, AnalysisUnavailable, QueueFull: nothing was stored.
+        UnknownAnalysis, AnalysisUnavailable, QueueFull, ServiceUnavailable: nothing was stored.
     """
-    identities = services.jobs.identities(analyses)
-    if new := services.store.lacking(photo.sha256, identities):
-        services.jobs.check_room(len(new))
+    try:
+        identities = services.jobs.identities(analyses)
+        if new := services.store.lacking(photo.sha256, identities):
+            services.jobs.check_room(len(new))
+    except redis.RedisError as error:
+        raise ServiceUnavailable from error
     run, queued = services.store.add_run(
         photo,
         name=photo_name(name),
@@ -46,6 +55,9 @@ def submit(
         webhook=webhook,
         retention_days=services.settings.retention_days,
     )
-    for analysis_id in queued:
-        services.jobs.enqueue(analysis_id)
+    try:
+        for analysis_id in queued:
+            services.jobs.enqueue(analysis_id)
+    except redis.RedisError as error:
+        log.warning("run %s is left to recovery: %s", run.id, error)
     return run

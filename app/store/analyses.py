@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,7 @@ from app.store.models import (
     utcnow,
 )
 from app.vision.results import Analysed, Instances, Labels
+from app.vision.view import shown_scores
 
 
 class Analyses(Part):
@@ -157,14 +159,13 @@ def _seconds(analysis: Analysis) -> float | None:
 
 
 def _classes(id: str, analysed: Analysed) -> list[dict[str, object]]:
-    """One row a class at its best score: the objects' classes, the labels' names, or `face`."""
+    """One row a class at its best score, as it is shown: the objects' classes, the labels' names, or `face`."""
     result = analysed.result
     if isinstance(result, Labels):
-        found = list(zip(result.names, result.scores, strict=True))
+        names: Sequence[str] = result.names
     else:
         names = result.names if isinstance(result, Instances) else ["face"] * len(result)
-        found = [(name, float(score)) for name, score in zip(names, result.scores, strict=True)]
     best: dict[str, float] = {}
-    for name, score in found:
+    for name, score in zip(names, shown_scores(np.array(result.scores)).tolist(), strict=True):
         best[name] = max(score, best.get(name, 0.0))
     return [{"analysis_id": id, "name": clean(name, 80), "best_score": score} for name, score in best.items()]

@@ -252,7 +252,8 @@ def test_a_malformed_cursor_is_a_bad_request(store: Store, cursor: str):
 def test_the_history_finds_runs_by_class_at_a_score(store: Store):
     cats = finished(store, analysed=made.objects(cat=0.9))
     faint = finished(store, analysed=made.objects(cat=0.2, dog=0.8))
-    finished(store, analysed=made.objects(bird=0.9))
+    shown_at_half = finished(store, analysed=made.objects(bird=0.49996))
+    assert [run.id for run in store.history(OWNER, class_name="bird").runs] == [shown_at_half.id]
     assert [run.id for run in store.history(OWNER, class_name="cat").runs] == [cats.id]
     assert [run.id for run in store.history(OWNER, class_name="cat", min_score=0.1).runs] == [faint.id, cats.id]
     assert store.history(OWNER, class_name="horse").runs == []

@@ -79,7 +79,6 @@ def test_folders_and_the_clutter_of_systems_are_passed_over() -> None:
         "C:/a.jpg",
         "c:a.jpg",
         "..\\up.jpg",
-        "a\\b.jpg",
         "\\\\server\\a.jpg",
         "a\nb.jpg",
         "a\x7f.jpg",
@@ -90,6 +89,11 @@ def test_a_name_that_points_elsewhere_is_refused(name: str) -> None:
     assert isinstance(entry.error, EntryRefused)
     assert "outside" in entry.error.message
     assert not set(entry.name) & set("/\\\n\x7f")
+
+
+def test_folders_written_as_windows_writes_them_are_folders() -> None:
+    (entry,) = read(zipped(("photos\\holiday\\a.jpg", PHOTO)))
+    assert (entry.name, entry.data) == ("a.jpg", PHOTO)
 
 
 @pytest.mark.parametrize("name", [b"a.jpg\0txt", b"\0.jpgXtxt"])

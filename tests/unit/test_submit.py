@@ -1,10 +1,12 @@
-"""The door into the queue, when the queue is full."""
+"""The door into the queue, when the queue is full or away."""
 
 from collections.abc import Iterator
 
 import pytest
+import redis
 
-from app.errors import QueueFull
+from app.errors import QueueFull, ServiceUnavailable
+from app.jobs.queue import Jobs
 from app.settings import Settings
 from app.store.models import DONE, QUEUED
 from tests.unit import api_service
@@ -52,3 +54,20 @@ def test_an_analysis_that_failed_needs_a_place_to_be_tried_again(service: Servic
     service.add(OTHER)
     with pytest.raises(QueueFull):
         service.add(NEW)
+
+
+def test_a_photo_is_taken_whole_or_not_at_all_where_redis_goes_away(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: object) -> None:
+        raise redis.ConnectionError("gone")
+
+    (waiting,) = service.services.jobs.waiting()
+    service.services.jobs.cancel(waiting)
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "enqueue", away)
+        assert service.add(OTHER, owner="v:late").state == QUEUED
+    monkeypatch.setattr(Jobs, "identities", away)
+    with pytest.raises(ServiceUnavailable):
+        service.add(jpeg(93, 70), owner="v:late")
+    assert len(service.services.store.history("v:late").runs) == 1
