@@ -1,6 +1,5 @@
 """Measuring a training's model as it would be served, and publishing the best."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,13 @@ from app.training.data import CocoData
 from app.training.evaluate import predict
 from app.training.publish import publish
 from app.training.report import read_log
-from app.training.scores import score
+from app.training.scores import rank, score
 from app.vision.analyzers.mmdet import MMDetector
 from app.vision.catalogue import Model
 
 NAME = "detector"
-# Ranks below any precision: nothing is published; no validation photo has objects.
-NOTHING, UNKNOWN = -2.0, -1.0
+# Ranks below any measurement: nothing is published.
+NOTHING = -2.0
 
 
 def load(model: Model, folder: Path, device: str) -> MMDetector:
@@ -32,7 +31,7 @@ class Judge:
 
     def __init__(self, folder: Path, config: mmcv.Config, base: Model, data: CocoData, device: str):
         self.folder, self.config, self.base, self.data, self.device = folder, config, base, data, device
-        scored = [self._rank(entry["scores"]) for entry in read_log(folder / "log.jsonl") if "scores" in entry]
+        scored = [rank(entry["scores"]) for entry in read_log(folder / "log.jsonl") if "scores" in entry]
         self.best = max(scored, default=NOTHING) if (folder / "models.toml").is_file() else NOTHING
 
     def __call__(self, model: torch.nn.Module, step: int) -> dict[str, Any]:
@@ -40,12 +39,7 @@ class Judge:
         trial.mkdir(exist_ok=True)
         made = publish(trial, NAME, model.state_dict(), self.config, self.data.classes, self.base)
         scores = score(self.data, predict(load(made, trial, self.device), self.data))
-        if self._rank(scores) > self.best:
-            self.best = self._rank(scores)
+        if rank(scores) > self.best:
+            self.best = rank(scores)
             publish(self.folder, NAME, model.state_dict(), self.config, self.data.classes, self.base)
         return scores
-
-    @staticmethod
-    def _rank(scores: Mapping[str, Any]) -> float:
-        precision = scores["box"]["AP"]
-        return UNKNOWN if precision is None else float(precision)

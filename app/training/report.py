@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 
 from app.intake import decode
 from app.training.data import CocoData, Sample
+from app.training.scores import rank
 from app.vision.render import annotate
 from app.vision.results import RLE, Analysed, Instances, ModelCard
 from app.vision.view import View
@@ -41,14 +42,15 @@ def write_report(
     pictures.mkdir(exist_ok=True)
     entries = read_log(folder / "log.jsonl")
     draw_curves(entries, pictures / "curves.svg")
-    scores = [entry for entry in entries if "scores" in entry]
+    measured = [entry for entry in entries if "scores" in entry]
+    best = max(measured, key=lambda entry: rank(entry["scores"]), default=None)
     sheets = {
         name: _sheet(data, found, pictures / f"sheet-{i}.jpg") for i, (name, (data, found)) in enumerate(sets.items())
     }
     data, predictions = next(iter(sets.values()))
     pairs = [_pair(sample, data, predictions[sample.image_id], pictures) for sample in data.samples[:SHOWN]]
     page = Environment(loader=PackageLoader("app.training", "."), autoescape=select_autoescape())
-    html = page.get_template("report.html").render(title=title, facts=facts, scores=scores, sheets=sheets, pairs=pairs)
+    html = page.get_template("report.html").render(title=title, facts=facts, best=best, sheets=sheets, pairs=pairs)
     path = folder / "report.html"
     path.write_text(html)
     return path

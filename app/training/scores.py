@@ -12,6 +12,9 @@ from pycocotools.cocoeval import COCOeval
 from app.training.data import CocoData
 from app.vision.results import Instances
 
+# Ranks below any precision: there is no truth.
+UNKNOWN = -1.0
+
 
 def score(data: CocoData, predictions: Mapping[int, Instances]) -> dict[str, Any]:
     """COCO's average precision of predictions on checked data.
@@ -31,6 +34,12 @@ def score(data: CocoData, predictions: Mapping[int, Instances]) -> dict[str, Any
         "box": _evaluate(data, rows, "bbox"),
         "mask": _evaluate(outlined, rows, "segm") if with_masks else None,
     }
+
+
+def rank(scores: Mapping[str, Any]) -> float:
+    """What `score` returned as one number, by which the best weights are chosen: box AP, -1 where it is unknown."""
+    precision = scores["box"]["AP"]
+    return UNKNOWN if precision is None else float(precision)
 
 
 def _rows(data: CocoData, image_id: int, instances: Instances) -> list[dict[str, Any]]:
