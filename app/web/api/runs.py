@@ -6,7 +6,7 @@ from flask import Response, request
 
 from app.errors import NotReady
 from app.store.models import Run
-from app.vision.view import MEDIA_TYPES
+from app.vision.view import MEDIA_TYPES, WHICH
 from app.web import deleting, services
 from app.web.api import events, inputs, schemas
 from app.web.api.blueprint import answer, answers, api, media
@@ -17,7 +17,6 @@ from app.web.keys import may_change, owner
 from app.web.rendered import rendered
 
 EXPORT_TYPES = ("application/json", "application/geo+json", "application/xml", "application/zip", "text/csv")
-SHOWN = ("threshold", "classes", "exclude")
 
 
 @api.get("/runs", operation_id="listRuns", summary="List your runs", responses=answers(s200=schemas.RunPage))
@@ -132,7 +131,7 @@ def list_models() -> Response:
 
 
 def _shown(query: inputs.ResultOptions | inputs.ExportQuery) -> dict[str, Any]:
-    return query.model_dump(include=set(SHOWN), exclude_none=True)
+    return query.model_dump(include=set(WHICH), exclude_none=True)
 
 
 def _own(run_id: str) -> Run:

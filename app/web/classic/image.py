@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import PurePath
 from typing import Any
 
 from flask import Blueprint, Flask, Response, request
@@ -12,18 +11,17 @@ from app.intake.body import OVERHEAD, allow, in_base64
 from app.intake.names import photo_name
 from app.store.models import Run
 from app.vision.results import Instances
-from app.vision.view import View
+from app.vision.view import EXTENSIONS, View
 from app.web import limits, services
 from app.web.api.sources import decode_base64
 from app.web.classic.answer import analysed, answer_errors
 from app.web.classic.byte_list import LONGEST, MEMBER, WANTED, read_json
+from app.web.exports import named_as
 from app.web.keys import require
 from app.web.rendered import rendered
 from app.web.security import csrf
 
 THRESHOLD = 0.7
-EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
-SPELLINGS = {"jpeg": ("jpg", "jpeg", "jpe", "jfif"), "png": ("png",), "webp": ("webp",)}
 
 blueprint = Blueprint("image", __name__)
 blueprint.before_request(require)
@@ -52,9 +50,9 @@ def modified(run: Run, name: str) -> dict[str, Any]:
     shown = view.select(found) if isinstance(found, Instances) else None
     data = rendered(run, view)[0]
     return {
-        "name": f"modified-{_renamed(name, view.format)}",
+        "name": f"modified-{named_as(name, view.format)}",
         "size": len(data),
-        "ext": EXTENSIONS[view.format],
+        "ext": EXTENSIONS[view.format][0][1:],
         "processed": True,
         "prediction_image": base64.b64encode(data).decode("ascii"),
         "labels": shown.names if shown is not None else [],
@@ -89,11 +87,3 @@ def _bytes(content: Any) -> bytes:
     if not isinstance(content, list) or not all(type(value) is int and 0 <= value <= 255 for value in content):
         raise BadRequest(WANTED)
     return bytes(content)
-
-
-def _renamed(name: str, format: str) -> str:
-    """The name with an ending that is true of the format."""
-    path = PurePath(name)
-    if path.suffix.lower().lstrip(".") in SPELLINGS[format]:
-        return name
-    return f"{path.stem}.{EXTENSIONS[format]}"

@@ -15,9 +15,10 @@ from app.vision.export import FORMATS
 from app.vision.export.files import safe_name
 from app.web import services
 from app.web.deleting import delete_run
+from app.web.exports import exported, picture_name
 from app.web.pages import words
 from app.web.pages.history import THUMBNAIL
-from app.web.pages.run import REFRESH, exported, picture_name
+from app.web.pages.run import REFRESH
 from app.web.pages.views import asked_view
 from app.web.rendered import rendered
 from app.web.security import is_owner

@@ -1,8 +1,6 @@
 """The page of one run: the wait, then the picture; with the images and files that belong to it."""
 
 import io
-from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,16 +8,14 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
-from app.intake.names import photo_name
-from app.jobs.shapes import view_of
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
 from app.vision.view import View
 from app.web import services
 from app.web.deleting import delete_run
-from app.web.exports import export_response
+from app.web.exports import exported, picture_name
 from app.web.pages import words
-from app.web.pages.views import WHICH, asked_view, shown, ticked_view
+from app.web.pages.views import asked_view, shown, ticked_view
 from app.web.rendered import overlaid, rendered
 from app.web.security import is_owner
 
@@ -28,7 +24,6 @@ pages = Blueprint("run", __name__, url_prefix="/runs/<run_id>")
 REFRESH = 2
 # The stage asks for no more pixels than this; the download has all.
 STAGE_SIZE = 2048
-EXTENSIONS = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",)}
 
 
 @pages.get("")
@@ -105,28 +100,6 @@ def delete(run_id: str) -> ResponseReturnValue:
     delete_run(run)
     flash(f"{run.name} was deleted.")
     return redirect(url_for("history.page"), 303)
-
-
-def picture_name(run: Run, view: View) -> str:
-    """`detected_<name>`, with another extension where the name's does not fit the format."""
-    name = PurePosixPath(photo_name(run.name))  # Older runs have kept what they were sent.
-    fits = name.suffix.lower() in EXTENSIONS[view.format]
-    return f"detected_{name if fits else name.stem + EXTENSIONS[view.format][0]}"
-
-
-def exported(runs: Sequence[Run]) -> Response:
-    """The file that the address asks for, of finished runs that were sent together, and so asked for the same.
-
-    As for the picture, what they asked for counts where the address names neither threshold nor classes.
-
-    Raises:
-        BadRequest: there is no such format, or a value of the view cannot be understood.
-    """
-    args = request.args.to_dict(flat=False)
-    format = args.pop("format", ["coco"])[-1]
-    if any(name in args for name in WHICH):
-        args.setdefault("classes", [])
-    return export_response(runs, format, view_of(runs[0], args, services().settings.threshold))
 
 
 def _picture(run: Run, *, attachment: bool) -> Response:

@@ -13,13 +13,12 @@ from werkzeug.datastructures import MultiDict
 from app.store.models import Run
 from app.vision.palette import colour
 from app.vision.results import Analysed, Faces, Instances, Labels
-from app.vision.view import View
+from app.vision.view import WHICH, View
 from app.web import services
 
 FACE = "face"
 # The picture has the format that the photo's name promises, so that `detected_<name>` can keep the name.
 FORMAT_OF = {".png": "png", ".webp": "webp"}
-WHICH = ("threshold", "classes", "exclude")
 LAYERS = ("masks", "boxes", "labels", "faces")
 
 
