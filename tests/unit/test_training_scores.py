@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from app.training.data import CocoData, read_coco
+from app.training.evaluate import predict
 from app.training.scores import score
 from app.vision import masks
-from app.vision.results import RLE, Instances
+from app.vision.analyzer import Analyzer
+from app.vision.results import RLE, Analysed, Instances, ModelCard
 from tests.unit.test_training_data import box, write_folder
 
 RING = [[4, 4, 24, 4, 24, 24, 4, 24]]
@@ -57,3 +59,25 @@ def test_without_objects_there_is_no_precision(tmp_path: Path) -> None:
     data = read_coco(write_folder(tmp_path, [box()]))
     empty = data.only([sample for sample in data.samples if not len(sample.boxes)])
     assert score(empty, perfect(empty))["box"] == {"AP": None, "AP50": None, "classes": {}}
+
+
+class Blind(Analyzer):
+    """A detector of dogs that finds none."""
+
+    card = ModelCard("objects", "blind", "Blind", "1", "", ("dog", "cat"))
+
+    def analyse(self, rgb: np.ndarray) -> Analysed:
+        nothing = np.zeros(0, np.int64)
+        return Analysed(self.card, Instances(rgb.shape[:2], (), nothing.reshape(0, 4), nothing, nothing, ()), {})
+
+
+def test_classes_that_a_model_does_not_know_by_name_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of those that the photos have."""
+    categories = [{"id": 1, "name": "dog"}, {"id": 2, "name": "Dog"}, {"id": 3, "name": "cup"}]
+    annotations = [box(category_id=1), box(2, category_id=2)]
+    predict(Blind(), read_coco(write_folder(tmp_path, annotations, categories=categories)))
+    printed = capsys.readouterr()
+    assert "The model has no class Dog: none of these can be found.\n" in printed.err
+    assert not printed.out
