@@ -81,7 +81,7 @@ class View:
             close = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.8) if name not in given else []
             if close:
                 raise BadRequest(f"There is no argument {_quoted(name)}; did you mean {close[0]}?")
-        flags = {name: _flag(name, given[name][-1]) for name in _FLAGS if given[name]}
+        flags = {name: flag(name, given[name][-1]) for name in _FLAGS if given[name]}
         return cls(
             threshold=_threshold(given["threshold"][-1]) if given["threshold"] else default_threshold,
             classes=_split(given["classes"]),
@@ -157,7 +157,8 @@ def _threshold(text: str) -> float:
     return value
 
 
-def _flag(name: str, text: str) -> bool:
+def flag(name: str, text: str) -> bool:
+    """What an argument says that is on or off. Raises BadRequest."""
     if text.lower() not in _TRUE + _FALSE:
         raise BadRequest(f"{name} must be 1 or 0, not {_quoted(text)}.")
     return text.lower() in _TRUE

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, Flask, Response, request
 
-from app.errors import BadRequest
 from app.vision.results import Instances
-from app.vision.view import View
+from app.vision.view import View, flag
 from app.web import limits, services
 from app.web.classic.answer import analysed, answer_errors
 from app.web.keys import require
@@ -17,7 +16,6 @@ from app.web.received import body_bytes
 from app.web.security import csrf
 
 THRESHOLD = 0.75
-TRUE, FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
 blueprint = Blueprint("classify", __name__)
 blueprint.before_request(require)
@@ -35,7 +33,7 @@ def init_app(app: Flask) -> None:
 def classify() -> Response:
     """How many objects of each class a photo shows; with `verbose` each of them, best first."""
     view = View.from_args({"threshold": request.args.get("threshold")}, THRESHOLD)
-    verbose = _flag("verbose")
+    verbose = flag("verbose", request.args.get("verbose") or "0")
     run = analysed(body_bytes(), name="photo", analyses=("objects",), api="classify", threshold=view.threshold)
     found = services().store.results(run)["objects"].result
     shown = view.select(found) if isinstance(found, Instances) else None
@@ -65,10 +63,3 @@ def boxes(found: Instances) -> list[dict[str, Any]]:
 
 def _capital(name: str) -> str:
     return name[:1].upper() + name[1:]
-
-
-def _flag(name: str) -> bool:
-    text = request.args.get(name, "").lower()
-    if text not in TRUE + FALSE:
-        raise BadRequest(f"{name} must be true or false.")
-    return text in TRUE
