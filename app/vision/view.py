@@ -1,6 +1,7 @@
 """What to show of a stored result, and how: a value made from a request's arguments, with no new inference."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ def shown_scores(scores: np.ndarray) -> np.ndarray:
 
 def percent(score: float) -> str:
     """A score as people read it, `98 %`: never `100 %` for less than certainty, nor `0 %` for more than nothing."""
-    whole = round(100 * score)
+    whole = math.floor(100 * score + 0.5)  # As browsers round; Python's own takes 6.5 to 6.
     if score < 1:
         whole = min(whole, 99)
     if score > 0:
