@@ -7,8 +7,10 @@ import inspect
 import json
 import math
 import os
+import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -78,19 +80,25 @@ class Trainer:
         trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, plan.lr, weight_decay=plan.weight_decay)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
-        # measured: the step of the last evaluation.
+        # measured: the step of the last evaluation; interrupted: this process; agreed: all are to stop.
         self.device, self.step, self.measured = device, 0, 0
+        self.interrupted = self.agreed = False
         self.takes_masks = "gt_masks" in inspect.signature(cast(Any, model).forward_train).parameters
         self.parse_losses = cast(Callable[[Any], tuple[torch.Tensor, dict[str, float]]], model._parse_losses)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(f"{folder} cannot be the output folder: {error.strerror}.") from error
 
     def resume(self) -> bool:
-        """Go on from `last.pth` if there is one; say whether there was.
+        """Go on from `last.pth` if there is one; say whether there was. Without one the log begins anew.
 
         Raises TrainingError where that is of a training from another origin.
         """
         path = self.folder / "last.pth"
         if not path.is_file():
+            if self.rank == 0:
+                (self.folder / "log.jsonl").unlink(missing_ok=True)
             return False
         state = torch.load(path, map_location=self.device, weights_only=True)
         other = [name for name, value in self.origin.items() if state["origin"].get(name) != value]
@@ -111,6 +119,7 @@ class Trainer:
 
         Raises:
             TrainingError: the loss is not a number; the photos of that step are named.
+            KeyboardInterrupt: on Ctrl-C or SIGTERM, once a step is made and saved.
         """
         plan = self.plan
         sampler = BalancedSampler(self.data.samples, plan.seed + self.rank, start=self.step * plan.batch)
@@ -122,21 +131,41 @@ class Trainer:
         # Closed also by an error or an interrupt, whose message would stand on the bar's own line else.
         with tqdm(total=plan.steps, initial=self.step, unit="step", disable=self.rank > 0, smoothing=0.05) as bar:
             while self.step < plan.steps:
-                began = time.perf_counter()
-                losses = self._step(next(batches))
-                self.step += 1
-                bar.update()
-                if self.rank == 0:
-                    self._log({"step": self.step, "lr": plan.lr_at(self.step), **losses}, began)
-                    bar.set_postfix(loss=f"{losses['loss']:.2f}")
-                if self.step == plan.steps or self.step % plan.save_every == 0:
-                    self._save()
+                with self._undisturbed():
+                    began = time.perf_counter()
+                    losses = self._step(next(batches))
+                    self.step += 1
+                    bar.update()
+                    if self.rank == 0:
+                        self._log({"step": self.step, "lr": plan.lr_at(self.step), **losses}, began)
+                        bar.set_postfix(loss=f"{losses['loss']:.2f}")
+                    stopping = self.interrupted if self.world == 1 else self.agreed
+                    if stopping or self._due() or self.step % plan.save_every == 0:
+                        self._save()
+                if stopping:
+                    raise KeyboardInterrupt
                 self._measure(evaluate)
+
+    @contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM only set `interrupted` meanwhile."""
+
+        def wait(*_: object) -> None:
+            self.interrupted = True
+
+        before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _due(self) -> bool:
+        return self.step >= self.plan.steps or (self.step > 0 and self.step % self.plan.evaluate_every == 0)
 
     def _measure(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None) -> None:
         """Evaluate where that is due, also when a training was stopped before it could."""
-        due = self.step >= self.plan.steps or (self.step > 0 and self.step % self.plan.evaluate_every == 0)
-        if not evaluate or self.rank or not due or self.measured == self.step:
+        if not evaluate or self.rank or not self._due() or self.measured == self.step:
             return
         self._log({"step": self.step, "scores": evaluate(self.average.module, self.step)})
         self.measured = self.step
@@ -166,14 +195,18 @@ class Trainer:
             dist.broadcast(tensor, 0)
 
     def _share_gradients(self) -> None:
+        """Average them over all processes. Whether one is interrupted travels along, so that all stop at one step."""
         if self.world == 1:
             return
         trained = self.optimizer.param_groups[0]["params"]
-        flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in trained])
+        gradients = [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in trained]
+        flat = torch.cat([*gradients, gradients[0].new_tensor([self.interrupted])])
         dist.all_reduce(flat)
         flat /= self.world
-        for p, gradient in zip(trained, flat.split([p.numel() for p in trained]), strict=True):
+        *averaged, interrupted = flat.split([*(p.numel() for p in trained), 1])
+        for p, gradient in zip(trained, averaged, strict=True):
             p.grad = gradient.view_as(p)
+        self.agreed = bool(interrupted)
 
     def _to_device(self, batch: dict[str, Any]) -> dict[str, Any]:
         def move(value: Any) -> Any:

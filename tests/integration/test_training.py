@@ -1,13 +1,15 @@
 """Fine-tuning from end to end on a tiny set: train, stop, resume, serve, evaluate."""
 
 import argparse
+import copy
 import io
 import json
 import os
 import re
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any
 from unittest.mock import patch
 
 import mmcv
@@ -25,6 +27,8 @@ from app.services import Services
 from app.settings import ROOT, Settings
 from app.training.__main__ import _plan, main, parse
 from app.training.config import normalisation, read_config, short_sides, training_config
+from app.training.data import read_coco
+from app.training.dataset import Augmentation, Normalisation, TrainingSet
 from app.training.errors import TrainingError
 from app.training.evaluate import main as evaluate
 from app.training.judge import Judge
@@ -34,6 +38,7 @@ from app.training.precision import use_bf16, use_channels_last
 from app.training.publish import publish, serving_config
 from app.training.report import read_log
 from app.vision.catalogue import load_catalogue
+from app.vision.engine.__main__ import main as export
 from app.vision.registry import analyzer
 from app.vision.zoo import load_zoo
 from tests.conftest import free_port
@@ -74,15 +79,14 @@ def test_a_training_that_was_stopped_goes_on_and_its_model_serves_and_is_measure
 ) -> None:
     out = tmp_path / "trained"
     command = ["--data", str(data), "--out", str(out), "--validation", "0.25", "--evaluations", "1", "--device", "cpu"]
-    command += ["--short", "96", "128", "--test", str(data), "--steps", "4"]
-    step = Trainer._step
-    with patch.object(Trainer, "_step", lambda self, batch: stop() if self.step == 2 else step(self, batch)):
+    command += ["--short", "96", "128", "--test", str(data), "--steps", "8"]
+    with patch.object(Trainer, "_step", interrupted(Trainer._step, at=2)):
         assert main(command) == 130
     assert not (out / "models.toml").exists()
     assert main(command) == 0
-    assert "Going on from step 2 of 4." in capsys.readouterr().out
+    assert "Going on from step 3 of 8." in capsys.readouterr().out
     steps = [entry["step"] for entry in read_log(out / "log.jsonl") if "loss" in entry]
-    assert steps == [1, 2, 3, 4]
+    assert steps == [1, 2, 3, 4, 5, 6, 7, 8]
     report = (out / "report.html").read_text()
     assert all((out / "report" / f"sheet-{i}.jpg").is_file() and f"report/sheet-{i}.jpg" in report for i in (0, 1))
     assert f"On {data}" in report
@@ -92,22 +96,32 @@ def test_a_training_that_was_stopped_goes_on_and_its_model_serves_and_is_measure
     assert scores["photos"] == 8
     assert scores["box"]["AP"] is not None
 
+    assert export([str(out)]) == 0
     answer = served(out, data / "images" / "0.png", tmp_path, clean_redis_url)
     assert answer["state"] == "done"
-    assert answer["results"]["objects"]["model"]["title"].endswith("fine-tuned")
+    model = answer["results"]["objects"]["model"]
+    assert model["title"].endswith("fine-tuned")
+    assert model["version"].startswith("openvino")
     assert {i["class"] for i in answer["results"]["objects"]["instances"]} <= set(COLOURS)
 
 
-def stop() -> NoReturn:
-    raise KeyboardInterrupt
+def interrupted(step: Callable[..., Any], at: int, number: int = signal.SIGINT) -> Callable[..., Any]:
+    """A trainer's step during which a signal comes."""
+
+    def made(self: Trainer, batch: Any) -> Any:
+        if self.step == at:
+            signal.raise_signal(number)
+        return step(self, batch)
+
+    return made
 
 
 def served(model: Path, photo: Path, folder: Path, redis_url: str) -> dict[str, Any]:
-    """What the program answers to a photo posted to it, with a trained model in its worker."""
+    """What the program answers to a photo posted to it, with a trained model in its worker as by default."""
     settings = Settings(data_dir=str(folder), redis_url=redis_url, secret_key="a key for tests", log_level="ERROR")
     services = Services.from_settings(settings)
     services.store.migrate()
-    worker = Worker(settings, MODEL=str(model), ENGINE="mmdet")
+    worker = Worker(settings, MODEL=str(model), ENGINE="auto", DEVICE="cpu")
     try:
         worker.wait_for("announced")
         client = create_app(services).test_client()
@@ -262,27 +276,40 @@ class Toy(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(2, 3, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.conv = nn.Conv2d(3, 3, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, img: torch.Tensor, **_: Any) -> torch.Tensor:
+        return self.norm(self.conv(img)).square().mean()
 
     def forward_train(self) -> None: ...
 
-    def _parse_losses(self) -> None: ...
+    def _parse_losses(self, loss: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+        return loss, {"loss": float(loss)}
 
 
-def start_process(rank: int, port: int, folder: Path) -> None:
+def start_process(rank: int, port: int, folder: Path, photos: Path) -> None:
+    """Train in one of two processes, of which the second is told to stop in its third step."""
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.manual_seed(rank)
-    trainer = Trainer(Toy(), cast(Any, None), Plan(steps=1), folder, "cpu", {})
-    torch.save([trainer.model.state_dict(), trainer.average.module.state_dict()], folder / f"{rank}.pth")
+    examples = TrainingSet(read_coco(photos), Normalisation((0, 0, 0), (255, 255, 255), True), Augmentation(), 0)
+    trainer = Trainer(Toy(), examples, Plan(steps=50, save_every=50, evaluate_every=50), folder, "cpu", {})
+    begun = copy.deepcopy([trainer.model.state_dict(), trainer.average.module.state_dict()])
+    step = interrupted(Trainer._step, at=2, number=signal.SIGTERM) if rank else Trainer._step
+    with patch.object(Trainer, "_step", step), pytest.raises(KeyboardInterrupt):
+        trainer.run()
+    torch.save([*begun, trainer.model.state_dict()], folder / f"{rank}.pth")
     dist.destroy_process_group()
 
 
-def test_processes_that_train_together_begin_alike(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(start_process, (free_port(), tmp_path), nprocs=2)
+def test_processes_that_train_together_begin_and_stop_alike(data: Path, tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(start_process, (free_port(), tmp_path, data), nprocs=2)
     one, other = (torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in (0, 1))
     for mine, theirs in zip(one, other, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+    saved = torch.load(tmp_path / "last.pth", weights_only=True)
+    assert saved["step"] == 3
+    torch.testing.assert_close(saved["model"], one[-1], rtol=0, atol=0)
 
 
 def test_an_epoch_is_shared_by_the_processes_and_measurements_are_as_many_as_asked(
