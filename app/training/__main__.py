@@ -16,6 +16,8 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +78,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--base", default="starter", help="catalogue name of the model to start from")
     parser.add_argument("--config", type=Path, help="MMDetection config to train, instead of the base's own")
     parser.add_argument("--out", type=Path, required=True, help="output folder")
-    parser.add_argument("--epochs", type=float, default=12, help="how often each photo is seen")
+    parser.add_argument("--epochs", type=_positive, default=12, help="how often each photo is seen")
     parser.add_argument("--steps", type=_count, help="number of steps, instead of epochs")
     parser.add_argument("--batch", type=_count, default=2, help="photos a step and process")
-    parser.add_argument("--lr", type=float, default=2e-4, help="greatest learning rate")
-    parser.add_argument("--validation", type=float, default=0.1, help="share of the photos kept for validation")
+    parser.add_argument("--lr", type=_positive, default=2e-4, help="greatest learning rate")
+    parser.add_argument("--validation", type=_share, default=0.1, help="share of the photos kept for validation")
     parser.add_argument("--evaluations", type=_count, default=4, help="how often to measure on the way")
     parser.add_argument(
         "--short",
@@ -92,16 +94,30 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--freeze", nargs="*", help="prefixes of parameters to keep as they are")
     parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="auto: bf16 where fast")
     parser.add_argument("--test", type=Path, help="COCO-format folder to measure the best weights on at the end")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=partial(_count, least=0), default=0)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where it works")
     parser.add_argument("--skip-bad", action="store_true", help="leave bad photos and annotations out")
     return parser.parse_args(arguments)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+def _count(text: str, least: int = 1) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
     return int(text)
+
+
+def _positive(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < (number := float(text)) < math.inf:
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+
+
+def _share(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= (number := float(text)) <= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
 
 
 # The early, costly layers of a backbone, which ImageNet has taught well enough.
@@ -114,6 +130,8 @@ FROZEN = {
 def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) -> None:
     """Train, measure, keep the best, write the report."""
     settings = Settings.from_env()
+    if (options.out / "models.toml").is_file() and not (options.out / "last.pth").is_file():
+        raise TrainingError(f"{options.out} holds a model but no last.pth to go on from; choose another --out.")
     options.device = mmcv_device(options.device).type
     base = find_model(options.base)
     path = base.path(settings.checkpoints_path)

@@ -9,7 +9,7 @@ import re
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import mmcv
@@ -329,6 +329,35 @@ def test_a_number_of_steps_that_is_none_is_refused(steps: str, capsys: pytest.Ca
     with pytest.raises(SystemExit):
         parse(["--data", "photos", "--out", "trained", f"--steps={steps}"])
     assert "no whole number from 1 on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--epochs=nan", "--epochs=inf", "--lr=0", "--lr=x", "--validation=2", "--seed=-1"])
+def test_an_option_that_is_no_number_in_its_range_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--data", "photos", "--out", "trained", option])
+    name, _, value = option.partition("=")
+    assert f"argument {name}: {value!r} is no " in capsys.readouterr().err
+
+
+def test_an_output_folder_that_cannot_be_one_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="file cannot be the output folder: File exists"):
+        Trainer(Toy(), cast(Any, None), Plan(steps=1), tmp_path / "file", "cpu", {})
+
+
+def test_a_model_that_cannot_be_gone_on_from_is_kept(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "models.toml").write_text("# An earlier training's")
+    assert main(["--data", str(data), "--out", str(tmp_path)]) == 1
+    assert "holds a model but no last.pth to go on from; choose another --out." in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["models.toml"]
+
+
+def test_a_training_that_begins_keeps_no_log_of_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"step": 9, "scores": {}}')
+    assert not Trainer(Toy(), cast(Any, None), Plan(steps=1), tmp_path, "cpu", {}).resume()
+    assert read_log(tmp_path / "log.jsonl") == []
 
 
 def test_photos_are_learned_at_the_size_at_which_they_will_be_looked_at() -> None:
