@@ -153,5 +153,5 @@ def test_the_plain_view_draws_nothing() -> None:
     ("score", "text"),
     [(0, "0 %"), (0.002, "1 %"), (0.051, "5 %"), (0.065, "7 %"), (0.984, "98 %"), (0.999, "99 %"), (1.0, "100 %")],
 )
-def test_a_percentage_is_rounded_as_browsers_do_and_claims_neither_certainty_nor_nothing(score: float, text: str) -> None:
+def test_a_percentage_is_rounded_as_browsers_do_and_claims_no_certainty(score: float, text: str) -> None:
     assert percent(score) == text
