@@ -50,7 +50,7 @@ class Settings:
     # Serving
     host: str = _setting("127.0.0.1", "Address that the web process listens on.")
     port: int = _setting(5000, "Port that the web process listens on.", at_least=1, at_most=65535)
-    threads: int = _setting(16, "Threads of the web process.", at_least=1)
+    threads: int = _setting(16, "Threads of the web process.", at_least=2)
     secret_key: str = _setting("", "Signs cookies and forms. Empty: made once and kept in DATA_DIR.", secret=True)
     public_url: str = _setting(
         "", "Address that people use, for absolute links. Empty: taken from the request.", check=checks.address

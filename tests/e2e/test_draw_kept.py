@@ -37,7 +37,8 @@ LINK = """async () => {
 SCRIBBLE = """async () => {
   const { decode, encode } = await import("/static/js/draw/link.js");
   const { countPoints } = await import("/static/js/draw/strokes.js");
-  const points = Array.from({ length: 15000 }, (_, n) => [500 + 480 * Math.cos(0.05 * n), 500 + 480 * Math.sin(0.07 * n)]);
+  const point = (_, n) => [500 + 480 * Math.cos(0.05 * n), 500 + 480 * Math.sin(0.07 * n)];
+  const points = Array.from({ length: 15000 }, point);
   const strokes = decode(encode(Array(3).fill({ width: 20, points })));
   return strokes && [strokes.length, countPoints(strokes)];
 }"""
