@@ -37,9 +37,10 @@ def _setting(
     at_most: float | None = None,
     check: Callable[[str], None] | None = None,
     secret: bool = False,
+    empty: bool = False,
 ) -> Any:
     bounds = {"choices": choices, "at_least": at_least, "at_most": at_most, "check": check}
-    metadata = {"help": help, "secret": secret, **bounds}
+    metadata = {"help": help, "secret": secret, "empty": empty, **bounds}
     return field(default=default, metadata=metadata, repr=not secret)
 
 
@@ -116,6 +117,7 @@ class Settings:
         "600/minute",
         "API requests allowed per key or address; empty: no limit. The pages for photos are not counted.",
         check=checks.rate,
+        empty=True,
     )
     cors_origins: str = _setting(
         "", "Origins that may call the API from a browser, separated by commas; * for all.", check=checks.origins
@@ -167,7 +169,7 @@ class Settings:
 
 def _read(setting: dataclasses.Field, environ: Mapping[str, str]) -> Any:
     name = setting.name.upper()
-    text = environ.get(name)
+    text = environ.get(name, "").strip()
     path = environ.get(f"{name}_FILE") if setting.metadata["secret"] else None
     if not text and path:
         try:
@@ -176,9 +178,10 @@ def _read(setting: dataclasses.Field, environ: Mapping[str, str]) -> Any:
             raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:
             raise SettingsError(f"{name}_FILE must name a file of text.") from error
-    if text is None or (text == "" and setting.type is not str):
+    # `NAME=` in a file of settings leaves the default, but where empty says something of its own.
+    if text == "" and not (name in environ and setting.metadata["empty"]):
         return None
-    value = _parse(name, setting.type, text.strip())
+    value = _parse(name, setting.type, text)
     _check(name, setting.metadata, value)
     return value
 
