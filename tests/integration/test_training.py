@@ -1,77 +1,37 @@
 """Fine-tuning from end to end on a tiny set: train, stop, resume, serve, evaluate."""
 
-import argparse
-import copy
 import io
 import json
-import os
 import re
-import signal
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from unittest.mock import patch
 
 import mmcv
-import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-from mmdet.core import build_assigner
-from mmdet.models import build_backbone, build_detector
-from PIL import Image, ImageDraw
-from torch import nn
 
 from app import create_app
 from app.services import Services
 from app.settings import ROOT, Settings
-from app.training.__main__ import _plan, main, parse
-from app.training.config import normalisation, read_config, short_sides, training_config
-from app.training.data import read_coco
-from app.training.dataset import Augmentation, Normalisation, TrainingSet
-from app.training.errors import TrainingError
+from app.training.__main__ import main
 from app.training.evaluate import main as evaluate
 from app.training.judge import Judge
-from app.training.loop import Plan, Trainer
-from app.training.model import build
-from app.training.precision import use_bf16, use_channels_last
-from app.training.publish import publish, serving_config
+from app.training.loop import Trainer
 from app.training.report import read_log
-from app.vision.catalogue import load_catalogue
 from app.vision.engine.__main__ import main as export
 from app.vision.registry import analyzer
 from app.vision.zoo import load_zoo
-from tests.conftest import free_port
+from tests.fixtures.squares import COLOURS, write_squares
 from tests.fixtures.weights import write_checkpoint, write_entry
 from tests.fixtures.worker import Worker
-
-FULL = "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
-STARTER = "mask_rcnn_efficientnet_lite0_fpn_coco"
-COLOURS = {"red square": (200, 30, 30), "blue square": (30, 30, 200)}
+from tests.integration.test_training_loop import interrupted
+from tests.integration.test_training_model import FULL
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight small photos of coloured squares; every other one has outlines, the others boxes only."""
-    folder, rng = tmp_path_factory.mktemp("squares"), np.random.default_rng(0)
-    (folder / "images").mkdir()
-    images, annotations = [], []
-    for i in range(8):
-        photo = Image.fromarray(rng.integers(90, 160, (96, 128, 3), np.uint8))
-        for category, colour in enumerate(COLOURS.values(), 1):
-            x, y = int(rng.integers(0, 80)), int(rng.integers(0, 50))
-            ImageDraw.Draw(photo).rectangle((x, y, x + 40, y + 40), fill=colour)
-            annotation = {"id": len(annotations) + 1, "image_id": i, "category_id": category, "bbox": [x, y, 40, 40]}
-            annotation |= {"area": 1600, "iscrowd": 0}
-            if i % 2:
-                annotation["segmentation"] = [[x, y, x + 40, y, x + 40, y + 40, x, y + 40]]
-            annotations.append(annotation)
-        photo.save(folder / "images" / f"{i}.png")
-        images.append({"id": i, "file_name": f"{i}.png", "width": 128, "height": 96})
-    categories = [{"id": i, "name": name} for i, name in enumerate(COLOURS, 1)]
-    truth = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "instances.json").write_text(json.dumps(truth))
-    return folder
+    return write_squares(tmp_path_factory.mktemp("squares"))
 
 
 def test_a_training_that_was_stopped_goes_on_and_its_model_serves_and_is_measured(
@@ -103,17 +63,6 @@ def test_a_training_that_was_stopped_goes_on_and_its_model_serves_and_is_measure
     assert model["title"].endswith("fine-tuned")
     assert model["version"].startswith("openvino")
     assert {i["class"] for i in answer["results"]["objects"]["instances"]} <= set(COLOURS)
-
-
-def interrupted(step: Callable[..., Any], at: int, number: int = signal.SIGINT) -> Callable[..., Any]:
-    """A trainer's step during which a signal comes."""
-
-    def made(self: Trainer, batch: Any) -> Any:
-        if self.step == at:
-            signal.raise_signal(number)
-        return step(self, batch)
-
-    return made
 
 
 def served(model: Path, photo: Path, folder: Path, redis_url: str) -> dict[str, Any]:
@@ -153,113 +102,6 @@ def test_the_full_mask_rcnn_learns_by_the_same_command(data: Path, tmp_path: Pat
     assert detector.card.classes == tuple(COLOURS)
 
 
-def small_resnet(**more: Any) -> dict[str, Any]:
-    own = {"num_stages": 2, "strides": (1, 2), "dilations": (1, 1), "out_indices": (0, 1), "stem_channels": 8}
-    return {"type": "ResNet", "depth": 50, "base_channels": 8, **own, **more}
-
-
-def deformable(kind: str) -> dict[str, Any]:
-    return small_resnet(dcn={"type": kind, "deform_groups": 1}, stage_with_dcn=(False, True))
-
-
-BACKBONES = {
-    "starter": mmcv.Config.fromfile(str(ROOT / "configs" / f"{STARTER}.py")).model.backbone,
-    "dconv": deformable("DCN"),
-    "mdconv": deformable("DCNv2"),
-    "gn_ws": small_resnet(conv_cfg={"type": "ConvWS"}, norm_cfg={"type": "GN", "num_groups": 4}),
-}
-
-
-@pytest.mark.parametrize("config", BACKBONES.values(), ids=BACKBONES.keys())
-def test_a_backbone_computed_faster_gives_the_same_contiguous_features(config: dict[str, Any]) -> None:
-    """And in bfloat16 features of the same shape, also where a layer of mmcv's knows neither format."""
-    model = nn.Module()
-    model.backbone = build_backbone(config)
-    model.eval()
-    for name, parameter in model.named_parameters():
-        if "conv_offset" in name:  # Zero at first, so that nothing is displaced.
-            nn.init.normal_(parameter, std=0.05)
-    image = torch.randn(1, 3, 64, 96)
-    with torch.no_grad():
-        before = model.backbone(image)
-        use_channels_last(model)
-        after = model.backbone(image)
-    assert all(map(torch.Tensor.is_contiguous, after))
-    for one, other in zip(before, after, strict=True):
-        torch.testing.assert_close(one, other)
-    use_bf16(model, "cpu")
-    with torch.no_grad():
-        halved = model.backbone(image)
-    assert [(f.shape, f.dtype) for f in halved] == [(f.shape, f.dtype) for f in before]
-
-
-def starter_config(classes: Sequence[str]) -> mmcv.Config:
-    return training_config(mmcv.Config.fromfile(str(ROOT / "configs" / f"{STARTER}.py")), classes)
-
-
-def retina_config(classes: Sequence[str]) -> mmcv.Config:
-    return training_config(mmcv.Config.fromfile(str(load_zoo()["retinanet_r18_fpn_1x_coco"].config)), classes)
-
-
-CLASSES = [(["apple"], ["pear"]), (["cat", "dog"], ["dog", "cat"]), (["cat"], ["cat", "dog"])]
-
-
-@pytest.mark.parametrize(("base", "classes"), CLASSES)
-def test_classes_of_another_name_or_order_leave_the_network_as_it_is(base: list[str], classes: list[str]) -> None:
-    torch.manual_seed(0)
-    state = build_detector(starter_config(base).model).state_dict()
-    model, fresh = build(starter_config(classes), state, base, classes)
-    after = model.state_dict()
-    assert not fresh
-    changed = {key for key in state if not torch.equal(state[key], after[key])}
-    assert changed == {"roi_head.bbox_head.fc_cls.weight", "roi_head.bbox_head.fc_cls.bias"}
-    rows = after["roi_head.bbox_head.fc_cls.weight"]
-    before = state["roi_head.bbox_head.fc_cls.weight"]
-    assert torch.equal(rows[-1], before[-1])
-    for index, name in enumerate(classes):
-        if name in base:
-            assert torch.equal(rows[index], before[base.index(name)])
-
-
-@pytest.mark.parametrize(("base", "classes"), CLASSES)
-def test_every_anchor_keeps_the_classes_that_its_base_knows(base: list[str], classes: list[str]) -> None:
-    torch.manual_seed(0)
-    state = build_detector(retina_config(base).model).state_dict()
-    model, fresh = build(retina_config(classes), state, base, classes)
-    assert not fresh
-    key = "bbox_head.retina_cls.weight"
-    before, after = (tensor.unflatten(0, (9, -1)) for tensor in (state[key], model.state_dict()[key]))
-    for index, name in enumerate(classes):
-        if name in base:
-            assert torch.equal(after[:, index], before[:, base.index(name)])
-        else:  # As rare as MMDetection lets a class begin.
-            assert torch.all(model.state_dict()["bbox_head.retina_cls.bias"][index :: len(classes)] < -4)
-
-
-def test_what_lies_in_a_crowd_is_neither_object_nor_background() -> None:
-    box = torch.tensor([[10.0, 10, 20, 20]])
-    for part in ("rpn", "rcnn"):
-        assigner = build_assigner(starter_config(["cat"]).model.train_cfg[part].assigner)
-        crowd, elsewhere = torch.tensor([[0.0, 0, 30, 30]]), torch.tensor([[50.0, 50, 60, 60]])
-        assigned = assigner.assign(box, elsewhere, crowd, torch.zeros(1, dtype=torch.long))
-        assert assigned.gt_inds.tolist() == [-1]
-
-
-def test_a_model_trained_here_is_a_base_with_the_same_settings() -> None:
-    once = serving_config(retina_config(["cat"]))
-    again = training_config(once, ["cat"])
-    assert again.model.train_cfg == retina_config(["cat"]).model.train_cfg
-    assert build_detector(again.model)
-
-
-def test_a_model_trained_twice_is_called_fine_tuned_once(tmp_path: Path) -> None:
-    config = starter_config(["cat"])
-    state, base = build_detector(config.model).state_dict(), load_catalogue()["starter"]
-    for _ in range(2):
-        base = publish(tmp_path, "detector", state, config, ["cat"], base)
-    assert base.title == "Starter Mask R-CNN, fine-tuned"
-
-
 def test_a_loss_that_is_no_number_names_the_photos_and_leaves_no_model(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -271,80 +113,6 @@ def test_a_loss_that_is_no_number_names_the_photos_and_leaves_no_model(
     assert not (out / "models.toml").exists()
 
 
-class Toy(nn.Module):
-    """The least that a trainer asks of a detector."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 3, 3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.norm = nn.BatchNorm2d(3)
-
-    def forward(self, img: torch.Tensor, **_: Any) -> torch.Tensor:
-        return self.norm(self.conv(img)).square().mean()
-
-    def forward_train(self) -> None: ...
-
-    def _parse_losses(self, loss: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-        return loss, {"loss": float(loss)}
-
-
-def start_process(rank: int, port: int, folder: Path, photos: Path) -> None:
-    """Train in one of two processes, of which the second is told to stop in its third step."""
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.manual_seed(rank)
-    examples = TrainingSet(read_coco(photos), Normalisation((0, 0, 0), (255, 255, 255), True), Augmentation(), 0)
-    trainer = Trainer(Toy(), examples, Plan(steps=50, save_every=50, evaluate_every=50), folder, "cpu", {})
-    begun = copy.deepcopy([trainer.model.state_dict(), trainer.average.module.state_dict()])
-    step = interrupted(Trainer._step, at=2, number=signal.SIGTERM) if rank else Trainer._step
-    with patch.object(Trainer, "_step", step), pytest.raises(KeyboardInterrupt):
-        trainer.run()
-    torch.save([*begun, trainer.model.state_dict()], folder / f"{rank}.pth")
-    dist.destroy_process_group()
-
-
-def test_processes_that_train_together_begin_and_stop_alike(data: Path, tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(start_process, (free_port(), tmp_path, data), nprocs=2)
-    one, other = (torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in (0, 1))
-    for mine, theirs in zip(one, other, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
-    saved = torch.load(tmp_path / "last.pth", weights_only=True)
-    assert saved["step"] == 3
-    torch.testing.assert_close(saved["model"], one[-1], rtol=0, atol=0)
-
-
-def test_an_epoch_is_shared_by_the_processes_and_measurements_are_as_many_as_asked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    options = parse(["--data", "photos", "--out", "trained", "--epochs", "2", "--batch", "3", "--evaluations", "4"])
-    assert _plan(options, 301).steps == 201
-    for steps in (4, 7, 201, 1001):
-        every = _plan(argparse.Namespace(**vars(options) | {"steps": steps}), 301).evaluate_every
-        assert len({*range(every, steps + 1, every), steps}) == 4
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert _plan(options, 301).steps == 100
-
-
-@pytest.mark.parametrize("steps", ["0", "-1", "many"])
-def test_a_number_of_steps_that_is_none_is_refused(steps: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parse(["--data", "photos", "--out", "trained", f"--steps={steps}"])
-    assert "no whole number from 1 on" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("option", ["--epochs=nan", "--epochs=inf", "--lr=0", "--lr=x", "--validation=2", "--seed=-1"])
-def test_an_option_that_is_no_number_in_its_range_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parse(["--data", "photos", "--out", "trained", option])
-    name, _, value = option.partition("=")
-    assert f"argument {name}: {value!r} is no " in capsys.readouterr().err
-
-
-def test_an_output_folder_that_cannot_be_one_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(TrainingError, match="file cannot be the output folder: File exists"):
-        Trainer(Toy(), cast(Any, None), Plan(steps=1), tmp_path / "file", "cpu", {})
-
-
 def test_a_model_that_cannot_be_gone_on_from_is_kept(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -352,40 +120,6 @@ def test_a_model_that_cannot_be_gone_on_from_is_kept(
     assert main(["--data", str(data), "--out", str(tmp_path)]) == 1
     assert "holds a model but no last.pth to go on from; choose another --out." in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["models.toml"]
-
-
-def test_a_training_that_begins_keeps_no_log_of_an_earlier_one(tmp_path: Path) -> None:
-    (tmp_path / "log.jsonl").write_text('{"step": 9, "scores": {}}')
-    assert not Trainer(Toy(), cast(Any, None), Plan(steps=1), tmp_path, "cpu", {}).resume()
-    assert read_log(tmp_path / "log.jsonl") == []
-
-
-def test_photos_are_learned_at_the_size_at_which_they_will_be_looked_at() -> None:
-    configs = [ROOT / "configs" / name for name in (f"{STARTER}.py", FULL)]
-    starter, full = (read_config(path) for path in configs)
-    side = min(starter.img_scale)
-    assert short_sides(starter) == (side * 2 // 3, side)
-    assert short_sides(full) == (533, 800)
-
-
-def test_layers_that_do_not_fit_another_config_begin_at_random_and_are_named() -> None:
-    state = build_detector(starter_config(["cat"]).model).state_dict()
-    state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
-    config = starter_config(["cat"])
-    config.model.rpn_head.anchor_generator.ratios = [1.0]
-    model, fresh = build(config, state, ["cat"], ["cat"])
-    assert fresh == ["rpn_head.rpn_cls", "rpn_head.rpn_reg"]
-    after = model.state_dict()
-    same = {key for key in state if after[key].shape == state[key].shape and torch.equal(after[key], state[key])}
-    assert {key.rpartition(".")[0] for key in state.keys() - same} == set(fresh)
-
-
-def test_weights_of_another_backbone_are_refused() -> None:
-    config = starter_config(["cat"])
-    state = build_detector(config.model).state_dict()
-    del state["backbone.blocks.15._project_conv.weight"]
-    with pytest.raises(TrainingError, match="The weights of the base are of another backbone"):
-        build(config, state, ["cat"], ["cat"])
 
 
 @pytest.mark.parametrize(
@@ -407,32 +141,6 @@ def test_a_file_that_is_no_config_is_refused_in_a_sentence(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
     assert line.startswith(str(config))
     assert reason in line
-
-
-@pytest.mark.parametrize(
-    ("model", "kind"),
-    [
-        ({"type": "CascadeRCNN", "roi_head": {"type": "CascadeRoIHead"}}, "CascadeRoIHead"),
-        ({"type": "FCOS", "bbox_head": {"type": "FCOSHead"}}, "FCOSHead"),
-        ({"type": "SOLO", "mask_head": {"type": "SOLOHead"}}, "SOLO"),
-    ],
-)
-def test_a_detector_of_another_kind_is_refused_in_a_sentence(model: dict[str, Any], kind: str) -> None:
-    with pytest.raises(TrainingError, match=f"Detectors with a {kind} cannot be fine-tuned"):
-        training_config(mmcv.Config({"model": model}), ["cat"])
-
-
-def test_a_part_that_does_not_exist_is_named() -> None:
-    config = starter_config(["cat"])
-    config.model.neck.type = "FPNX"
-    with pytest.raises(TrainingError, match=r"The config cannot be built: .*FPNX"):
-        build(config, {}, ["cat"], ["cat"])
-
-
-def test_a_pipeline_without_normalize_is_refused_in_a_sentence() -> None:
-    config = mmcv.Config({"data": {"test": {"pipeline": [{"type": "LoadImageFromFile"}]}}})
-    with pytest.raises(TrainingError, match="no Normalize step"):
-        normalisation(config)
 
 
 def test_a_training_goes_on_only_with_what_it_was_begun_with(
