@@ -80,7 +80,8 @@ def draw_curves(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
         if values and not np.isnan(values).all():
             left.plot(steps, smooth(np.array(values)), label=name, linewidth=1.2)
     left.set(xlabel="step", ylabel="loss", ylim=(0, None))
-    left.legend(fontsize=8)
+    if steps:
+        left.legend(fontsize=8)
     scored = [entry for entry in entries if "scores" in entry]
     for kind in ("box", "mask"):
         points = [(entry["step"], entry["scores"][kind]["AP"]) for entry in scored if entry["scores"].get(kind)]
