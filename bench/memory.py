@@ -1,8 +1,9 @@
 """`python -m bench.memory`: a worker in a container with little memory, given 200 mixed photos.
 
-Mask R-CNN R50-FPN with seeded random weights, which finds a hundred objects in every photo, works through photos of up
-to 40 megapixels in several formats. The container may use no more than `--limit` megabytes and no swap. Succeeds when
-every photo is done at the first attempt and nothing was killed. The last line is one JSON object.
+Mask R-CNN R50-FPN with seeded random weights, which finds a hundred objects in every photo, and the models of the other
+analyses work through photos of up to 40 megapixels in several formats. The container may use no more than `--limit`
+megabytes and no swap. Succeeds when every photo is done at the first attempt and nothing was killed. The last line is
+one JSON object.
 """
 
 import argparse
@@ -29,11 +30,14 @@ from app.launch.redis_server import free_port
 from app.services import Services
 from app.settings import ROOT, Settings
 from app.store.models import DONE, FINISHED
+from app.vision.catalogue import load_catalogue
+from app.vision.engine.__main__ import export
 from app.vision.engine.folder import engine_folder
 from bench.engines import CONFIG, prepare_r50
 
 DOCKER = os.environ.get("DOCKER", "docker")
 NAME = "r50"
+OTHERS = ("mtcnn", "efficientnet_lite0")
 MEGAPIXELS = (0.3, 2, 12, 1, 40, 0.3, 8, 24, 5, 0.1)
 FORMATS = ((".jpg", ()), (".jpg", (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)), (".png", ()), (".webp", ()))
 
@@ -44,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=200, help="photos")
     parser.add_argument("--most", type=float, default=40, help="megapixels of the largest photos")
     parser.add_argument("--photos", type=Path, default=ROOT / "test_images", help="folder to take photos from")
+    parser.add_argument("--analyses", default="objects,faces,labels", help="those that the worker does, on each photo")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--image", default="flask-detector:serve")
     parser.add_argument("--option", action="append", default=[], help="a further option of docker run")
@@ -58,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _publish(folder: Path) -> None:
-    """Engine and catalogue entry of the random detector, as an image that only serves has them: no checkpoint."""
+    """Engines, and the random detector's catalogue entry, as an image that only serves has them: no checkpoint."""
     made, home, engine = folder / "made", folder / "model", folder / "checkpoints" / "engines" / NAME
     model = prepare_r50(made)
     home.mkdir()
@@ -70,6 +75,8 @@ def _publish(folder: Path) -> None:
     entry |= {"file": model.file, "sha256": digest, "labels": "coco", "licence": "none"}
     lines = [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
     (home / "models.toml").write_text("\n".join(["[[model]]", *lines, ""]))
+    for name in OTHERS:
+        export(load_catalogue()[name], folder / "checkpoints")
 
 
 @contextlib.contextmanager
@@ -90,7 +97,7 @@ def _worker(folder: Path, port: int, options: argparse.Namespace) -> Iterator[st
     Its health is checked as docker-compose.yml does: one more process, of which the memory counts.
     """
     limits = ["-m", f"{options.limit}m", "--memory-swap", f"{options.limit}m"]
-    values = {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "MODEL": "/data/model", "ANALYSES": "objects"}
+    values = {"REDIS_URL": f"redis://127.0.0.1:{port}/0", "MODEL": "/data/model", "ANALYSES": options.analyses}
     values |= {"DATA_DIR": "/data", "CHECKPOINTS_DIR": "/data/checkpoints", "PRECISION": options.precision}
     environ = [part for name, value in values.items() for part in ("-e", f"{name}={value}")]
     shared = ["--network", "host", "--user", str(os.getuid()), "-v", f"{folder}:/data", *options.option]
@@ -107,11 +114,12 @@ def _feed(folder: Path, port: int, container: str, options: argparse.Namespace) 
     settings = replace(Settings.from_env({}), data_dir=str(folder), redis_url=f"redis://127.0.0.1:{port}/0")
     services = Services.from_settings(settings)
     services.store.migrate()
+    analyses = options.analyses.split(",")
     _until(services.jobs.workers, 60, "the worker does not start")
-    card, resident, states = services.jobs.cards()["objects"], [], []
+    cards, resident, states = services.jobs.cards(), [], []
     for number, data in enumerate(_photos(options.photos, options.count, options.most)):
         photo = read_photo(data, max_bytes=1 << 30, max_pixels=40_000_000)
-        run = submit(services, photo, name=f"{number}", analyses=["objects"], owner="v:bench")
+        run = submit(services, photo, name=f"{number}", analyses=analyses, owner="v:bench")
         _until(lambda run=run: services.store.get_run(run.id).state in FINISHED, 180, f"photo {number} is not done")
         states.append(services.store.get_run(run.id).state)
         resident.append(_anonymous_mb(container))
@@ -122,8 +130,8 @@ def _feed(folder: Path, port: int, container: str, options: argparse.Namespace) 
     killed = re.search(r"^oom_kill (\d+)", counters, re.MULTILINE)
     return {
         "limit_mb": options.limit,
-        "model": card.identity,
-        "note": card.note,
+        "models": [cards[name].identity for name in analyses],
+        "notes": [cards[name].note for name in analyses],
         "photos": len(states),
         "done": sum(state == DONE for state in states),
         "killed": int(killed[1]) if killed else 0,
