@@ -146,6 +146,41 @@ def test_labels_are_those_of_pytorch(both: Callable[[str], tuple[Analyzer, Analy
         np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-3)
 
 
+def test_where_memory_is_short_the_answers_are_the_same(
+    both: Callable[[str], tuple[Analyzer, Analyzer]], checkpoints: Path
+) -> None:
+    rgb = decode(PHOTOS[0].read_bytes())
+    for name in ("faces", "labels"):
+        saving = analyzer(name, Settings(checkpoints_dir=str(checkpoints), device="cpu", memory_limit_mb=512))
+        saving.load("cpu")
+        answers = [saving.analyse(rgb).result.to_dict() for _ in range(2)]
+        assert answers == [both(name)[1].analyse(rgb).result.to_dict()] * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the memory of a process")
+def test_where_memory_is_short_no_shape_of_photo_leaves_any_of_it_taken(checkpoints: Path) -> None:
+    program = """
+import re, sys
+from pathlib import Path
+import cv2
+from app.intake import decode
+from app.settings import Settings
+from app.vision.registry import offer
+found = offer(Settings(checkpoints_dir=sys.argv[1], analyses="faces,labels", engine="openvino", memory_limit_mb=512))
+found.load("cpu")
+rgb = decode(Path(sys.argv[2]).read_bytes())
+for side in range(500, 1300, 100):
+    for each in found.analyzers.values():
+        each.analyse(cv2.resize(rgb, (side, 1800 - side)))
+    print(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+    command = [sys.executable, "-c", program, str(checkpoints), str(PHOTOS[0])]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    kilobytes = [int(line) for line in answer.stdout.split()]
+    assert len(kilobytes) == 8
+    assert kilobytes[-1] - kilobytes[0] < 10_000
+
+
 def test_resnet50_is_exported_from_its_checkpoint(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = dataclasses.replace(load_catalogue()["resnet50"], sha256="")

@@ -44,9 +44,12 @@ class OpenVINOFaces(Analyzer):
         """Compile the graphs. device: always the CPU here. Raises CheckpointError when they cannot be read."""
         try:
             read_record(self.folder)
-            self._propose, self._refine, self._finish = (Graph(self.runtime, self.folder / f"{n}.xml") for n in NETS)
+            graphs = [Graph(self.runtime, self.folder / f"{name}.xml") for name in NETS]
         except (EngineError, RuntimeError) as error:
             raise CheckpointError(f"The engine in {self.folder} is broken; delete it, run `make engine`.") from error
+        for graph in graphs:
+            graph.make_room()
+        self._propose, self._refine, self._finish = graphs
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Find faces in an upright photo, (H, W, 3) uint8 RGB."""
@@ -71,7 +74,7 @@ class OpenVINOFaces(Analyzer):
         for number, scale in enumerate(mtcnn.scales(sums.shape[0] - 1, sums.shape[1] - 1, least)):
             boxes, scores, offsets = mtcnn.proposals(*self._dense(mtcnn.level(sums, scale)), scale, THRESHOLDS[0])
             parts.append((boxes, scores, offsets, np.full(len(boxes), number)))
-        self._propose.release()
+        self._propose.make_room()
         boxes, scores, offsets, levels = (np.concatenate(values) for values in zip(*parts, strict=True))
         kept = suppress(boxes, scores, levels, 0.5, len(boxes))
         kept = kept[suppress(boxes[kept], scores[kept], np.zeros(len(kept)), 0.7, len(kept))]
@@ -125,5 +128,5 @@ def _seen_by(graph: Graph, size: int, sums: np.ndarray, boxes: np.ndarray) -> tu
     many = CROP_PIXELS // size**2
     chunks = (mtcnn.crops(sums, windows[first : first + many], size) for first in range(0, len(boxes), many))
     answers = [[output.copy() for output in graph(chunk)] for chunk in chunks]
-    graph.release()
+    graph.make_room()
     return boxes, [np.concatenate(values) for values in zip(*answers, strict=True)]

@@ -48,6 +48,7 @@ class OpenVINOLabels(Analyzer):
             self._graph = Graph(self.runtime, self.folder / "net.xml")
         except RuntimeError as error:
             raise CheckpointError(f"The engine in {self.folder} is broken; delete it, run `make engine`.") from error
+        self._graph.make_room()
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Name what an upright photo, (H, W, 3) uint8 RGB, shows: five labels."""
@@ -55,4 +56,5 @@ class OpenVINOLabels(Analyzer):
         image = prepare(rgb, self.preparation)
         prepared = time.perf_counter()
         labels = best(self._graph(image)[0][0], self.card.classes)
+        self._graph.make_room()
         return Analysed(self.card, labels, {"preprocess": prepared - began, "network": time.perf_counter() - prepared})
