@@ -38,6 +38,10 @@ def test_half_a_gigabyte_holds_the_whole_input_in_bf16_and_int8_where_memory_is_
         assert (fitted.scale, fitted.frugal, fitted.enough) == (OWN, True, True)
 
 
+def test_everything_is_kept_only_where_there_is_room_for_the_other_analyses_too() -> None:
+    assert [fit(limit, 89, ("bf16", "bf16"), OWN).frugal for limit in (950, 1150)] == [True, False]
+
+
 def test_an_impossible_limit_is_admitted() -> None:
     assert not fit(200, 90, ("bf16", "bf16"), OWN).enough
 

@@ -12,6 +12,8 @@ from app.settings import Settings
 
 # Megabytes of a worker without any weights; and of its supervisor with the pages of libraries that are in use.
 BASE_MB, AROUND_MB = 150, 110
+# And of the models of the other analyses, where everything is kept; where memory is saved they leave nothing behind.
+OTHERS_MB = 200
 # Megabytes for a million pixels of input, by (precision of the graphs, of what they leave in floating point): where
 # memory is saved (`runtime.Runtime.save_memory`), and where everything is kept for the next photo.
 FRUGAL_MB = {("f32", "f32"): 315, ("bf16", "bf16"): 140, ("int8", "bf16"): 120, ("int8", "f32"): 240}
@@ -47,7 +49,7 @@ def fit(limit_mb: float, weights_mb: float, precision: tuple[str, str], scale: t
         return Fit(scale, frugal=False, reduced=False, enough=True)
     long, short = max(scale), min(scale)
     free = limit_mb - AROUND_MB - BASE_MB - weights_mb
-    if free >= FAST_MB[precision] * _megapixels(long, short):
+    if free - OTHERS_MB >= FAST_MB[precision] * _megapixels(long, short):
         return Fit(scale, frugal=False, reduced=False, enough=True)
     sides = [short, *(side for side in SHORT_SIDES if side < short)]
     for side in sides:
