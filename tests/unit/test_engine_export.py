@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,10 @@ def test_a_model_of_the_zoo_that_is_served_gets_an_engine(tmp_path: Path, settin
     settings = Settings(checkpoints_dir=str(tmp_path), model=setting)
     assert choose("objects", settings)[0] == model
     assert [found for found in engine.installed(settings) if found.analyzer == "objects"] == [model]
+
+
+def test_no_conversion_is_told_to_anybody() -> None:
+    code = "import app.vision.engine.export, openvino.tools.ovc.convert_impl as impl, nncf.telemetry.wrapper as nncf\n"
+    code += "print(impl.tm.__name__, type(nncf.telemetry).__name__)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert said.split()[-2:] == ["openvino.tools.ovc.telemetry_stub", "NNCFTelemetryStub"]
