@@ -183,12 +183,13 @@ class _Body(io.RawIOBase):
         if self.watched is None or self.watchdog is not None:
             return
         seconds = max(0.0, self.deadline - self.clock())
-        self.watchdog = threading.Timer(seconds, _stop_receiving, (self.watched,))
+        self.watchdog = threading.Timer(seconds, stop_receiving, (self.watched,))
         self.watchdog.daemon = True
         self.watchdog.start()
 
 
-def _stop_receiving(connection: socket.socket) -> None:
+def stop_receiving(connection: socket.socket) -> None:
+    """Let whoever reads from the connection find its end."""
     with contextlib.suppress(OSError):  # The sender has gone already.
         connection.shutdown(socket.SHUT_RD)
 
@@ -206,12 +207,18 @@ class _Lingering:
         close = getattr(self.response, "close", None)
         if close is not None:
             close()
-        deadline, left = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
-        with contextlib.suppress(OSError):  # The sender has gone, or has had its time.
-            self.connection.shutdown(socket.SHUT_WR)
-            while left > 0 and (seconds := deadline - time.monotonic()) > 0:
-                self.connection.settimeout(seconds)
-                received = len(self.connection.recv(64 * 1024))
-                if received == 0:
-                    break
-                left -= received
+        linger(self.connection, LINGER_SECONDS, LINGER_BYTES)
+
+
+def linger(connection: socket.socket, seconds: float, most: int) -> None:
+    """Say that nothing more is coming, and throw away up to `most` bytes until the other side hangs up, or `seconds`
+    are over."""
+    deadline = time.monotonic() + seconds
+    with contextlib.suppress(OSError):  # The sender has gone, or has had its time.
+        connection.shutdown(socket.SHUT_WR)
+        while most > 0 and (left := deadline - time.monotonic()) > 0:
+            connection.settimeout(left)
+            received = len(connection.recv(64 * 1024))
+            if received == 0:
+                break
+            most -= received

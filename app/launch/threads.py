@@ -3,12 +3,12 @@
 Bodies have deadlines of their own (`app.intake.body`).
 """
 
-import contextlib
-import socket
 import time
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
+
+from app.intake.body import linger, stop_receiving
 
 # Seconds that the head of a request may take.
 HEAD_SECONDS = 10.0
@@ -32,7 +32,8 @@ class Worker(ThreadWorker):
         finally:
             self._heads.pop(conn, None)
         if not kept:
-            _linger(conn.sock)
+            linger(conn.sock, LINGER_SECONDS, LINGER_BYTES)
+            stop_receiving(conn.sock)  # So that nothing is left to wait for when the loop closes it.
         return kept
 
     def handle_request(self, req: Any, conn: Any) -> Any:
@@ -45,20 +46,4 @@ class Worker(ThreadWorker):
         now = time.monotonic()
         for conn, deadline in list(self._heads.items()):
             if now >= deadline:
-                with contextlib.suppress(OSError):  # The sender has gone already.
-                    conn.sock.shutdown(socket.SHUT_RD)
-
-
-def _linger(connection: socket.socket) -> None:
-    """Wait here for the other side to hang up, so that nothing is left to wait for when the loop closes."""
-    deadline, left = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_WR)
-        while left > 0 and (seconds := deadline - time.monotonic()) > 0:
-            connection.settimeout(seconds)
-            received = len(connection.recv(4096))
-            if received == 0:
-                break
-            left -= received
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RD)
+                stop_receiving(conn.sock)

@@ -167,6 +167,7 @@ def test_the_starter_finds_people_and_cars(loaded: registry.Offer, shared_data: 
     sure = result[result.scores > 0.5]
     assert sure.names.count("car") >= 3
     assert sure.names.count("person") >= 2
+    assert result[result.scores > 0.4].names.count("person") >= 4
     assert sure.masks is not None
     for box, mask in zip(sure.boxes, sure.masks, strict=True):
         x, y, w, h = masks.bounds(mask)
