@@ -25,7 +25,7 @@ up: install ## Install what is missing, fetch the weights, serve until Ctrl-C
 	@$(RUN) -m app.launch --with-parent
 
 weights: install ## Fetch a model's weights: make weights, or MODEL=<name> (see `flask models`)
-	@$(RUN) -m app.vision.weights $(MODEL)
+	@$(RUN) -m app.vision.catalogue.fetch $(MODEL)
 
 engine: install ## Export the installed models to OpenVINO (QUANTIZE=<folder of photos> adds int8)
 	@$(RUN) -m app.vision.engine $(if $(QUANTIZE),--quantize $(QUANTIZE))

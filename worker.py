@@ -7,11 +7,11 @@ import argparse
 import logging
 import sys
 
-from app.jobs.child import LOADER, main
-from app.jobs.supervisor import Supervisor
-from app.services import Services
-from app.settings import Settings, SettingsError
+from app.config.settings import Settings, SettingsError
+from app.queue.services import Services
 from app.store import StoreUnavailable
+from app.worker.child import LOADER, main
+from app.worker.supervisor import Supervisor
 
 
 def parse() -> argparse.Namespace:

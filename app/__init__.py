@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.services import Services
+    from app.queue.services import Services
 
 
 def create_app(services: "Services | None" = None) -> "Flask":
@@ -20,8 +20,8 @@ def create_app(services: "Services | None" = None) -> "Flask":
     from flask import Flask
 
     from app import cli, web
-    from app.services import Services
-    from app.settings import Settings
+    from app.config.settings import Settings
+    from app.queue.services import Services
 
     services = services or Services.from_settings(Settings.from_env())
     app = Flask(__name__)

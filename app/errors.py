@@ -1,6 +1,6 @@
 """Errors that a person may see: each carries an HTTP status, a short code and one plain sentence.
 
-This module knows no Flask: `app/web/errors.py` turns these into pages, JSON and problem details.
+This module knows no Flask: `app/web/common/errors.py` turns these into pages, JSON and problem details.
 """
 
 

@@ -15,8 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from app.machine import cpu_count
-from app.settings import ROOT
+from app.config.settings import ROOT
+from app.system.machine import cpu_count
 from bench.tables import table
 
 SECTIONS = ("service", "rendering", "history", "load", "engines", "parts", "throughput")

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from app.config.settings import ROOT, Settings
 from app.intake import decode
-from app.machine import cpu_count
-from app.settings import ROOT, Settings
-from app.vision.catalogue import Model
+from app.system.machine import cpu_count
+from app.vision.catalogue.models import Model
 from app.vision.results import Instances
 
 CONFIG = ROOT / "configs" / "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
@@ -118,7 +118,7 @@ def _torchvision(folder: Path) -> Callable[[np.ndarray], int]:
 
 def _engine(precision: str, limit_mb: int = 0) -> Callable[[Path], Callable[[np.ndarray], int]]:
     def make_engine(folder: Path) -> Callable[[np.ndarray], int]:
-        from app.vision.engine.detector import make
+        from app.vision.analyses.objects.openvino import make
         from app.vision.engine.folder import engine_folder
 
         settings = Settings(precision=precision, memory_limit_mb=limit_mb)

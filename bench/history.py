@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store import Store
 from app.store.models import DONE, utcnow
 

@@ -24,13 +24,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from app.config.settings import ROOT, Settings
 from app.intake import decode, read_photo
-from app.jobs.submit import submit
 from app.launch.redis_server import free_port
-from app.services import Services
-from app.settings import ROOT, Settings
+from app.queue.services import Services
+from app.queue.submit import submit
 from app.store.models import DONE, FINISHED
-from app.vision.catalogue import load_catalogue
+from app.vision.catalogue.models import load_catalogue
 from app.vision.engine.__main__ import export
 from app.vision.engine.folder import engine_folder
 from bench.engines import CONFIG, prepare_r50

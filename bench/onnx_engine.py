@@ -8,11 +8,11 @@ import numpy as np
 import onnxruntime
 import torch
 
-from app.vision.analyzers.mmdet import build
-from app.vision.catalogue import Model
-from app.vision.checkpoints import load_weights
-from app.vision.engine.detector import OpenVINODetector
-from app.vision.engine.export import BoxGraph, DenseGraph, MaskGraph
+from app.vision.analyses.objects.export import BoxGraph, DenseGraph, MaskGraph
+from app.vision.analyses.objects.openvino import OpenVINODetector
+from app.vision.analyses.objects.pytorch import build
+from app.vision.catalogue.checkpoints import load_weights
+from app.vision.catalogue.models import Model
 from app.vision.engine.runtime import Graph, Runtime
 from app.vision.engine.spec import EngineSpec
 from app.vision.results import ModelCard

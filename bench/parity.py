@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from app.settings import ROOT, Settings
+from app.config.settings import ROOT, Settings
 from app.training.data import CocoData, read_coco
 from app.training.evaluate import predict
 from app.training.scores import score
 from app.vision import masks
-from app.vision.analyzer import Analyzer
-from app.vision.analyzers.mmdet import MMDetector
-from app.vision.catalogue import Model, load_catalogue
+from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.objects.openvino import make
+from app.vision.analyses.objects.pytorch import MMDetector
+from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, quantize
-from app.vision.engine.detector import make
 from app.vision.engine.folder import engine_folder
 from app.vision.results import Instances
 from bench.engines import prepare_r50

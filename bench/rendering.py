@@ -7,8 +7,8 @@ import numpy as np
 
 from app.intake import decode
 from app.vision.masks import encode
-from app.vision.render import annotate
-from app.vision.render import encode as encode_picture
+from app.vision.render.picture import annotate
+from app.vision.render.picture import encode as encode_picture
 from app.vision.results import Analysed, Instances, ModelCard
 from app.vision.view import View
 from bench.service import photo

@@ -17,8 +17,8 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from app.config.settings import ROOT
 from app.launch.redis_server import free_port
-from app.settings import ROOT
 
 PHOTOS = 12
 

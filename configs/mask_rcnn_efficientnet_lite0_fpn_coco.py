@@ -1,6 +1,6 @@
 # Mask R-CNN with a feature pyramid of 96 channels on EfficientNet-Lite0; boxes and masks are class-agnostic.
 # For MMDetection 2.x. 80 COCO classes, 6.3 million parameters.
-custom_imports = dict(imports=["app.vision.backbones.efficientnet_lite"], allow_failed_imports=False)
+custom_imports = dict(imports=["app.vision.analyses.objects.backbones.efficientnet_lite"], allow_failed_imports=False)
 
 channels = 96
 strides = [4, 8, 16, 32]

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from app.config.settings import Settings
 from app.intake import decode
-from app.settings import Settings
-from app.vision.registry import offer
-from app.vision.render import render
+from app.vision.analyses.registry import offer
+from app.vision.render.picture import render
 from app.vision.view import View
 
 FOLDER = Path(__file__).parent

@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from app.config.settings import Settings
 from app.launch.redis_server import server_binary
-from app.settings import Settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 # A busy machine is no fault of the code: properties are judged by what holds, not by how long they take.

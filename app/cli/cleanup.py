@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from app.store import Store, StoreUnavailable
 
 if TYPE_CHECKING:
-    from app.services import Services
+    from app.queue.services import Services
 
 
 def init_app(app: Flask) -> None:

@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from app.errors import PublicError
-from app.services import Services
+from app.queue.services import Services
 from app.store.keys import ApiKeys
 
 keys = AppGroup("keys", help="API keys.")

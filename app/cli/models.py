@@ -6,12 +6,12 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from app.analyses import ANALYZERS
-from app.services import Services
-from app.settings import Settings
-from app.vision.catalogue import CatalogueError, Model, load_catalogue
-from app.vision.checkpoints import CheckpointError
-from app.vision.registry import choose, installed, known_models
+from app.config.analyses import ANALYZERS
+from app.config.settings import Settings
+from app.queue.services import Services
+from app.vision.analyses.registry import choose, installed, known_models
+from app.vision.catalogue.checkpoints import CheckpointError
+from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
 
 HEADINGS = ("NAME", "ANALYSIS", "DATA", "BOX AP", "MASK AP", "LICENCE", "STATE")
 RIGHT_ALIGNED = ("BOX AP", "MASK AP")

@@ -17,7 +17,7 @@ def verify(
     """Check that a webhook comes from the server (Standard Webhooks).
 
     Args:
-        secret: as the server's `python -m app.jobs.webhooks` prints it, `whsec_...`.
+        secret: as the server's `python -m app.worker.webhooks` prints it, `whsec_...`.
         headers: of the request; a mapping that knows their names in lower case or without regard to case.
         body: of the request, the bytes as they came.
         tolerance: seconds that the timestamp may be off, against requests sent again by somebody else.

@@ -7,13 +7,13 @@ import signal
 import sys
 import threading
 
+from app.config.settings import ROOT, Settings, SettingsError
 from app.launch import LaunchError
 from app.launch.launcher import GUNICORN, Launcher
 from app.launch.prepare import prepare, writable_folder
-from app.parent import die_with_parent
-from app.services import Services
-from app.settings import ROOT, Settings, SettingsError
+from app.queue.services import Services
 from app.store.errors import StoreUnavailable
+from app.system.process import die_with_parent
 
 PARTS = ("all", "web", "worker")
 

@@ -10,10 +10,10 @@ import sys
 
 import redis
 
-from app.jobs import names
-from app.jobs.connection import connect
+from app.config.settings import Settings, SettingsError
 from app.launch.ready import readiness
-from app.settings import Settings, SettingsError
+from app.queue import names
+from app.queue.connection import connect
 
 PARTS = ("all", "web", "worker")
 

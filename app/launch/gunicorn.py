@@ -5,7 +5,7 @@ Threads, not processes: four slow uploads stop a synchronous worker, and one pro
 
 import os
 
-from app.settings import Settings
+from app.config.settings import Settings
 
 _settings = Settings.from_env()
 _listener = os.environ.get("LISTENER_FD")

@@ -10,13 +10,13 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
+from app.config.settings import ROOT, Settings
 from app.launch import LaunchError
 from app.launch.prepare import only_one, prepare, writable_folder
 from app.launch.processes import Supervised, adopt_orphans, bury_orphans, end_orphans
 from app.launch.ready import introduction, readiness
 from app.launch.redis_server import check_redis, embedded_redis
-from app.services import Services
-from app.settings import ROOT, Settings
+from app.queue.services import Services
 
 log = logging.getLogger("launch")
 

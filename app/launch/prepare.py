@@ -11,14 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from app.config.settings import ROOT, Settings
 from app.launch import LaunchError
 from app.launch.processes import TICK
-from app.parent import die_with_parent
-from app.settings import ROOT, Settings
+from app.system.process import die_with_parent
 
 BUNDLED = ROOT / "checkpoints"
 # Commands that bring the weights and ready them for OpenVINO. Each says what it does and, in a line, what it cannot.
-STEPS = ("app.vision.weights", "app.vision.engine")
+STEPS = ("app.vision.catalogue.fetch", "app.vision.engine")
 
 
 def writable_folder(settings: Settings) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from app.parent import die_with_parent, prctl
+from app.system.process import die_with_parent, prctl
 
 log = logging.getLogger("launch")
 

@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-from app.settings import Settings
+from app.config.settings import Settings
 
 TIMEOUT = 4.0
 

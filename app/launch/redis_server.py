@@ -8,10 +8,10 @@ from pathlib import Path
 
 import redis
 
-from app.jobs.connection import connect
+from app.config.settings import Settings
 from app.launch import LaunchError
 from app.launch.processes import Supervised
-from app.settings import Settings
+from app.queue.connection import connect
 
 # One line an option. The password keeps the machine's other users out, and stands in no command line.
 CONFIG = """\

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store.errors import BlobMissing, StoreUnavailable
 
 KEY = re.compile(r"[a-z]+/[A-Za-z0-9_-]{1,128}(\.[a-z0-9]{1,8}){0,3}")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.settings import Settings, SettingsError
+from app.config.settings import Settings, SettingsError
 from app.store.errors import StoreUnavailable
 from app.store.models import Base
 

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store.blobs import checked
 from app.store.errors import BlobMissing, StoreUnavailable
 

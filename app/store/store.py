@@ -1,6 +1,6 @@
 """The store: records in a database, photos and results as blobs."""
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store import schema
 from app.store.analyses import Analyses
 from app.store.batches import Batches

@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from app.settings import Settings, SettingsError
+from app.config.settings import Settings, SettingsError
 from app.training.config import normalisation, read_config, short_sides, training_config
 from app.training.data import CocoData, read_coco, split
 from app.training.dataset import Augmentation, TrainingSet
@@ -35,10 +35,10 @@ from app.training.model import build, freeze
 from app.training.precision import bf16_is_fast, use_bf16, use_channels_last
 from app.training.report import write_report
 from app.training.scores import score
-from app.vision.analyzers.device import mmcv_device
-from app.vision.catalogue import CatalogueError
-from app.vision.checkpoints import CheckpointError, load_weights, sha256_of
-from app.vision.zoo import find_model, only_model
+from app.vision.catalogue.checkpoints import CheckpointError, load_weights, sha256_of
+from app.vision.catalogue.models import CatalogueError
+from app.vision.catalogue.zoo import find_model, only_model
+from app.vision.engine.torch_device import mmcv_device
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from mmcv import Config, ConfigDict
 from app.training.dataset import Normalisation
 from app.training.errors import TrainingError
 from app.training.partial_masks import PartialMaskRoIHead
-from app.vision.analyzers.mmdet_build import telling_line
+from app.vision.analyses.objects.mmdet_build import telling_line
 
 ROI_HEADS = ("StandardRoIHead", PartialMaskRoIHead.__name__)
 # The range of the short side in pixels for configs whose pipeline does not say at what size photos are looked at.

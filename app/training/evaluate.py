@@ -1,7 +1,7 @@
 """`python -m app.training.evaluate MODEL FOLDER`: average precision of a model on a folder of labelled photos.
 
 The folder is in COCO format (see `app.training.data`). The models `sketch` and `sketch_baseline` are measured on
-drawings instead (see `app.training.sketch.evaluate`). The last line printed is one JSON object.
+drawings instead (see `app.sketch.training.evaluate`). The last line printed is one JSON object.
 """
 
 import argparse
@@ -15,16 +15,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from app.config.settings import Settings, SettingsError
 from app.intake import decode
-from app.settings import Settings, SettingsError
+from app.sketch.training import evaluate as sketch
 from app.training.data import CocoData, read_coco
 from app.training.errors import DataError
 from app.training.scores import score
-from app.training.sketch import evaluate as sketch
-from app.vision.analyzer import Analyzer
-from app.vision.catalogue import CatalogueError
-from app.vision.checkpoints import CheckpointError
-from app.vision.registry import analyzer
+from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.registry import analyzer
+from app.vision.catalogue.checkpoints import CheckpointError
+from app.vision.catalogue.models import CatalogueError
 from app.vision.results import Instances
 
 

@@ -11,8 +11,8 @@ from app.training.evaluate import predict
 from app.training.publish import publish
 from app.training.report import read_log
 from app.training.scores import rank, score
-from app.vision.analyzers.mmdet import MMDetector
-from app.vision.catalogue import Model
+from app.vision.analyses.objects.pytorch import MMDetector
+from app.vision.catalogue.models import Model
 
 NAME = "detector"
 # Ranks below any measurement: nothing is published.

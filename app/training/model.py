@@ -11,7 +11,7 @@ from torch import nn
 
 from app.training.config import training_config
 from app.training.errors import TrainingError
-from app.vision.analyzers.mmdet_build import telling_line
+from app.vision.analyses.objects.mmdet_build import telling_line
 
 
 def build(

@@ -9,8 +9,8 @@ import torch
 from mmcv import Config
 
 from app.training.partial_masks import PartialMaskRoIHead
-from app.vision.catalogue import Model, load_catalogue
-from app.vision.checkpoints import sha256_of
+from app.vision.catalogue.checkpoints import sha256_of
+from app.vision.catalogue.models import Model, load_catalogue
 
 # After the title of a model that was trained here, once, however often.
 TUNED = ", fine-tuned"

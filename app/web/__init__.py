@@ -1,22 +1,24 @@
 """Everything HTTP: pages, the API, the classic APIs, health."""
 
 from importlib import import_module
-from typing import cast
 
-from flask import Flask, current_app
+from flask import Flask
 
-from app.services import Services
-
-# Each module offers `init_app(app)`.
-ROOMS = ("errors", "json_input", "security", "limits", "ops", "pages", "api", "draw", "classic")
+# Each module offers `init_app(app)`. The drawing recogniser adds its operations to the API, so it comes first.
+MODULES = (
+    "app.web.common.errors",
+    "app.web.common.json_input",
+    "app.web.common.security",
+    "app.web.common.limits",
+    "app.web.ops",
+    "app.web.pages",
+    "app.sketch.web",
+    "app.web.api",
+    "app.web.classic",
+)
 
 
 def init_app(app: Flask) -> None:
-    """Attach every room of the web process to the application."""
-    for room in ROOMS:
-        import_module(f"app.web.{room}").init_app(app)
-
-
-def services() -> Services:
-    """The services of the application that handles this request."""
-    return cast(Services, current_app.extensions["services"])
+    """Attach every part of the web process to the application."""
+    for module in MODULES:
+        import_module(module).init_app(app)

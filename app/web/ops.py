@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
 from app.errors import PublicError
-from app.web import services
+from app.web.common.services import services
 
 log = logging.getLogger(__name__)
 ops = Blueprint("ops", __name__)

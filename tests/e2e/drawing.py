@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Request
 
-from app.vision.sketch import ANIMALS
+from app.sketch import ANIMALS
 from tests.drawings import FISH
 
 Place = tuple[float, float]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.settings import Settings
-from app.vision.analyzer import Analyzer
+from app.config.settings import Settings
+from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.registry import Offer
 from app.vision.masks import encode
-from app.vision.registry import Offer
 from app.vision.results import Analysed, Faces, Instances, Labels, ModelCard, Result
 
 CLASSES = ("person", "car", "dog", "traffic light", "backpack", "kite")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.intake import decode
-from app.vision.sketch import ANIMALS, Recogniser, picture, raster
+from app.sketch import ANIMALS, Recogniser, picture, raster
 from tests.conftest import ROOT
 from tests.drawings import FISH
 from tests.e2e.drawing import answer, asked, draw_fish, ink

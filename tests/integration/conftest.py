@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store import Store
 from app.store.database import Database
 from app.store.models import Base

@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.settings import Settings
-from app.vision.analyzer import Analyzer
-from app.vision.registry import Offer
+from app.config.settings import Settings
+from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.registry import Offer
 from app.vision.results import Analysed, Labels, ModelCard
 
 FINE, HANG, SEGFAULT, OUT_OF_MEMORY, STOP_ONCE, WAIT, RAISE = range(40, 47)

@@ -11,15 +11,16 @@ import pytest
 import torch
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 
+from app.config.settings import Settings
 from app.intake import decode
-from app.settings import Settings
-from app.vision import masks, registry
-from app.vision.analyzers.device import mmcv_device
-from app.vision.analyzers.mmdet import MMDetector
-from app.vision.analyzers.mmdet_masks import MaskEncoder
-from app.vision.catalogue import load_catalogue
-from app.vision.checkpoints import CheckpointError
+from app.vision import masks
+from app.vision.analyses import registry
+from app.vision.analyses.objects.mmdet_masks import MaskEncoder
+from app.vision.analyses.objects.pytorch import MMDetector
+from app.vision.catalogue.checkpoints import CheckpointError
+from app.vision.catalogue.models import load_catalogue
 from app.vision.coco import CLASSES
+from app.vision.engine.torch_device import mmcv_device
 from app.vision.results import Faces, Instances, Labels
 from tests.conftest import ROOT
 

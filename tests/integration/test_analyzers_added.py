@@ -9,9 +9,11 @@ import mmcv
 import numpy as np
 import pytest
 
-from app.settings import Settings
-from app.vision import catalogue, registry, zoo
-from app.vision import weights as weights_command
+from app.config.settings import Settings
+from app.vision.analyses import registry
+from app.vision.catalogue import fetch as weights_command
+from app.vision.catalogue import models as catalogue
+from app.vision.catalogue import zoo
 from app.vision.coco import CLASSES
 from app.vision.results import Instances
 from tests.conftest import ROOT

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store import Store
 from tests.conftest import ROOT
 
 APPLICATION = """
 from flask import Flask, jsonify, request
 from app.errors import PublicError
-from app.settings import Settings
-from app.web.received import check_bodies
+from app.config.settings import Settings
+from app.web.common.received import check_bodies
 
 app = Flask(__name__)
 check_bodies(app, Settings(max_upload_mb=1, max_batch_mb=1, upload_timeout=1))

@@ -18,12 +18,12 @@ from werkzeug.serving import make_server
 
 from app import create_app
 from app.client import ApiError, Client, verify
+from app.config.settings import Settings
 from app.intake.address import Guard
-from app.jobs.webhooks import deliver_due, shown_secret
-from app.services import Services
-from app.settings import Settings
+from app.queue.services import Services
 from app.vision import masks
 from app.vision.results import Analysed, Instances, ModelCard
+from app.worker.webhooks import deliver_due, shown_secret
 from tests.conftest import ROOT
 from tests.unit.photos import jpeg
 from tests.unit.servers import reply, serving

@@ -9,18 +9,18 @@ from unittest.mock import patch
 
 import pytest
 
+from app.config.settings import Settings
 from app.intake import decode
-from app.settings import Settings
-from app.vision import zoo
-from app.vision.analyzers.mmdet import MMDetector
-from app.vision.catalogue import Model, load_catalogue
-from app.vision.checkpoints import CheckpointError
+from app.vision.analyses.objects.openvino import make
+from app.vision.analyses.objects.pytorch import MMDetector
+from app.vision.analyses.objects.quantize import quantize
+from app.vision.analyses.registry import analyzer
+from app.vision.catalogue import zoo
+from app.vision.catalogue.checkpoints import CheckpointError
+from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, main
-from app.vision.engine.detector import make
 from app.vision.engine.folder import current, engine_folder
-from app.vision.engine.quantize import quantize
 from app.vision.engine.spec import EngineError, EngineSpec
-from app.vision.registry import analyzer
 from app.vision.results import Analysed, Instances
 from bench.parity import compare
 from tests.conftest import ROOT
@@ -125,7 +125,7 @@ def test_a_quantization_that_breaks_off_leaves_nothing(starter: Model, checkpoin
     folder = engine_folder(starter, checkpoints)
     before = {path.name for path in folder.iterdir()}
     photos = [decode(PHOTOS[0].read_bytes())]
-    broken = patch("app.vision.engine.quantize._quantize", side_effect=[None, KeyboardInterrupt])
+    broken = patch("app.vision.analyses.objects.quantize._quantize", side_effect=[None, KeyboardInterrupt])
     with broken, pytest.raises(KeyboardInterrupt):
         quantize(folder, photos)
     assert {path.name for path in folder.iterdir()} == before
@@ -146,7 +146,7 @@ def test_a_photo_to_calibrate_on_that_cannot_be_read_is_named_and_left_out(
     shutil.copy(PHOTOS[0], tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_bytes(b"no photo")
     (tmp_path / "c.jpg").mkdir()
-    with patch("app.vision.engine.quantize._quantize") as calibrate:
+    with patch("app.vision.analyses.objects.quantize._quantize") as calibrate:
         assert main(["starter", "--quantize", str(tmp_path)]) == 0
         assert [len(call.args[2]) for call in calibrate.call_args_list] == [1, 1, 1]
         said = capsys.readouterr().err
@@ -224,8 +224,8 @@ def test_serving_an_engine_imports_no_torch(checkpoints: Path) -> None:
 import sys
 from pathlib import Path
 from app.intake import decode
-from app.settings import Settings
-from app.vision.registry import analyzer
+from app.config.settings import Settings
+from app.vision.analyses.registry import analyzer
 from app.vision.results import Analysed, Instances
 detector = analyzer("objects", Settings(checkpoints_dir=sys.argv[1], engine="openvino"))
 detector.load("cpu")

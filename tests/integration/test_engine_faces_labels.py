@@ -19,21 +19,21 @@ from hypothesis.extra import numpy as arrays
 from torch.nn.functional import interpolate
 from torchvision.models import resnet50
 
+from app.config.settings import Settings
 from app.intake import decode, read_photo
-from app.jobs.submit import submit
-from app.services import Services
-from app.settings import Settings
+from app.queue.services import Services
+from app.queue.submit import submit
 from app.store.models import DONE, FINISHED
-from app.vision.analyzer import Analyzer
-from app.vision.analyzers.labels import PhotoLabels
-from app.vision.catalogue import Model, load_catalogue
-from app.vision.checkpoints import CheckpointError
-from app.vision.engine import mtcnn
+from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.faces import mtcnn
+from app.vision.analyses.labels.openvino import make
+from app.vision.analyses.labels.pytorch import PhotoLabels
+from app.vision.analyses.registry import analyzer, offer
+from app.vision.catalogue.checkpoints import CheckpointError
+from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, up_to_date, versions
 from app.vision.engine.folder import current, engine_folder
-from app.vision.engine.labels import make
 from app.vision.engine.spec import SPEC_FILE, EngineError
-from app.vision.registry import analyzer, offer
 from app.vision.results import Faces, Labels
 from tests.conftest import ROOT, TEST_DATA
 
@@ -164,8 +164,8 @@ import re, sys
 from pathlib import Path
 import cv2
 from app.intake import decode
-from app.settings import Settings
-from app.vision.registry import offer
+from app.config.settings import Settings
+from app.vision.analyses.registry import offer
 found = offer(Settings(checkpoints_dir=sys.argv[1], analyses="faces,labels", engine="openvino", memory_limit_mb=512))
 found.load("cpu")
 rgb = decode(Path(sys.argv[2]).read_bytes())
@@ -332,8 +332,8 @@ from pathlib import Path
 assert importlib.util.find_spec("torch") is None and importlib.util.find_spec("facenet_pytorch") is None
 from app import create_app
 from app.intake import decode
-from app.settings import Settings
-from app.vision.registry import offer
+from app.config.settings import Settings
+from app.vision.analyses.registry import offer
 create_app()
 import worker
 found = offer(Settings.from_env())

@@ -7,11 +7,11 @@ import mmcv
 import pytest
 from mmdet.models import build_detector
 
-from app.vision import zoo
-from app.vision.catalogue import CONFIGS
+from app.vision.analyses.objects.export import describe, export_detector
+from app.vision.analyses.objects.pipeline import preprocessing
+from app.vision.catalogue import zoo
+from app.vision.catalogue.models import CONFIGS
 from app.vision.coco import CLASSES
-from app.vision.engine.export import describe, export_detector
-from app.vision.engine.pipeline import preprocessing
 from app.vision.engine.spec import EngineError
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from app.config.settings import ROOT
 from app.launch.redis_server import _kind, server_binary
-from app.settings import ROOT
 from tests.conftest import free_port
 
 READY = "Flask Detector is ready: "

@@ -13,7 +13,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.schemas import APIOperation
 
-from app.settings import Settings
+from app.config.settings import Settings
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from app import create_app
-from app.services import Services
-from app.settings import Settings
+from app.config.settings import Settings
+from app.queue.services import Services
 from app.vision.results import ModelCard
 from tests.conftest import free_port
 

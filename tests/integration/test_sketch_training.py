@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from app.sketch import ANIMALS, Recogniser, Strokes, raster
+from app.sketch.training import recipe
+from app.sketch.training.__main__ import main
+from app.sketch.training.data import Drawing, SketchDataError, assign_folds, identity, read_bitmaps, read_drawings
+from app.sketch.training.download import download_bitmaps, download_strokes
+from app.sketch.training.export import publish
+from app.sketch.training.nets import NAMES, build
+from app.sketch.training.words import WORDS
 from app.training.evaluate import main as evaluate
-from app.training.sketch import recipe
-from app.training.sketch.__main__ import main
-from app.training.sketch.data import Drawing, SketchDataError, assign_folds, identity, read_bitmaps, read_drawings
-from app.training.sketch.download import download_bitmaps, download_strokes
-from app.training.sketch.export import publish
-from app.training.sketch.nets import NAMES, build
-from app.training.sketch.words import WORDS
-from app.vision.sketch import ANIMALS, Recogniser, Strokes, raster
 from tests.unit.servers import Seen, Server, reply, serving
 
 OTHERS = ("house", "tree", "ice cream", "line")
@@ -197,7 +197,7 @@ def test_the_head_of_the_official_files_is_fetched_once(official: Server, tmp_pa
 
 
 def test_the_command_fetches_and_trains(official: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.training.sketch.__main__.WORDS", (*ANIMALS, *OTHERS))
+    monkeypatch.setattr("app.sketch.training.__main__.WORDS", (*ANIMALS, *OTHERS))
     command = ["--source", f"http://127.0.0.1:{official.port}", "--each", "2", "--each-bitmap", "5"]
     command += ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--steps", "1"]
     assert main([*command, "--network", "baseline", *QUICK]) == 0

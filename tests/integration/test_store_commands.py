@@ -7,7 +7,7 @@ from click.testing import Result
 from flask import Flask
 
 from app.cli import cleanup
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store import Store
 from tests import made
 

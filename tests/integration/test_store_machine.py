@@ -11,8 +11,8 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
+from app.config.settings import Settings
 from app.errors import NotFound
-from app.settings import Settings
 from app.store import Store
 from app.store.models import CANCELLED, DONE, FINISHED, QUEUED, RUNNING
 from tests import made

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store import BlobMissing, Store, StoreUnavailable
 from app.store.s3 import S3Blobs
 from tests.conftest import ROOT, free_port
@@ -132,7 +132,7 @@ def test_a_key_that_is_a_path_trick_is_refused(s3_settings: Settings):
 
 def test_boto3_is_imported_only_where_a_bucket_is_set(settings: Settings):
     program = (
-        "import sys; from app.settings import Settings; from app.store import Store;"
+        "import sys; from app.config.settings import Settings; from app.store import Store;"
         f"store = Store.from_settings(Settings(data_dir={settings.data_dir!r})); store.migrate(); store.check();"
         "print([name for name in ('boto3', 'psycopg', 'torch', 'mmcv', 'mmdet', 'PIL') if name in sys.modules])"
     )

@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, inspect, text
 
-from app.settings import Settings, SettingsError
+from app.config.settings import Settings, SettingsError
 from app.store import Store, StoreUnavailable, schema
 from app.store.database import database_url
 from app.store.models import Base
 from tests.conftest import ROOT, free_port
 from tests.integration.conftest import DATABASES
 
-MIGRATE = "from app.settings import Settings; from app.store import Store; print(Store.from_settings({}).migrate())"
+MIGRATE = (
+    "from app.config.settings import Settings; from app.store import Store; print(Store.from_settings({}).migrate())"
+)
 
 
 @pytest.fixture(params=DATABASES)

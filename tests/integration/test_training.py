@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from app import create_app
-from app.services import Services
-from app.settings import ROOT, Settings
+from app.config.settings import ROOT, Settings
+from app.queue.services import Services
 from app.training.__main__ import main
 from app.training.evaluate import main as evaluate
 from app.training.judge import Judge
 from app.training.loop import Trainer
 from app.training.report import read_log
+from app.vision.analyses.registry import analyzer
+from app.vision.catalogue.zoo import load_zoo
 from app.vision.engine.__main__ import main as export
-from app.vision.registry import analyzer
-from app.vision.zoo import load_zoo
 from tests.fixtures.squares import COLOURS, write_squares
 from tests.fixtures.weights import write_checkpoint, write_entry
 from tests.fixtures.worker import Worker

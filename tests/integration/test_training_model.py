@@ -11,14 +11,14 @@ from mmdet.core import build_assigner
 from mmdet.models import build_backbone, build_detector
 from torch import nn
 
-from app.settings import ROOT
+from app.config.settings import ROOT
 from app.training.config import normalisation, read_config, short_sides, training_config
 from app.training.errors import TrainingError
 from app.training.model import build
 from app.training.precision import use_bf16, use_channels_last
 from app.training.publish import publish, serving_config
-from app.vision.catalogue import load_catalogue
-from app.vision.zoo import load_zoo
+from app.vision.catalogue.models import load_catalogue
+from app.vision.catalogue.zoo import load_zoo
 
 FULL = "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
 STARTER = "mask_rcnn_efficientnet_lite0_fpn_coco"

@@ -13,15 +13,15 @@ import pytest
 import redis
 from PIL import Image
 
+from app.config.settings import Settings
 from app.intake import read_photo
-from app.jobs import names
-from app.jobs.recovery import Reconciler
-from app.jobs.submit import submit
-from app.services import Services
-from app.settings import Settings
+from app.queue import names
+from app.queue.services import Services
+from app.queue.submit import submit
 from app.store.base import photo_key
 from app.store.blobs import FolderBlobs
 from app.store.models import DONE, FAILED, FINISHED, RUNNING, Run
+from app.worker.recovery import Reconciler
 from tests.conftest import free_port
 from tests.fixtures.worker import PATIENCE, Worker
 from tests.integration import odd_analyzers as odd
@@ -249,10 +249,10 @@ def test_an_analysis_that_never_reached_the_queue_is_found(services: Services, m
     def away(self: object, analysis_id: str) -> None:
         raise redis.ConnectionError("Redis went away between the store and the queue")
 
-    monkeypatch.setattr("app.jobs.names.LOST_AFTER", -1)
+    monkeypatch.setattr("app.queue.names.LOST_AFTER", -1)
     services.jobs.announce([odd.Odd(services.settings.data_path).card], {})
     with monkeypatch.context() as patch:
-        patch.setattr("app.jobs.queue.Jobs.enqueue", away)
+        patch.setattr("app.queue.jobs.Jobs.enqueue", away)
         send(services, odd.FINE)
     lost = [analysis.id for analysis in services.store.pending_analyses()]
     reconciler = Reconciler(services.store, services.jobs)
@@ -264,7 +264,7 @@ def test_an_analysis_that_never_reached_the_queue_is_found(services: Services, m
 def test_a_running_analysis_that_no_worker_holds_is_given_up_after_its_last_attempt(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.jobs.names.LOST_AFTER", -1)
+    monkeypatch.setattr("app.queue.names.LOST_AFTER", -1)
     services.jobs.announce([odd.Odd(services.settings.data_path).card], {})
     run = send(services, odd.FINE)
     reconciler = Reconciler(services.store, services.jobs)

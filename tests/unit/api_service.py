@@ -11,11 +11,11 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.config.settings import Settings
 from app.intake import read_photo
-from app.jobs.queue import Jobs
-from app.jobs.submit import submit
-from app.services import Services
-from app.settings import Settings
+from app.queue.jobs import Jobs
+from app.queue.services import Services
+from app.queue.submit import submit
 from app.store import Store
 from app.store.models import Base, Run
 from app.vision.results import Analysed

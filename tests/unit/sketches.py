@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.vision.sketch import Strokes
+from app.sketch import Strokes
 
 
 def fish(turn: float = 0.0) -> Strokes:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.settings import Settings
+from app.config.settings import Settings
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 from tests.unit.photos import jpeg

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from app.jobs.submit import submit
-from app.settings import Settings
+from app.config.settings import Settings
+from app.queue.submit import submit
 from app.store.models import Run
 from app.web.api import create
 from app.web.api.idempotency import CLAIMED, KEPT, KeyInUse, claim, fingerprint

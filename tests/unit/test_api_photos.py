@@ -10,8 +10,8 @@ from unittest.mock import Mock
 import pytest
 from werkzeug.test import TestResponse
 
+from app.config.settings import Settings
 from app.intake.address import Guard
-from app.settings import Settings
 from app.store.errors import StoreUnavailable
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service

@@ -10,8 +10,8 @@ from redis.exceptions import ConnectionError as RedisGone
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from app.config.settings import Settings
 from app.errors import PublicError
-from app.settings import Settings
 from app.web.api.blueprint import PREFIX
 from app.web.api.problems import kinds
 from app.web.api.schemas import Problem

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pycocotools import mask as coco
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.vision.export import FORMATS
 from app.web.api.runs import EXPORT_TYPES
 from tests.unit import api_service

@@ -8,10 +8,10 @@ from flask import Flask, Response, jsonify, request
 from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from app.config.settings import Settings
 from app.errors import PublicError
 from app.intake.body import OVERHEAD, CheckedBody, allow
-from app.settings import Settings
-from app.web.received import check_bodies
+from app.web.common.received import check_bodies
 
 KB = 1024
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.vision.catalogue import CATALOGUE, CONFIGS, CatalogueError, load_catalogue
-from app.vision.checkpoints import verify
+from app.vision.catalogue.checkpoints import verify
+from app.vision.catalogue.models import CATALOGUE, CONFIGS, CatalogueError, load_catalogue
 from app.vision.coco import CLASSES
 from tests.conftest import ROOT
 

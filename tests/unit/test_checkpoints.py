@@ -19,13 +19,15 @@ import numpy as np
 import pytest
 import torch
 
+from app.config.settings import Settings
 from app.launch.prepare import STEPS
-from app.settings import Settings
-from app.vision import catalogue, download, weights
-from app.vision.catalogue import Model
-from app.vision.checkpoints import CheckpointError, load_weights, sha256_of, verify
-from app.vision.download import fetch
-from app.vision.weights import main
+from app.vision.catalogue import download
+from app.vision.catalogue import fetch as weights
+from app.vision.catalogue import models as catalogue
+from app.vision.catalogue.checkpoints import CheckpointError, load_weights, sha256_of, verify
+from app.vision.catalogue.download import fetch
+from app.vision.catalogue.fetch import main
+from app.vision.catalogue.models import Model
 from tests.conftest import free_port
 from tests.unit.servers import Answer, Seen, reply, serving
 
@@ -444,7 +446,7 @@ def test_verify_answers_the_whole_hash_and_sees_a_change(tmp_path: Path) -> None
 
 
 def test_fetching_needs_neither_torch_nor_mmdet(tmp_path: Path) -> None:
-    code = "import sys, app.vision.weights; sys.exit(bool({'torch', 'mmcv', 'mmdet'} & set(sys.modules)))"
+    code = "import sys, app.vision.catalogue.fetch; sys.exit(bool({'torch', 'mmcv', 'mmdet'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=catalogue.ROOT).returncode == 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.settings import Settings
+from app.config.settings import Settings
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, SIZE, Service
 from tests.unit.photos import encode, scene

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.config.settings import Settings
 from app.intake.address import Guard
-from app.settings import Settings
 from app.store.errors import StoreUnavailable
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service

@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from app.settings import Settings
+from app.config.settings import Settings
 from tests.conftest import ROOT
 
 PARTS = ("web", "worker")

@@ -10,9 +10,9 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from app.settings import Settings
-from app.vision.sketch import ANIMALS
-from app.web.api.drawings import MOST_JSON_BYTES, MOST_POINTS
+from app.config.settings import Settings
+from app.sketch import ANIMALS
+from app.sketch.web.api import MOST_JSON_BYTES, MOST_POINTS
 from tests import drawings
 from tests.drawings import FISH, STAIRS
 from tests.unit import api_service
@@ -252,7 +252,7 @@ def test_without_the_network_drawings_are_503(settings: Settings, monkeypatch: p
     def missing(*_: object) -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr("app.vision.sketch.Recogniser.from_folder", missing)
+    monkeypatch.setattr("app.sketch.Recogniser.from_folder", missing)
     without = Service(settings)
     assert refusal(without.client.post(ADDRESS, json={"strokes": FISH})) == (503, "guessing-unavailable")
     without.close()

@@ -11,8 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.settings import Settings
-from app.vision.sketch import ANIMALS
+from app.config.settings import Settings
+from app.sketch import ANIMALS
 from tests import drawings
 from tests.drawings import FISH, STAIRS
 from tests.unit import api_service
@@ -124,8 +124,8 @@ def test_live_guesses_are_json_alone_so_that_other_sites_cannot_ask(service: Ser
 def test_live_guesses_are_counted_by_visitor_and_an_address_has_a_bound(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.web.draw.pages.RATE", "3/hour")
-    monkeypatch.setattr("app.web.draw.pages.CROWD", "10/hour")
+    monkeypatch.setattr("app.sketch.web.pages.RATE", "3/hour")
+    monkeypatch.setattr("app.sketch.web.pages.CROWD", "10/hour")
     limited = Service(settings, rate_limit="100/hour")
 
     def guesses(client: FlaskClient, count: int) -> list[int]:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
-from app.vision.catalogue import Model, load_catalogue
+from app.config.settings import Settings
+from app.vision.analyses.registry import choose
+from app.vision.catalogue.models import Model, load_catalogue
+from app.vision.catalogue.zoo import find_model
 from app.vision.engine import __main__ as engine
-from app.vision.registry import choose
-from app.vision.zoo import find_model
 from tests.conftest import ROOT
 
 
@@ -73,7 +73,8 @@ def test_a_model_of_the_zoo_that_is_served_gets_an_engine(tmp_path: Path, settin
 
 
 def test_no_conversion_is_told_to_anybody() -> None:
-    code = "import app.vision.engine.export, openvino.tools.ovc.convert_impl as impl, nncf.telemetry.wrapper as nncf\n"
+    code = "import app.vision.analyses.objects.export\n"
+    code += "import openvino.tools.ovc.convert_impl as impl, nncf.telemetry.wrapper as nncf\n"
     code += "print(impl.tm.__name__, type(nncf.telemetry).__name__)"
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     converter, quantizer = said.split()[-2:]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.machine import memory_limit_mb
+from app.system.machine import memory_limit_mb
 from app.vision.engine.fit import FAST_MB, FRUGAL_MB, fit
 
 OWN = (1333, 800)

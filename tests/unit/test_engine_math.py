@@ -11,9 +11,9 @@ from mmdet.core.bbox.coder.delta_xywh_bbox_coder import delta2bbox
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
 from torchvision.ops import roi_align as reference_roi_align
 
-from app.vision.engine.boxes import best, decode_deltas, grid_anchors, suppress
-from app.vision.engine.preprocess import prepare
-from app.vision.engine.roi_align import assign_levels, pool_levels, roi_align
+from app.vision.analyses.objects.boxes import best, decode_deltas, grid_anchors, suppress
+from app.vision.analyses.objects.preprocess import prepare
+from app.vision.analyses.objects.roi_align import assign_levels, pool_levels, roi_align
 from app.vision.engine.spec import PoolSpec, Preprocessing
 
 HEIGHT, WIDTH = 24, 40

@@ -6,10 +6,10 @@ import pytest
 from flask import jsonify
 from redis.exceptions import ConnectionError
 
+from app.config.settings import Settings
 from app.errors import PublicError, QueueFull
-from app.settings import Settings
 from app.store.errors import StoreUnavailable
-from app.web import errors
+from app.web.common import errors
 from tests.unit.api_service import Service, running
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.config.settings import Settings
 from app.errors import BrokenPhoto, TooManyPixels
 from app.intake import read_photo
 from app.intake.budget import PixelBudget, room
-from app.settings import Settings
 from tests import drawings
 from tests.unit.api_service import PHOTO, SIZE, Service
 from tests.unit.photos import encode, jpeg, scene

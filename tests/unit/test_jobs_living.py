@@ -3,9 +3,9 @@
 import fakeredis
 import pytest
 
-from app.jobs import names
-from app.jobs.queue import Jobs
-from app.settings import Settings
+from app.config.settings import Settings
+from app.queue import names
+from app.queue.jobs import Jobs
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import fakeredis
 import pytest
 
+from app.config.settings import Settings
 from app.errors import AnalysisUnavailable, QueueFull, UnknownAnalysis
-from app.jobs.queue import Jobs
-from app.settings import Settings
+from app.queue.jobs import Jobs
 from app.store.models import DONE, QUEUED, Analysis, Run
 from app.vision.results import ModelCard
 

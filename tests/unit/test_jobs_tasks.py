@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.jobs import names
-from app.jobs.recovery import Reconciler
-from app.jobs.tasks import NOT_SERVED, STORAGE, Context, analyse
-from app.settings import Settings
+from app.config.settings import Settings
+from app.queue import names
 from app.store import BlobMissing, StoreUnavailable
 from app.store.models import DONE, FAILED, QUEUED, RUNNING, Run
-from app.vision.analyzer import Analyzer
+from app.vision.analyses.analyzer import Analyzer
 from app.vision.results import Analysed
+from app.worker.recovery import Reconciler
+from app.worker.tasks import NOT_SERVED, STORAGE, Context, analyse
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 
@@ -36,7 +36,7 @@ def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
     """A service whose worker is this process."""
     for made in api_service.running(settings):
         context = Context(made.services, {"objects": Ready(made.found["objects"])}, lambda job: None)
-        monkeypatch.setattr("app.jobs.tasks._context", context)
+        monkeypatch.setattr("app.worker.tasks._context", context)
         monkeypatch.setattr(names, "LOST_AFTER", -1)
         yield made
 

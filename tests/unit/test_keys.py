@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store.errors import StoreUnavailable
 from app.store.keys import ApiKeys
 from tests.unit import api_service

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from app.config.settings import Settings
 from app.launch import LaunchError, prepare, redis_server
 from app.launch.launcher import listen
 from app.launch.processes import Supervised
 from app.launch.ready import introduction, local_address
-from app.settings import Settings
 from tests.conftest import free_port
 
 PYTHON = sys.executable

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis.exceptions import ConnectionError as RedisGone
 
-from app.settings import Settings
+from app.config.settings import Settings
 from tests.unit import api_service
 from tests.unit.api_service import Service
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.vision import masks
-from app.vision.overlay import overlay, rings
-from app.vision.palette import colour, contrast
+from app.vision.render.overlay import overlay, rings
+from app.vision.render.palette import colour, contrast
 from app.vision.results import RLE, Analysed
 from app.vision.view import View
 from tests.unit.ground_truth import ground_truth, true_instances

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.config.settings import Settings
 from app.errors import NotAPhoto
-from app.settings import Settings
 from app.vision.export.files import safe_name
 from tests.unit.api_service import PHOTO, Service, running
 from tests.unit.photos import jpeg

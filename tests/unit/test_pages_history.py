@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store.models import Run
 from app.web.pages import history
 from tests.unit.api_service import SIZE, Service, running

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
+from app.config.settings import Settings
 from app.intake import decode
-from app.settings import Settings
 from app.store.models import Run
 from tests.unit.api_service import PHOTO, SIZE, Service, running
 from tests.unit.photos import encode, jpeg, scene

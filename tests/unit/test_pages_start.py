@@ -9,9 +9,9 @@ from unittest.mock import Mock
 import pytest
 from sqlalchemy import func, select
 
+from app.config.settings import Settings
 from app.errors import BrokenPhoto, NoPhoto, NotAPhoto, PublicError, QueueFull
 from app.intake import Photo
-from app.settings import Settings
 from app.store.errors import StoreUnavailable
 from app.store.models import Batch
 from app.vision.results import ModelCard

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.vision.coco import CLASSES
-from app.vision.palette import CHOSEN, colour, contrast, luminance, rgb, text_colour
+from app.vision.render.palette import CHOSEN, colour, contrast, luminance, rgb, text_colour
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear sRGB.
 SIGHTS = {

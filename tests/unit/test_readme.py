@@ -3,8 +3,8 @@
 import re
 
 from app import create_app
-from app.services import Services
-from app.settings import Settings, markdown_table
+from app.config.settings import Settings, markdown_table
+from app.queue.services import Services
 from bench.tables import table
 from tests.conftest import ROOT
 
@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 def test_the_readme_lists_every_setting_as_it_is() -> None:
     text = (ROOT / "README.md").read_text()
     listed = text.partition("<!-- settings -->\n")[2].partition("\n<!-- /settings -->")[0]
-    assert listed == markdown_table(), "run `python -m app.settings --write`"
+    assert listed == markdown_table(), "run `python -m app.config.settings --write`"
 
 
 def test_the_readme_names_every_flask_command_of_ours_and_no_other(settings: Settings) -> None:

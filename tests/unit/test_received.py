@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from app.settings import Settings
+from app.config.settings import Settings
 from tests.unit.api_service import PHOTO, Service, running
 from tests.unit.visitor import Visitor
 

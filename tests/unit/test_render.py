@@ -11,10 +11,10 @@ from PIL import Image
 
 from app.intake import decode
 from app.vision import masks
-from app.vision.labels_layout import overlap, place
-from app.vision.lettering import fit, tag, tag_size
-from app.vision.palette import colour, contrast, rgb
-from app.vision.render import annotate, encode, render
+from app.vision.render.labels_layout import overlap, place
+from app.vision.render.lettering import fit, tag, tag_size
+from app.vision.render.palette import colour, contrast, rgb
+from app.vision.render.picture import annotate, encode, render
 from app.vision.results import Analysed, Labels
 from app.vision.view import View
 from tests.unit.photos import encode as photo_file

@@ -13,14 +13,14 @@ import pytest
 from flask import Flask
 from PIL import Image
 
+from app.config.settings import Settings
 from app.errors import NotReady
-from app.services import Services
-from app.settings import Settings
+from app.queue.services import Services
 from app.store.models import DONE, QUEUED, Analysis, Photo, Run
 from app.store.view_cache import ViewCache
 from app.vision.view import View
-from app.web import rendered as module
-from app.web.exports import export_response
+from app.web.common import rendered as module
+from app.web.common.exports import export_response
 from tests.unit.photos import encode, scene
 from tests.unit.results import everything
 

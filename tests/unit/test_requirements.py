@@ -13,7 +13,12 @@ SERVE, MAIN = "requirements-serve.txt", "requirements.txt"
 # SQLAlchemy opens it by the database's address.
 BY_NAME = {"psycopg"}
 # They train, or make engines; serving does neither.
-ELSEWHERE = ("app/training/", "app/vision/analyzers/", "app/vision/engine/__main__.py", "app/vision/engine/quantize.py")
+ELSEWHERE = (
+    "app/training/",
+    "app/sketch/training/",
+    "app/vision/engine/__main__.py",
+    "app/vision/analyses/objects/quantize.py",
+)
 # Read beside MMDetection alone, which brings it.
 BESIDE_MMDET = {"yaml"}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from flask import Flask, request, session
 
-from app.settings import ROOT, Settings
-from app.web.security import is_owner, trust_proxies, visitor
+from app.config.settings import ROOT, Settings
+from app.web.common.security import is_owner, trust_proxies, visitor
 from tests.unit.api_service import PHOTO, Service, running
 from tests.unit.visitor import Visitor
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, SettingsError
+from app.config.settings import Settings, SettingsError
 
 
 def refusal(**environ: str) -> str:

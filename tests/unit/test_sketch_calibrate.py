@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from app.training.sketch.augment import versions
-from app.training.sketch.calibrate import MOST_WRONG, Outputs, calibrate, confidence, crosswise, measure
-from app.training.sketch.learn import Plan, Pool
-from app.training.sketch.recipe import without
-from app.vision.sketch import ANIMALS, raster
-from app.vision.sketch.recogniser import Calibration, judge
+from app.sketch import ANIMALS, raster
+from app.sketch.recogniser import Calibration, judge
+from app.sketch.training.augment import versions
+from app.sketch.training.calibrate import MOST_WRONG, Outputs, calibrate, confidence, crosswise, measure
+from app.sketch.training.learn import Plan, Pool
+from app.sketch.training.recipe import without
 from tests.unit.sketches import fish, house, spider
 
 WORDS = [*ANIMALS, "house", "tree", "sun"]

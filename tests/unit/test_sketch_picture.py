@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from app.vision.sketch import NotADrawing, NothingDrawn, Strokes, picture, raster
+from app.sketch import NotADrawing, NothingDrawn, Strokes, picture, raster
 from tests.unit.sketches import fish, house, spider
 
 Image8 = npt.NDArray[np.uint8]

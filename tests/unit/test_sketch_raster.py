@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.vision.sketch import ANIMALS, NothingDrawn, Strokes, raster
-from app.vision.sketch.raster import LEAST_EXTENT
+from app.sketch import ANIMALS, NothingDrawn, Strokes, raster
+from app.sketch.raster import LEAST_EXTENT
 
 # Whole numbers, as QuickDraw's: what is left of them after moving and scaling is exact enough to compare.
 POINTS = arrays(np.int64, st.tuples(st.integers(1, 12), st.just(2)), elements=st.integers(0, 255))

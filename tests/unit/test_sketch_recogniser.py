@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.vision.sketch import ANIMALS, Guess, Recogniser, raster
-from app.vision.sketch.recogniser import Calibration, judge
+from app.sketch import ANIMALS, Guess, Recogniser, raster
+from app.sketch.recogniser import Calibration, judge
 from tests.conftest import ROOT
 from tests.unit.sketches import fish, house
 
@@ -101,7 +101,7 @@ def test_a_folder_without_a_recogniser_gets_the_programs_own(tmp_path: Path) -> 
 
 def test_recognising_loads_no_torch() -> None:
     code = (
-        "import sys, numpy as np\nfrom app.vision.sketch import *\n"
+        "import sys, numpy as np\nfrom app.sketch import *\n"
         "guess = Recogniser.from_folder('checkpoints').recognise(raster([np.array([[0, 0], [9, 5.0]])]))\n"
         "print(guess.answer, *sys.modules)"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from app.settings import Settings
+from app.config.settings import Settings
 from app.store import Store
 from app.store.errors import StoreUnavailable
 from app.store.models import Base

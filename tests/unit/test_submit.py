@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from app.config.settings import Settings
 from app.errors import QueueFull, ServiceUnavailable
-from app.jobs.queue import Jobs
-from app.settings import Settings
+from app.queue.jobs import Jobs
 from app.store.models import DONE, QUEUED
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service

@@ -8,11 +8,11 @@ import fakeredis
 import pytest
 import redis
 
-from app.jobs import names
-from app.jobs.queue import Jobs
-from app.jobs.supervisor import Child, Supervisor
-from app.settings import Settings
+from app.config.settings import Settings
+from app.queue import names
+from app.queue.jobs import Jobs
 from app.vision.results import ModelCard
+from app.worker.supervisor import Child, Supervisor
 
 CARD = ModelCard("labels", "odd", "Odd", "1", "0" * 64)
 OFFER = {"cards": [CARD.to_dict()], "missing": {"faces": "Install the faces."}}

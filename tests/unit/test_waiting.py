@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from app.config.settings import Settings
 from app.intake.address import Guard
-from app.settings import Settings
-from app.web.api.waiting import Places, WaitingRoom
+from app.web.common.waiting import Places, WaitingRoom
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 from tests.unit.servers import Seen, reply, serving

@@ -13,9 +13,9 @@ from tests.conftest import ROOT
 VISION = ROOT / "app" / "vision"
 TORCH = {"torch", "torchvision", "mmcv", "mmdet", "facenet_pytorch", "efficientnet_lite_pytorch"}
 SERVING = {"flask", "werkzeug", "redis", "rq", "sqlalchemy", "alembic", "gunicorn", "boto3"}
-WEB_ROOMS = ("web", "intake", "store", "jobs", "cli")
+WEB_ROOMS = ("web", "intake", "store", "queue", "cli", "sketch")
 # What vision knows nothing of.
-ABOVE_VISION = {f"app.{room}" for room in ("web", "store", "jobs", "services", "cli", "client")}
+ABOVE_VISION = {f"app.{room}" for room in ("web", "store", "queue", "worker", "cli", "client", "sketch")}
 
 
 def modules(folder: Path) -> list[str]:
@@ -62,7 +62,17 @@ def test_a_whole_web_process_has_no_torch(tmp_path: Path) -> None:
 
 
 def test_what_vision_offers_the_web_process_has_no_torch() -> None:
-    offered = ("results", "masks", "view", "palette", "render", "overlay", "export", "coco", "catalogue", "sketch")
+    offered = (
+        "results",
+        "masks",
+        "view",
+        "render.palette",
+        "render.picture",
+        "render.overlay",
+        "export",
+        "coco",
+        "catalogue.models",
+    )
     assert not loaded_by("", [f"app.vision.{name}" for name in offered]) & (TORCH | SERVING)
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from app.client import InvalidSignature, verify
+from app.config.settings import Settings
 from app.intake.address import Guard
-from app.jobs.webhooks import DELAYS, LEASE, Courier, deliver_due, shown_secret, sign, signing_secret
-from app.settings import Settings
 from app.store import Store, StoreUnavailable
 from app.store.models import Delivery, Run
+from app.worker.webhooks import DELAYS, LEASE, Courier, deliver_due, shown_secret, sign, signing_secret
 from tests import made
 from tests.deliveries import deliveries_of
 from tests.unit.servers import Seen, Server, reply, serving

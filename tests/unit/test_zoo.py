@@ -9,11 +9,11 @@ import pytest
 from flask.testing import FlaskCliRunner
 
 from app import create_app
-from app.services import Services
-from app.settings import Settings
-from app.vision import catalogue
-from app.vision.catalogue import CatalogueError, load_catalogue
-from app.vision.zoo import find_model, load_zoo, zoo_folder
+from app.config.settings import Settings
+from app.queue.services import Services
+from app.vision.catalogue import models as catalogue
+from app.vision.catalogue.models import CatalogueError, load_catalogue
+from app.vision.catalogue.zoo import find_model, load_zoo, zoo_folder
 
 MAIN = "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco"
 
@@ -111,7 +111,7 @@ def test_an_unknown_name_gets_names_like_it() -> None:
 
 def test_the_zoo_needs_neither_torch_nor_mmdet() -> None:
     code = (
-        "import sys; from app.vision import registry, zoo; assert len(registry.known_models()) > 400;"
+        "import sys; from app.vision.analyses import registry; assert len(registry.known_models()) > 400;"
         "sys.exit(bool({'torch', 'mmcv', 'mmdet'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=catalogue.ROOT).returncode == 0

@@ -1,4 +1,4 @@
-// Where tags go: the rules of the rendered file (app/vision/labels_layout.py), at the size of the screen.
+// Where tags go: the rules of the rendered file (app/vision/render/labels_layout.py), at the size of the screen.
 
 const COVERS_TAG = 100, TOUCHES_TAG = 8, COVERS_OBJECT = 4, COVERS_ITSELF = 6, PER_RANK = 0.12;
 const RINGS = [0, 0.5, 1.2, 2, 3, 4.5, 6.5, 9];

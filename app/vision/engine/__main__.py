@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
+from app.config.settings import Settings, SettingsError
 from app.errors import PublicError
 from app.intake import decode
-from app.settings import Settings, SettingsError
-from app.vision.catalogue import CatalogueError, Model
-from app.vision.checkpoints import CheckpointError, load_weights
+from app.vision.analyses.registry import known_models
+from app.vision.catalogue.checkpoints import CheckpointError, load_weights
+from app.vision.catalogue.models import CatalogueError, Model
+from app.vision.catalogue.zoo import find_model
 from app.vision.engine.folder import current, engine_folder, origin, weights
 from app.vision.engine.spec import EngineError, read_record
-from app.vision.registry import known_models
-from app.vision.zoo import find_model
 
 CALIBRATION_PHOTOS = 64
 # What makes an engine, by analysis.
@@ -142,8 +142,8 @@ def _locked(folder: Path) -> Iterator[None]:
 def _objects(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
     import mmcv
 
-    from app.vision.analyzers.mmdet_build import build, telling_line
-    from app.vision.engine.export import export_detector
+    from app.vision.analyses.objects.export import export_detector
+    from app.vision.analyses.objects.mmdet_build import build, telling_line
 
     path = model.path(checkpoints)
     assert path is not None
@@ -157,13 +157,13 @@ def _objects(model: Model, checkpoints: Path, folder: Path, source: dict[str, st
 
 
 def _faces(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
-    from app.vision.engine.export_faces import export_faces
+    from app.vision.analyses.faces.export import export_faces
 
     export_faces(folder, source)
 
 
 def _labels(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
-    from app.vision.engine.export_labels import export_labels
+    from app.vision.analyses.labels.export import export_labels
 
     export_labels(model, model.path(checkpoints), folder, source)
 
@@ -176,7 +176,7 @@ def quantize(model: Model, checkpoints: Path, photos: Path) -> None:
 
     Raises EngineError where there is none that can be read.
     """
-    from app.vision.engine.quantize import quantize as quantize_folder
+    from app.vision.analyses.objects.quantize import quantize as quantize_folder
 
     if not photos.is_dir():
         raise EngineError(f"{photos} is no folder of photos to calibrate on.")

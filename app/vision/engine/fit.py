@@ -7,8 +7,8 @@ peak of anonymous memory grows linearly with the network's input. Detectors with
 import math
 from dataclasses import dataclass
 
-from app.machine import memory_limit_mb
-from app.settings import Settings
+from app.config.settings import Settings
+from app.system.machine import memory_limit_mb
 
 # Megabytes of a worker without any weights; and of its supervisor with the pages of libraries that are in use.
 BASE_MB, AROUND_MB = 150, 110

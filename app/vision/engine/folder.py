@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from app.vision.catalogue import Model
-from app.vision.config_text import digest
+from app.vision.analyses.objects.config_text import digest
+from app.vision.catalogue.models import Model
+from app.vision.catalogue.packages import checksum, package_weights
 from app.vision.engine.spec import SPEC_FILE, EngineError, read_record
-from app.vision.packages import checksum, package_weights
 
 # By analysis; raised when the same weights would be exported to graphs that answer differently.
 EXPORT_VERSIONS = {"objects": "3", "faces": "1", "labels": "1"}

@@ -10,8 +10,8 @@ import numpy as np
 import openvino as ov
 from openvino.preprocess import PrePostProcessor
 
-from app.machine import cpu_count
-from app.settings import Settings
+from app.config.settings import Settings
+from app.system.machine import cpu_count
 from app.vision.engine.fit import limit_mb
 
 # glibc's malloc.h: mallopt parameters. A fixed threshold gives every large buffer back to the system as soon as it is

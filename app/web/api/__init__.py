@@ -3,15 +3,15 @@
 from flask import Flask
 from flask_cors import CORS
 
-from app.setting_checks import split
-from app.web import errors, limits
-from app.web.api import create, drawings, runs, spec, waiting
+from app.config.checks import split
+from app.web.api import create, runs, spec
 from app.web.api.blueprint import PREFIX, api
 from app.web.api.problems import problem
-from app.web.keys import require
-from app.web.security import csrf
+from app.web.common import errors, limits, waiting
+from app.web.common.keys import require
+from app.web.common.security import csrf
 
-__all__ = ["api", "create", "drawings", "init_app", "runs"]
+__all__ = ["api", "create", "init_app", "runs"]
 
 # Headers of ours that a browser shows to scripts of other origins.
 EXPOSED = ["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Preference-Applied"]

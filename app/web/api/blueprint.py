@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response
 from flask_openapi3 import APIBlueprint
+from pydantic import BaseModel
 
 from app.web.api.problems import MEDIA_TYPE
 
@@ -14,7 +15,12 @@ PREFIX = "/api/v1"
 EVERYWHERE = (400, 401, 422, 429, 500, 503)
 WITH_RETRY = (409, 429, 503)
 
+# Media types of photos and drawings as raw bodies.
+PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff")
+
 api = APIBlueprint("api", __name__, url_prefix=PREFIX)
+# By path below PREFIX: the model of the JSON body of a POST that takes an image as its raw body as well.
+json_bodies: dict[str, type[BaseModel]] = {}
 
 
 def answers(*problems: int, **own: Any) -> dict[Any, Any]:

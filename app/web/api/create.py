@@ -6,23 +6,24 @@ from typing import Any
 
 from flask import Response, request, url_for
 
-from app.analyses import DEFAULT_ANALYSES
+from app.config.analyses import DEFAULT_ANALYSES
 from app.errors import BadRequest, NotFound, PublicError
 from app.intake.names import photo_name
 from app.intake.photo import Photo, read_photo
-from app.jobs.submit import submit
-from app.services import Services
+from app.queue.services import Services
+from app.queue.submit import submit
 from app.store.models import FINISHED, Run
 from app.vision.view import View
-from app.web import services
-from app.web.api import inputs, schemas
+from app.web.api import schemas
 from app.web.api.blueprint import answer, answers, api, header, json_answer
 from app.web.api.idempotency import claim, fingerprint
 from app.web.api.serialise import absolute, full, summary
-from app.web.api.sources import Source, check_webhook, read_request
-from app.web.api.waiting import wait_until_finished
-from app.web.keys import caller, owner
-from app.web.refused import Refused
+from app.web.common import inputs
+from app.web.common.keys import caller, owner
+from app.web.common.refused import Refused
+from app.web.common.services import services
+from app.web.common.sources import Source, check_webhook, read_request
+from app.web.common.waiting import wait_until_finished
 
 LOCATION = header("Address of the run, or of the batch.")
 

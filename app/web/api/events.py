@@ -6,11 +6,11 @@ from typing import Any
 from flask import Response, json
 
 from app.errors import NotFound
-from app.services import Services
+from app.queue.services import Services
 from app.store.models import FINISHED, QUEUED, Run
 from app.web.api.problems import Busy
 from app.web.api.serialise import told
-from app.web.api.waiting import waiting_room
+from app.web.common.waiting import waiting_room
 
 # Seconds after which a silent stream looks again: other runs ending move a queued one up without news of its own.
 REFRESH = 5.0

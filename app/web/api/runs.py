@@ -7,14 +7,15 @@ from flask import Response, request
 from app.errors import NotReady
 from app.store.models import Run
 from app.vision.view import MEDIA_TYPES, WHICH
-from app.web import deleting, services
-from app.web.api import events, inputs, schemas
+from app.web.api import events, schemas
 from app.web.api.blueprint import answer, answers, api, media
 from app.web.api.create import batch_body
 from app.web.api.serialise import full, links, summary, view_of
-from app.web.exports import export_response
-from app.web.keys import may_change, owner
-from app.web.rendered import rendered
+from app.web.common import deleting, inputs
+from app.web.common.exports import export_response
+from app.web.common.keys import may_change, owner
+from app.web.common.rendered import rendered
+from app.web.common.services import services
 
 EXPORT_TYPES = ("application/json", "application/geo+json", "application/xml", "application/zip", "text/csv")
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from flask import request, url_for
 
-from app.jobs import shapes
-from app.services import Services
+from app.queue import run_json as shapes
+from app.queue.services import Services
 from app.store.models import FINISHED, QUEUED, Run
 from app.vision.view import View
-from app.web import services
+from app.web.common.services import services
 
 
 def view_of(run: Run, args: Mapping[str, Any]) -> View:

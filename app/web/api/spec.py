@@ -9,17 +9,17 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, make_response, render_template
 from flask_openapi3 import Info, OpenAPI
+from pydantic import BaseModel
 
-from app.web import services
-from app.web.api import inputs, schemas
-from app.web.api.blueprint import PREFIX, answer, api
-from app.web.api.drawings import DrawingJson
+from app.web.api import schemas
+from app.web.api.blueprint import PHOTO_TYPES, PREFIX, answer, api, json_bodies
 from app.web.api.problems import InvalidRequest, kinds
 from app.web.api.serialise import absolute
-from app.web.security import CONTENT_SECURITY_POLICY
+from app.web.common import inputs
+from app.web.common.security import CONTENT_SECURITY_POLICY
+from app.web.common.services import services
 
 VERSION = "1.0.0"
-PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff")
 ABOUT = """Finds objects in photos. A photo makes a *run*; its result is stored once, and everything shown of it
 (threshold, classes, image, exports) is a view that costs no new inference.
 
@@ -71,7 +71,8 @@ def document(keys_required: bool) -> dict[str, Any]:
     spec: dict[str, Any] = collector.api_doc
     spec["security"] = [{"key": []}] if keys_required else [{}, {"key": []}]
     _describe_photos(spec)
-    _describe_drawings(spec)
+    for path, model in json_bodies.items():
+        _describe_json_or_image(spec, path, model)
     for path in spec["paths"].values():
         for operation in path.values():
             operation.pop("tags", None)
@@ -95,14 +96,14 @@ def _describe_photos(spec: dict[str, Any]) -> None:
     spec["paths"][f"{PREFIX}/runs"]["post"]["requestBody"] = {"required": True, "content": content}
 
 
-def _describe_drawings(spec: dict[str, Any]) -> None:
-    """The two forms in which `POST /drawings` takes a drawing."""
+def _describe_json_or_image(spec: dict[str, Any], path: str, model: type[BaseModel]) -> None:
+    """The two forms in which a POST takes its input: JSON, or an image as the raw body."""
     models = spec["components"]["schemas"]
-    models["DrawingJson"] = _schema(DrawingJson, models)
-    content: dict[str, Any] = {"application/json": {"schema": {"$ref": "#/components/schemas/DrawingJson"}}}
+    models[model.__name__] = _schema(model, models)
+    content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
     for kind in PHOTO_TYPES:
         content[kind] = {"schema": {"type": "string", "format": "binary"}}
-    spec["paths"][f"{PREFIX}/drawings"]["post"]["requestBody"] = {"required": True, "content": content}
+    spec["paths"][PREFIX + path]["post"]["requestBody"] = {"required": True, "content": content}
 
 
 def _schema(model: type[Any], models: dict[str, Any]) -> dict[str, Any]:

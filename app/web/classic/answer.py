@@ -8,11 +8,12 @@ from flask import Flask, Response
 
 from app.errors import NoPhoto, PublicError, ServiceUnavailable
 from app.intake.photo import read_photo
-from app.jobs.submit import submit
+from app.queue.submit import submit
 from app.store.models import DONE, FINISHED, Run
-from app.web import errors, services
-from app.web.api.waiting import waiting_room
-from app.web.keys import owner
+from app.web.common import errors
+from app.web.common.keys import owner
+from app.web.common.services import services
+from app.web.common.waiting import waiting_room
 
 
 class AnalysisFailed(PublicError):

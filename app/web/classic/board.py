@@ -6,16 +6,16 @@ from flask import Blueprint, Flask, jsonify, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 
 from app.store.models import DONE, FINISHED, Run
-from app.vision.palette import colour
+from app.vision.render.palette import colour
 from app.vision.results import Instances
 from app.vision.view import View
-from app.web import services
 from app.web.classic.image import THRESHOLD
-from app.web.deleting import delete_run
-from app.web.errors import wants_json
-from app.web.keys import may_change
+from app.web.common.deleting import delete_run
+from app.web.common.errors import wants_json
+from app.web.common.keys import may_change
+from app.web.common.security import visitor
+from app.web.common.services import services
 from app.web.pages import uploads
-from app.web.security import visitor
 
 # Cards of one page, and lines of one card.
 CARDS, LINES = 24, 6

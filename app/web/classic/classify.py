@@ -9,11 +9,12 @@ from flask import Blueprint, Flask, Response, request
 
 from app.vision.results import Instances
 from app.vision.view import View, flag
-from app.web import limits, services
 from app.web.classic.answer import analysed, answer_errors
-from app.web.keys import require
-from app.web.received import body_bytes
-from app.web.security import csrf
+from app.web.common import limits
+from app.web.common.keys import require
+from app.web.common.received import body_bytes
+from app.web.common.security import csrf
+from app.web.common.services import services
 
 THRESHOLD = 0.75
 

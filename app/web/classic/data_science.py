@@ -10,19 +10,20 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request, url_for
 
-from app.analyses import ANALYZERS
+from app.config.analyses import ANALYZERS
 from app.errors import NoPhoto, NotFound
 from app.vision.results import Instances, Labels
 from app.vision.view import View
-from app.web import limits, services
 from app.web.api.serialise import absolute
-from app.web.api.sources import Source
 from app.web.classic import requests_log
 from app.web.classic.answer import analysed, answer_errors
-from app.web.keys import require
-from app.web.received import file_bytes
-from app.web.rendered import rendered
-from app.web.security import csrf
+from app.web.common import limits
+from app.web.common.keys import require
+from app.web.common.received import file_bytes
+from app.web.common.rendered import rendered
+from app.web.common.security import csrf
+from app.web.common.services import services
+from app.web.common.sources import Source
 
 API = "data_science"
 THRESHOLD = 0.5

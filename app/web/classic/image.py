@@ -12,14 +12,15 @@ from app.intake.names import photo_name
 from app.store.models import Run
 from app.vision.results import Instances
 from app.vision.view import EXTENSIONS, View
-from app.web import limits, services
-from app.web.api.sources import decode_base64
 from app.web.classic.answer import analysed, answer_errors
 from app.web.classic.byte_list import LONGEST, MEMBER, WANTED, read_json
-from app.web.exports import named_as
-from app.web.keys import require
-from app.web.rendered import rendered
-from app.web.security import csrf
+from app.web.common import limits
+from app.web.common.exports import named_as
+from app.web.common.keys import require
+from app.web.common.rendered import rendered
+from app.web.common.security import csrf
+from app.web.common.services import services
+from app.web.common.sources import decode_base64
 
 THRESHOLD = 0.7
 

@@ -8,12 +8,13 @@ from flask import Blueprint, Flask, Response, make_response, redirect, render_te
 from werkzeug.wrappers import Response as Redirect
 
 from app.errors import NotFound, PublicError
-from app.web import limits, services
 from app.web.classic import requests_log
 from app.web.classic.data_science import API, answer, linked, uploaded
-from app.web.errors import log_cause
-from app.web.keys import require_admin
-from app.web.security import csrf
+from app.web.common import limits
+from app.web.common.errors import log_cause
+from app.web.common.keys import require_admin
+from app.web.common.security import csrf
+from app.web.common.services import services
 
 forms = Blueprint("data_science_pages", __name__)
 admin = Blueprint("data_science_admin", __name__)

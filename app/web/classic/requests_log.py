@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, g, json, request
 from redis import RedisError
 
-from app.web import services
+from app.web.common.services import services
 
 KEY = "classic:requests"
 KEPT = 1000

@@ -13,15 +13,15 @@ from app.errors import BrokenPhoto, Forbidden, NotAPhoto, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
 from app.vision.export.files import safe_name
-from app.web import services
-from app.web.deleting import delete_run
-from app.web.exports import exported, picture_name
+from app.web.common.deleting import delete_run
+from app.web.common.exports import exported, picture_name
+from app.web.common.rendered import rendered
+from app.web.common.security import is_owner
+from app.web.common.services import services
 from app.web.pages import words
 from app.web.pages.history import THUMBNAIL
 from app.web.pages.run import REFRESH
 from app.web.pages.views import asked_view
-from app.web.rendered import rendered
-from app.web.security import is_owner
 
 pages = Blueprint("batch", __name__, url_prefix="/batches/<batch_id>")
 # A ZIP grows beyond this on disk, not in memory.

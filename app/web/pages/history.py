@@ -7,9 +7,9 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.errors import BadRequest
-from app.web import services
+from app.web.common.security import visitor
+from app.web.common.services import services
 from app.web.pages import start
-from app.web.security import visitor
 
 pages = Blueprint("history", __name__)
 PAGE = 24

@@ -11,13 +11,13 @@ from app.errors import Forbidden, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
 from app.vision.view import View
-from app.web import services
-from app.web.deleting import delete_run
-from app.web.exports import exported, picture_name
+from app.web.common.deleting import delete_run
+from app.web.common.exports import exported, picture_name
+from app.web.common.rendered import overlaid, rendered
+from app.web.common.security import is_owner
+from app.web.common.services import services
 from app.web.pages import words
 from app.web.pages.views import asked_view, shown, ticked_view
-from app.web.rendered import overlaid, rendered
-from app.web.security import is_owner
 
 pages = Blueprint("run", __name__, url_prefix="/runs/<run_id>")
 # Seconds after which a page without scripts asks again.

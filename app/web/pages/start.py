@@ -6,10 +6,10 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
-from app.settings import ROOT
+from app.config.settings import ROOT
 from app.store.models import Batch, Run
-from app.web import services
-from app.web.errors import wants_json
+from app.web.common.errors import wants_json
+from app.web.common.services import services
 from app.web.pages import uploads
 from app.web.pages.status import ANALYSES, service_status
 

@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 
 from app.errors import PublicError
 from app.vision.results import ModelCard
-from app.web import services
+from app.web.common.services import services
 
 READY, STARTING, AWAY = "ready", "starting", "away"
 # In the order in which pages offer them.

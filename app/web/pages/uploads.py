@@ -5,17 +5,17 @@ from collections.abc import Iterator, Sequence
 from flask import request
 from werkzeug.datastructures import FileStorage
 
-from app.analyses import DEFAULT_ANALYSES
+from app.config.analyses import DEFAULT_ANALYSES
 from app.errors import EntryRefused, NoPhoto, PublicError
 from app.intake import read_photo
 from app.intake.archive import MAX_ENTRIES, Entry, is_archive, read_archive
 from app.intake.names import photo_name
-from app.jobs.submit import submit
+from app.queue.submit import submit
 from app.store.models import Batch, Run
-from app.web import services
-from app.web.received import file_bytes
-from app.web.refused import Refused
-from app.web.security import visitor
+from app.web.common.received import file_bytes
+from app.web.common.refused import Refused
+from app.web.common.security import visitor
+from app.web.common.services import services
 
 # Files that a batch names with the reason why they were not taken. People read no more of them.
 NAMED = 50

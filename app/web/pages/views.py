@@ -11,10 +11,10 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 
 from app.store.models import Run
-from app.vision.palette import colour
+from app.vision.render.palette import colour
 from app.vision.results import Analysed, Faces, Instances, Labels
 from app.vision.view import WHICH, View
-from app.web import services
+from app.web.common.services import services
 
 FACE = "face"
 # The picture has the format that the photo's name promises, so that `detected_<name>` can keep the name.

@@ -1,0 +1,58 @@
+"""What the text of a setting must look like, where not every text will do.
+
+Each check takes a value and raises ValueError with what is wanted instead, to stand after "must be". The libraries that
+some of them ask are imported only where there is something to check.
+"""
+
+import re
+
+from app.config.analyses import ANALYZERS
+
+_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?", re.IGNORECASE)
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
+
+
+def split(value: str) -> tuple[str, ...]:
+    """The non-empty parts of a comma-separated value, stripped."""
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def address(value: str) -> None:
+    """An http or https address, without a query; or nothing."""
+    if value and not _ADDRESS.fullmatch(value):
+        raise ValueError("an address such as https://photos.example.org")
+
+
+def analyses(value: str) -> None:
+    """Names of analyses, at least one."""
+    names = split(value)
+    if not names or not set(names) <= set(ANALYZERS):
+        raise ValueError(f"some of {', '.join(ANALYZERS)}, separated by commas")
+
+
+def origins(value: str) -> None:
+    """Origins as browsers send them, without a slash at the end; `*`; or nothing."""
+    if not all(_ORIGIN.fullmatch(origin) for origin in split(value)):
+        raise ValueError("origins such as https://photos.example.org, separated by commas, or *")
+
+
+def rate(value: str) -> None:
+    """Rate limits that Flask-Limiter can read; or nothing."""
+    from limits import parse_many
+
+    try:
+        if value:
+            parse_many(value)
+    except ValueError as error:
+        raise ValueError("a rate such as 600/minute, or several separated by semicolons") from error
+
+
+def redis_address(value: str) -> None:
+    """An address that redis-py can read; or nothing."""
+    from redis.connection import parse_url
+
+    try:
+        if value:
+            parse_url(value)
+    except ValueError as error:
+        raise ValueError("a Redis address such as redis://127.0.0.1:6379/0") from error

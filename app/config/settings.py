@@ -1,0 +1,252 @@
+"""Every setting of the service, once: name, type, default and help.
+
+Values come from the environment (`PORT=8080`), or, for secrets, from a file named by `<NAME>_FILE`
+(`SECRET_KEY_FILE=/run/secrets/key`). A malformed value, or a name that is nearly one of the longer known ones, ends the
+program at start with one sentence. `python -m app.config.settings` prints the README's table, `--write` puts it there.
+"""
+
+import dataclasses
+import difflib
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.config import checks
+from app.config.secret_key import kept_key
+
+ROOT = Path(__file__).resolve().parents[2]
+# Megabytes, seconds and days: far more than anybody means, and still within what Python's times can hold.
+TERABYTE, DAY, CENTURY = 1_000_000, 86_400, 36_500
+TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names it and says what is accepted."""
+
+
+def _setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    at_least: float | None = None,
+    at_most: float | None = None,
+    check: Callable[[str], None] | None = None,
+    secret: bool = False,
+    empty: bool = False,
+) -> Any:
+    bounds = {"choices": choices, "at_least": at_least, "at_most": at_most, "check": check}
+    metadata = {"help": help, "secret": secret, "empty": empty, **bounds}
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The service's configuration. The environment's spelling of a field is its name in capitals."""
+
+    # Serving
+    host: str = _setting("127.0.0.1", "Address that the web process listens on.")
+    port: int = _setting(5000, "Port that the web process listens on.", at_least=1, at_most=65535)
+    threads: int = _setting(16, "Threads of the web process.", at_least=2)
+    secret_key: str = _setting("", "Signs cookies and forms. Empty: made once and kept in DATA_DIR.", secret=True)
+    public_url: str = _setting(
+        "", "Address that people use, for absolute links. Empty: taken from the request.", check=checks.address
+    )
+    trusted_proxies: int = _setting(0, "Number of reverse proxies whose X-Forwarded-* headers count.", at_least=0)
+    cookie_secure: bool = _setting(False, "Send cookies over HTTPS only.")
+    log_level: str = _setting("INFO", "Least severe message logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+
+    # Where things are kept
+    data_dir: str = _setting("data", "Folder of the database, the blobs, caches and the secret key.")
+    database_url: str = _setting("", "SQLAlchemy or Heroku database address. Empty: SQLite in DATA_DIR.", secret=True)
+    redis_url: str = _setting(
+        "", "Redis address. Empty: `make up` starts a Redis of its own.", check=checks.redis_address, secret=True
+    )
+    redis_tls_verify: bool = _setting(True, "Verify the certificate of a rediss:// server (Heroku's is self-signed).")
+    s3_bucket: str = _setting("", "S3 bucket for photos and results. Empty: a folder in DATA_DIR.")
+    s3_endpoint_url: str = _setting("", "Address of an S3-compatible store. Empty: Amazon's.", check=checks.address)
+    s3_region: str = _setting("us-east-1", "Region of the bucket.")
+    s3_prefix: str = _setting("", "Prefix of every key in the bucket.")
+    s3_access_key_id: str = _setting("", "S3 key. Empty: boto3's own search order.", secret=True)
+    s3_secret_access_key: str = _setting("", "S3 secret. Empty: boto3's own search order.", secret=True)
+
+    # Photos
+    max_upload_mb: float = _setting(
+        16, "Largest upload, in megabytes of 1024 * 1024 bytes.", at_least=0.1, at_most=TERABYTE
+    )
+    max_megapixels: float = _setting(40, "Largest photo, in millions of pixels.", at_least=0.1, at_most=178)
+    upload_timeout: float = _setting(30, "Seconds that an upload may take.", at_least=1, at_most=DAY)
+    url_timeout: float = _setting(15, "Seconds that fetching a photo by address may take.", at_least=1, at_most=DAY)
+    batch_max: int = _setting(200, "Most photos in one batch.", at_least=1)
+    max_batch_mb: float = _setting(
+        256, "Largest upload of several photos or a ZIP, in the same megabytes.", at_least=0.1, at_most=TERABYTE
+    )
+
+    # Models and worker
+    model: str = _setting("auto", "Detector: catalogue or zoo name, or a training's folder. auto: the best installed.")
+    analyses: str = _setting(
+        "objects,faces,labels", "Analyses that the worker loads, separated by commas.", check=checks.analyses
+    )
+    checkpoints_dir: str = _setting("checkpoints", "Folder of the weights.")
+    device: str = _setting("auto", "Where models run.", choices=("auto", "cpu", "cuda"))
+    engine: str = _setting("auto", "What runs the models; mmdet is PyTorch.", choices=("auto", "openvino", "mmdet"))
+    precision: str = _setting("auto", "Arithmetic of the OpenVINO engine.", choices=("auto", "f32", "bf16", "int8"))
+    memory_limit_mb: int = _setting(
+        0,
+        "Memory for all workers; with little, photos are looked at smaller. 0: the container's limit, if any.",
+        at_least=0,
+    )
+    workers: int = _setting(1, "Worker processes.", at_least=1)
+    job_timeout: float = _setting(120, "Seconds that one analysis may take.", at_least=1, at_most=DAY)
+    queue_max: int = _setting(200, "Most analyses waiting; beyond it uploads are refused with 503.", at_least=1)
+    score_floor: float = _setting(0.05, "Least score of a stored instance.", at_least=0, at_most=1)
+
+    # Results
+    threshold: float = _setting(0.5, "Least score shown where a request names none.", at_least=0, at_most=1)
+    retention_days: float = _setting(7, "Days that a run is kept; 0 keeps it.", at_least=0, at_most=CENTURY)
+    cleanup_interval: float = _setting(900, "Seconds between two clean-ups of expired runs.", at_least=1)
+    view_cache_mb: int = _setting(256, "Largest size of the cache of rendered views.", at_least=0)
+
+    # API
+    api_keys_required: bool = _setting(False, "Refuse API requests without a key; pages stay open to everybody.")
+    rate_limit: str = _setting(
+        "600/minute",
+        "API requests allowed per key or address; empty: no limit. The pages for photos are not counted.",
+        check=checks.rate,
+        empty=True,
+    )
+    cors_origins: str = _setting(
+        "", "Origins that may call the API from a browser, separated by commas; * for all.", check=checks.origins
+    )
+    admin_key: str = _setting("", "Key for /reset and /log. Empty: both refuse.", secret=True)
+    webhook_secret: str = _setting("", "Signs webhooks. Empty: derived from SECRET_KEY.", secret=True)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the environment. Raises SettingsError on a malformed value or a misspelt name."""
+        environ = os.environ if environ is None else environ
+        values = {f.name: _read(f, environ) for f in dataclasses.fields(cls)}
+        _refuse_misspelt(environ)
+        return cls(**{name: value for name, value in values.items() if value is not None})
+
+    @property
+    def data_path(self) -> Path:
+        """DATA_DIR as an absolute path; a relative one counts from the project's root."""
+        return ROOT / self.data_dir
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """CHECKPOINTS_DIR as an absolute path; a relative one counts from the project's root."""
+        return ROOT / self.checkpoints_dir
+
+    @property
+    def analysis_names(self) -> tuple[str, ...]:
+        """The names in ANALYSES, in order."""
+        return checks.split(self.analyses)
+
+    @property
+    def max_upload_bytes(self) -> int:
+        return int(self.max_upload_mb * 1024 * 1024)
+
+    @property
+    def max_batch_bytes(self) -> int:
+        return int(self.max_batch_mb * 1024 * 1024)
+
+    @property
+    def max_pixels(self) -> int:
+        return int(self.max_megapixels * 1_000_000)
+
+    def signing_key(self) -> str:
+        """SECRET_KEY, or one made on first use and kept in DATA_DIR with mode 0600."""
+        if self.secret_key:
+            return self.secret_key
+        return kept_key(self.data_path / "secret_key")
+
+
+def _read(setting: dataclasses.Field, environ: Mapping[str, str]) -> Any:
+    name = setting.name.upper()
+    text = environ.get(name, "").strip()
+    path = environ.get(f"{name}_FILE") if setting.metadata["secret"] else None
+    if not text and path:
+        try:
+            text = Path(path).read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise SettingsError(f"{name}_FILE must name a file of text.") from error
+    # `NAME=` in a file of settings leaves the default, but where empty says something of its own.
+    if text == "" and not (name in environ and setting.metadata["empty"]):
+        return None
+    value = _parse(name, setting.type, text)
+    _check(name, setting.metadata, value)
+    return value
+
+
+def _parse(name: str, kind: Any, text: str) -> Any:
+    if kind is bool:
+        if text.lower() not in TRUE + FALSE:
+            raise SettingsError(f"{name} must be true or false, not {text!r}.")
+        return text.lower() in TRUE
+    try:
+        value = kind(text)
+        if kind is float and not math.isfinite(value):
+            raise ValueError("infinite, or not a number")
+    except ValueError as error:
+        wanted = "a whole number" if kind is int else "a number"
+        raise SettingsError(f"{name} must be {wanted}, not {text!r}.") from error
+    return value
+
+
+def _check(name: str, metadata: Mapping[str, Any], value: Any) -> None:
+    choices, least, most = metadata["choices"], metadata["at_least"], metadata["at_most"]
+    if choices and value not in choices:
+        raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    if least is not None and not value >= least:
+        raise SettingsError(f"{name} must be at least {least}, not {value}.")
+    if most is not None and not value <= most:
+        raise SettingsError(f"{name} must be at most {most}, not {value}.")
+    try:
+        if metadata["check"] is not None:
+            metadata["check"](value)
+    except ValueError as error:
+        given = "" if metadata["secret"] else f", not {value!r}"
+        raise SettingsError(f"{name} must be {error}{given}.") from error
+
+
+def _refuse_misspelt(environ: Mapping[str, str]) -> None:
+    names = {f.name.upper(): f.metadata["secret"] for f in dataclasses.fields(Settings)}
+    known = set(names) | {f"{name}_FILE" for name, secret in names.items() if secret}
+    # Shorter ones are near to names of other programs, such as MODE.
+    long = [name for name in known if len(name) >= 7]
+    for name in environ:
+        close = difflib.get_close_matches(name, long, n=1, cutoff=0.9) if name not in known else []
+        if close:
+            raise SettingsError(f"{name} is not a setting; did you mean {close[0]}?")
+
+
+def markdown_table() -> str:
+    """The README's table of settings."""
+    rows = ["| Setting | Default | Meaning |", "|---|---|---|"]
+    for f in dataclasses.fields(Settings):
+        default = str(f.default).lower() if f.type is bool else str(f.default)
+        choices = f" One of {', '.join(f'`{c}`' for c in f.metadata['choices'])}." if f.metadata["choices"] else ""
+        rows.append(f"| `{f.name.upper()}` | {f'`{default}`' if default else ''} | {f.metadata['help']}{choices} |")
+    return "\n".join(rows)
+
+
+def write_readme(readme: Path = ROOT / "README.md") -> None:
+    """Put the table between the README's markers."""
+    before, _, rest = readme.read_text().partition("<!-- settings -->")
+    after = rest.partition("<!-- /settings -->")[2]
+    readme.write_text(f"{before}<!-- settings -->\n{markdown_table()}\n<!-- /settings -->{after}")
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        write_readme()
+    else:
+        print(markdown_table())

@@ -1,1 +1,0 @@
-"""The queue: what waits, who works, and what happens when either breaks."""

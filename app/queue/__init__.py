@@ -1,0 +1,1 @@
+"""The queue that web and worker share: connection, names, enqueueing, position and estimated time."""

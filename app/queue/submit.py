@@ -1,0 +1,63 @@
+"""The one door into the queue, for every page and API."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis
+
+from app.errors import ServiceUnavailable
+from app.intake import Photo
+from app.intake.names import photo_name
+from app.queue.services import Services
+from app.store.models import Run
+
+log = logging.getLogger(__name__)
+
+
+def submit(
+    services: Services,
+    photo: Photo,
+    *,
+    name: str,
+    analyses: Sequence[str],
+    owner: str,
+    batch_id: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    webhook: str | None = None,
+) -> Run:
+    """Keep a checked photo and ask for its analyses. What is known already is answered from the store, with no job.
+
+    A crash or a loss of Redis between the store and the queue loses nothing: see `app.worker.recovery`.
+
+    Args:
+        name: the photo's, as its sender calls it; the run gets what `photo_name` makes of it.
+
+    Returns:
+        The run; `deduplicated`, and perhaps done already, when this call queued nothing.
+
+    Raises:
+        UnknownAnalysis, AnalysisUnavailable, QueueFull, ServiceUnavailable: nothing was stored.
+    """
+    try:
+        identities = services.jobs.identities(analyses)
+        if new := services.store.lacking(photo.sha256, identities):
+            services.jobs.check_room(len(new))
+    except redis.RedisError as error:
+        raise ServiceUnavailable from error
+    run, queued = services.store.add_run(
+        photo,
+        name=photo_name(name),
+        identities=identities,
+        owner=owner,
+        batch_id=batch_id,
+        options=options,
+        webhook=webhook,
+        retention_days=services.settings.retention_days,
+    )
+    try:
+        for analysis_id in queued:
+            services.jobs.enqueue(analysis_id)
+    except redis.RedisError as error:
+        log.warning("run %s is left to recovery: %s", run.id, error)
+    return run

@@ -1,0 +1,1 @@
+"""Training of the drawing recogniser: `python -m app.sketch.training`."""

@@ -1,0 +1,145 @@
+"""From held-out outputs to honest probabilities, a threshold, and the figures that are reported."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.sketch.recogniser import ANIMALS, Calibration, judge
+
+# The most confident wrong answers on drawings of other words that a calibration allows itself.
+MOST_WRONG = 0.08
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What networks said of drawings that they had not learned from.
+
+    logits: (N, K) over words. truth: the word of each drawing. fold: which fold it was held out in, -1 for none.
+    """
+
+    words: list[str]
+    logits: npt.NDArray[np.float32]
+    truth: list[str]
+    fold: npt.NDArray[np.int64]
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> "Outputs":
+        """The drawings of a mask (N,)."""
+        truth = [word for word, kept in zip(self.truth, chosen, strict=True) if kept]
+        return Outputs(self.words, self.logits[chosen], truth, self.fold[chosen])
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,): which of the six animals each drawing shows, 6 for none of them."""
+        return np.array([ANIMALS.index(word) if word in ANIMALS else 6 for word in self.truth], np.int64)
+
+
+def calibrate(outputs: Outputs) -> Calibration:
+    """The temperature and offset of greatest likelihood, and the least threshold that keeps MOST_WRONG.
+
+    Every animal weighs the same, and the other words together as much as the six.
+    """
+    labels = outputs.labels
+    counts = np.bincount(labels, minlength=7)
+    share = np.where(np.arange(7) < 6, 1 / 6, 1.0) / np.maximum(counts, 1)
+    weights = share[labels]
+    temperature, offset = 1.0, 0.0
+    for zoom in (1.0, 0.25, 0.06):
+        # A grid around the best so far, finer each time.
+        costs = {
+            (t, o): cost
+            for t in temperature * np.geomspace(4**-zoom, 4**zoom, 9)
+            for o, cost in _costs(outputs, labels, weights, t, offset + 8 * zoom * np.linspace(-1, 1, 17))
+        }
+        temperature, offset = min(costs, key=costs.__getitem__)
+    found = Calibration(float(temperature), float(offset), 0.5)
+    return Calibration(found.temperature, found.other, _threshold(outputs, found))
+
+
+def _costs(
+    outputs: Outputs, labels: npt.NDArray[np.int64], weights: npt.NDArray[np.float64], temperature: float, offsets: Any
+) -> list[tuple[float, float]]:
+    """Each offset with the weighted negative log-likelihood at a temperature."""
+    six, none = judge(outputs.logits, outputs.words, Calibration(temperature, 0.0, 0.0))
+    odds = np.log(np.clip(none, 1e-300, 1)) - np.log(np.clip(1 - none, 1e-300, 1))
+    given = np.log(np.clip(six, 1e-300, 1))[np.arange(len(labels)), np.minimum(labels, 5)]
+    rest = labels == 6
+    base = -float(weights[~rest] @ given[~rest])
+    # log p(none) = -softplus(-(odds + offset)), log p(an animal) = -softplus(odds + offset)
+    signs = np.where(rest, -1.0, 1.0)
+    return [(float(offset), base + float(weights @ np.logaddexp(0, signs * (odds + offset)))) for offset in offsets]
+
+
+def _threshold(outputs: Outputs, calibration: Calibration) -> float:
+    others = confidence(outputs.take(outputs.labels == 6), calibration)[1]
+    if not len(others):
+        return 0.5
+    return float(min(0.95, max(0.2, np.quantile(others, 1 - MOST_WRONG))))
+
+
+def confidence(outputs: Outputs, calibration: Calibration) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """The best of the six for each drawing, and the probability that it is that: (N,) and (N,)."""
+    if not outputs.truth:
+        return np.zeros(0, np.int64), np.zeros(0)
+    six, none = judge(outputs.logits, outputs.words, calibration)
+    return six.argmax(axis=1), six.max(axis=1) * (1 - none)
+
+
+def crosswise(outputs: Outputs, folds: int) -> list[Calibration]:
+    """For each fold the calibration that the other folds make."""
+    return [calibrate(outputs.take(outputs.fold != fold)) for fold in range(folds)]
+
+
+def measure(outputs: Outputs, of_fold: list[Calibration], whole: Calibration) -> dict[str, Any]:
+    """The figures: each drawing judged with the calibration of its fold, or with the whole one where it has none."""
+    best, sure = np.zeros(len(outputs.truth), np.int64), np.zeros(len(outputs.truth), bool)
+    none = np.zeros(len(outputs.truth))
+    for fold in sorted(set(outputs.fold.tolist())):
+        chosen, calibration = outputs.fold == fold, of_fold[fold] if fold >= 0 else whole
+        best[chosen], likely = confidence(outputs.take(chosen), calibration)
+        sure[chosen] = likely >= calibration.threshold
+        none[chosen] = judge(outputs.logits[chosen], outputs.words, calibration)[1]
+    labels = outputs.labels
+    present = [i for i in range(6) if (labels == i).any()]
+    right = best == labels
+    of_each = {ANIMALS[i]: float(right[labels == i].mean()) for i in present}
+    named = Counter(word for word, wrong in zip(outputs.truth, sure & (labels == 6), strict=True) if wrong)
+    return {
+        "animals": {
+            "drawings": int((labels < 6).sum()),
+            "balanced_accuracy": _mean(list(of_each.values())),
+            "accuracy": of_each,
+            "answered": _mean([sure[labels == i].mean() for i in present]),
+            "answered_right": _mean([(sure & right)[labels == i].mean() for i in present]),
+            "answered_wrong": _mean([(sure & ~right)[labels == i].mean() for i in present]),
+        },
+        "others": {
+            "drawings": int((labels == 6).sum()),
+            "words": len({word for word in outputs.truth if word not in ANIMALS}),
+            "confident_wrong": _mean(sure[labels == 6]),
+            "most_mistaken": dict(named.most_common(8)),
+        },
+        "calibration_error": _calibration_error(none, labels),
+    }
+
+
+def _mean(values: Any) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _calibration_error(none: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float | None:
+    """Expected calibration error of "none of the six" in ten bins, the six together weighing as much as the rest."""
+    six, rest = np.count_nonzero(labels < 6), np.count_nonzero(labels == 6)
+    if not six or not rest:
+        return None
+    weights = np.where(labels == 6, 0.5 / rest, 0.5 / six)
+    bins = np.minimum((none * 10).astype(int), 9)
+    gaps = [abs(float((weights * (none - (labels == 6)))[bins == i].sum())) for i in range(10)]
+    return float(sum(gaps))
+
+
+def as_json(calibration: Calibration) -> dict[str, float]:
+    """As the card holds it."""
+    return {name: round(value, 5) for name, value in asdict(calibration).items()}

@@ -1,0 +1,107 @@
+"""QuickDraw's drawings, from folders of its own files."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from app.sketch import ANIMALS, NothingDrawn, Strokes, raster
+
+
+class SketchDataError(ValueError):
+    """Drawings that cannot be used; the message is one sentence naming the file."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One drawing. identity: 16 hex digits of the SHA-256 of its strokes; equal drawings have equal ones."""
+
+    word: str
+    strokes: Strokes
+    identity: str
+
+
+def read_drawings(folder: Path) -> list[Drawing]:
+    """Read a folder of ndjson files named by word, in the format of QuickDraw's simplified (or raw) drawings.
+
+    Drawings without an extent are left out; of equal ones of a word the first is kept.
+
+    Raises:
+        SketchDataError: no such files, a line that is no drawing, or nothing but blank ones.
+    """
+    paths = sorted(folder.glob("*.ndjson"))
+    if not paths:
+        raise SketchDataError(f"{folder} has no .ndjson files named by word.")
+    drawings: dict[tuple[str, str], Drawing] = {}
+    for path in paths:
+        for drawing in _read(path):
+            drawings.setdefault((drawing.word, drawing.identity), drawing)
+    if not drawings:
+        raise SketchDataError(f"{folder} has no drawings in its .ndjson files.")
+    return list(drawings.values())
+
+
+def _read(path: Path) -> Iterator[Drawing]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            lists = json.loads(line)["drawing"]
+            strokes = [np.stack([np.asarray(s[0], float), np.asarray(s[1], float)], axis=1) for s in lists]
+            raster(strokes)
+        except NothingDrawn:
+            continue
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise SketchDataError(f"{path}, line {number}: this is no drawing of QuickDraw's ({error}).") from error
+        yield Drawing(path.stem, strokes, identity(strokes))
+
+
+def identity(strokes: Strokes) -> str:
+    """A name for a drawing by its content: 16 hex digits."""
+    digest = hashlib.sha256()
+    for stroke in strokes:
+        digest.update(len(stroke).to_bytes(4, "little") + np.ascontiguousarray(stroke, "<f8").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def read_bitmaps(folder: Path | None) -> dict[str, npt.NDArray[np.uint8]]:
+    """Read QuickDraw's bitmaps of the six animals from `<word>.npy`: (N, 28, 28) by word, for the words that are there.
+
+    Raises:
+        SketchDataError: a file of another shape or type.
+    """
+    bitmaps = {}
+    for word in ANIMALS:
+        path = folder / f"{word}.npy" if folder else None
+        if path is None or not path.is_file():
+            continue
+        try:
+            array = np.load(path, allow_pickle=False)
+            if array.dtype != np.uint8 or array.size % 784 or not array.size:
+                raise ValueError(f"{array.shape} {array.dtype}")
+        except (ValueError, OSError, EOFError) as error:
+            raise SketchDataError(f"{path} is no file of 28x28 bitmaps ({error}).") from error
+        bitmaps[word] = array.reshape(-1, 28, 28)
+    return bitmaps
+
+
+def assign_folds(drawings: list[Drawing], folds: int, seed: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Deal out what each fold leaves to be measured on.
+
+    Returns:
+        The fold of each drawing of the six animals, by identity, every animal dealt out evenly; and the fold of each
+        other word: none of its drawings is learned from in that fold.
+    """
+    rng = np.random.default_rng(seed)
+    animals: dict[str, int] = {}
+    for word in ANIMALS:
+        own = sorted(d.identity for d in drawings if d.word == word)
+        rng.shuffle(own)
+        animals |= {name: i % folds for i, name in enumerate(own)}
+    words = sorted({d.word for d in drawings} - set(ANIMALS))
+    rng.shuffle(words)
+    return animals, {word: i % folds for i, word in enumerate(words)}

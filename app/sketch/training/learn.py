@@ -1,0 +1,124 @@
+"""One network's training: all words at once, the six animals drawn as often as the plan says."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from app.sketch.training.nets import build
+
+Bitmaps = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train. animals: share of each batch that shows one of the six, each of them equally often.
+
+    warmup: share of the steps in which the learning rate rises to lr; it then falls to zero along a cosine.
+    smoothing: of the labels. mirrored bitmaps and shifts of up to `shift` pixels are made on the way.
+    """
+
+    steps: int = 3000
+    batch: int = 256
+    animals: float = 0.3
+    lr: float = 4e-3
+    weight_decay: float = 0.02
+    warmup: float = 0.15
+    smoothing: float = 0.1
+    shift: int = 2
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Bitmaps to learn from, by word: each source is (N, 28, 28), and sources of a word are drawn from in turn.
+
+    other words are drawn from by the number of their bitmaps; animals one as often as the other.
+    """
+
+    words: list[str]
+    animals: list[tuple[int, list[Bitmaps]]]
+    others: Bitmaps
+    labels: npt.NDArray[np.int64]
+
+    def batch(self, plan: Plan, rng: np.random.Generator) -> tuple[Bitmaps, npt.NDArray[np.int64]]:
+        """Draw a batch: bitmaps (N, 28, 28) and the indices of their words."""
+        count = round(plan.batch * plan.animals) if len(self.labels) else plan.batch
+        bitmaps, labels = [], []
+        for place in rng.integers(len(self.animals), size=count):
+            label, sources = self.animals[place]
+            source = sources[rng.integers(len(sources))]
+            bitmaps.append(source[rng.integers(len(source))])
+            labels.append(label)
+        chosen = rng.integers(len(self.labels), size=plan.batch - count) if len(self.labels) else np.zeros(0, int)
+        return np.concatenate([np.stack(bitmaps), self.others[chosen]]), np.concatenate([labels, self.labels[chosen]])
+
+
+def train(name: str, pool: Pool, plan: Plan, tell: Callable[[str], None] = print) -> nn.Module:
+    """Train a network of that name on the pool; returns it in evaluation mode."""
+    torch.manual_seed(plan.seed)
+    rng = np.random.default_rng(plan.seed)
+    network = build(name, len(pool.words))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    rest = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=plan.lr)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, plan))
+    loss_of = nn.CrossEntropyLoss(label_smoothing=plan.smoothing)
+    began, losses = time.monotonic(), []
+    network.train()
+    for step, (bitmaps, labels) in enumerate(_batches(pool, plan, rng), 1):
+        with torch.autocast("cpu", torch.bfloat16, enabled=_has_bf16()):
+            logits = network(bitmaps)
+        loss = loss_of(logits.float(), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        losses.append(loss.detach())
+        if step % max(1, plan.steps // 4) == 0:
+            mean = float(torch.stack(losses).mean())
+            tell(f"  step {step} of {plan.steps}: loss {mean:.3f}, {time.monotonic() - began:.0f} s")
+            losses = []
+    return network.eval()
+
+
+def _rate(step: int, plan: Plan) -> float:
+    warm = max(1, round(plan.warmup * plan.steps))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, plan.steps - warm)))
+
+
+def _batches(pool: Pool, plan: Plan, rng: np.random.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    for _ in range(plan.steps):
+        bitmaps, labels = pool.batch(plan, rng)
+        flipped = rng.random(len(bitmaps)) < 0.5
+        bitmaps = np.where(flipped[:, None, None], bitmaps[:, :, ::-1], bitmaps)
+        yield as_input(_shifted(bitmaps, plan.shift, rng)), torch.from_numpy(np.ascontiguousarray(labels))
+
+
+def _shifted(bitmaps: Bitmaps, most: int, rng: np.random.Generator) -> Bitmaps:
+    """Bitmaps moved by up to so many pixels, black coming in."""
+    if not most:
+        return bitmaps
+    padded = np.pad(bitmaps, ((0, 0), (most, most), (most, most)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, bitmaps.shape[1:], axis=(1, 2))
+    down, right = rng.integers(2 * most + 1, size=(2, len(bitmaps)))
+    return windows[np.arange(len(bitmaps)), down, right]
+
+
+def as_input(bitmaps: Bitmaps) -> torch.Tensor:
+    """Bitmaps (N, 28, 28) as the networks take them."""
+    return torch.from_numpy(np.ascontiguousarray(bitmaps)).float().div_(255)[:, None]
+
+
+def _has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 itself, which is then twice as fast."""
+    return bool(torch.cpu._is_avx512_bf16_supported())

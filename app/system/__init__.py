@@ -1,0 +1,1 @@
+"""What the machine is: CPUs, memory, how processes end, logging."""

@@ -1,1 +1,0 @@
-"""Training of the drawing recogniser: `python -m app.training.sketch`."""

@@ -1,0 +1,1 @@
+"""Faces with five landmarks: MTCNN."""

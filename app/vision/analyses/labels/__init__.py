@@ -1,0 +1,1 @@
+"""Labels of the whole photo: ImageNet classifiers."""

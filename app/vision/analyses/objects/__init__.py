@@ -1,0 +1,1 @@
+"""Objects: Mask R-CNN and the other detectors of MMDetection."""

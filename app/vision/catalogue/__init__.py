@@ -1,0 +1,1 @@
+"""Models: where their files come from, how they are verified and known."""

