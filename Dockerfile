@@ -36,7 +36,7 @@ RUN PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --serve \
 
 FROM python AS program
 WORKDIR /app
-COPY worker.py ./
+COPY LICENSE NOTICE worker.py ./
 COPY configs configs
 COPY checkpoints checkpoints
 COPY test_images test_images
