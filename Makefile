@@ -1,11 +1,12 @@
 # make up      serve everything on http://127.0.0.1:5000 (PORT, WORKERS, DATA_DIR and other settings by environment)
-# make test    every test          make lint    ruff and mypy         make help    all targets
+# make test    every test          make lint    ruff, mypy, Biome       make help    all targets
 
 # The first Python that runs; scripts/install.py finds 3.11 from there, or says what to do.
 ifndef PYTHON
 PYTHON := $(shell for name in python3.11 python3 python; do $$name -c '' 2>/dev/null && echo $$name && break; done)
 endif
 RUN := .venv/bin/python
+BIOME := .venv/bin/npx --yes --loglevel=error @biomejs/biome@2.6.8
 
 .PHONY: help up install install-dev python weights engine test lint bench docker-test train eval
 
@@ -37,6 +38,7 @@ lint: install-dev ## Check style and types
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@$(BIOME) ci --error-on-warnings
 
 bench: install-dev ## Measure speed and memory; writes build/bench.json and the README's table
 	@$(RUN) -m bench $(ARGS)

@@ -6,5 +6,7 @@ let timer = 0;
 
 export function announce(text) {
   clearTimeout(timer);
-  timer = setTimeout(() => { live.textContent = text; }, REST_MS);
+  timer = setTimeout(() => {
+    live.textContent = text;
+  }, REST_MS);
 }

@@ -42,7 +42,11 @@ function chip(name, colour, ticked) {
   Object.assign(box, { type: "checkbox", name: "ticked", value: name, checked: ticked });
   const words = document.createElement("span");
   words.textContent = name;
-  const dot = svg("svg", { class: "dot", viewBox: "0 0 10 10", width: 10, height: 10, "aria-hidden": "true" }, svg("rect", { width: 10, height: 10, rx: 3, fill: colour }));
+  const dot = svg(
+    "svg",
+    { class: "dot", viewBox: "0 0 10 10", width: 10, height: 10, "aria-hidden": "true" },
+    svg("rect", { width: 10, height: 10, rx: 3, fill: colour }),
+  );
   element.append(box, dot, words, " ", document.createElement("b"));
   return element;
 }

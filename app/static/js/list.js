@@ -30,7 +30,8 @@ export class List {
     this.empty.hidden = shown.length > 0;
     this.empty.textContent = hiding
       ? "Everything that was found is hidden."
-      : `Nothing above ${percent(state.threshold)}.` + (weaker.length ? ` ${count(weaker.length, "weaker guess", "weaker guesses")}:` : "");
+      : `Nothing above ${percent(state.threshold)}.` +
+        (weaker.length ? ` ${count(weaker.length, "weaker guess", "weaker guesses")}:` : "");
     if (hiding) for (const item of weak) this.rows.get(item.id).hidden = true;
     this.list.setAttribute("aria-label", weak.length ? "Weaker guesses" : "Found");
   }
@@ -42,7 +43,8 @@ export class List {
     const { list } = this;
     const top = element.offsetTop - list.offsetTop;
     if (top < list.scrollTop) list.scrollTop = top;
-    else if (top + element.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + element.offsetHeight - list.clientHeight;
+    else if (top + element.offsetHeight > list.scrollTop + list.clientHeight)
+      list.scrollTop = top + element.offsetHeight - list.clientHeight;
   }
 
   pin(id) {
@@ -61,7 +63,11 @@ function row(item) {
   button.setAttribute("aria-pressed", "false");
   const bar = { class: "bar", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" };
   button.append(
-    svg("svg", { class: "dot", viewBox: "0 0 10 10", width: 10, height: 10, "aria-hidden": "true" }, svg("rect", { width: 10, height: 10, rx: 3, fill: item.colour })),
+    svg(
+      "svg",
+      { class: "dot", viewBox: "0 0 10 10", width: 10, height: 10, "aria-hidden": "true" },
+      svg("rect", { width: 10, height: 10, rx: 3, fill: item.colour }),
+    ),
     span("what", item.name),
     svg("svg", bar, svg("rect", { width: (100 * item.score).toFixed(1), height: 6, fill: item.colour })),
     span("num", percent(item.score)),

@@ -1,6 +1,10 @@
 // Where tags go: the rules of the rendered file (app/vision/render/labels_layout.py), at the size of the screen.
 
-const COVERS_TAG = 100, TOUCHES_TAG = 8, COVERS_OBJECT = 4, COVERS_ITSELF = 6, PER_RANK = 0.12;
+const COVERS_TAG = 100,
+  TOUCHES_TAG = 8,
+  COVERS_OBJECT = 4,
+  COVERS_ITSELF = 6,
+  PER_RANK = 0.12;
 const RINGS = [0, 0.5, 1.2, 2, 3, 4.5, 6.5, 9];
 const DIRECTIONS = 16;
 const TOO_MUCH = 0.15;
@@ -35,7 +39,9 @@ export function place(boxes, sizes, [width, height], taken) {
 function judge(rect, box, others, placed, rank) {
   const size = (rect[2] - rect[0]) * (rect[3] - rect[1]);
   const covered = placed.reduce((sum, other) => sum + overlap(rect, other), 0) / size;
-  const gap = Math.hypot(Math.max(rect[0] - box[2], box[0] - rect[2], 0), Math.max(rect[1] - box[3], box[1] - rect[3], 0)) / (rect[3] - rect[1]);
+  const gap =
+    Math.hypot(Math.max(rect[0] - box[2], box[0] - rect[2], 0), Math.max(rect[1] - box[3], box[1] - rect[3], 0)) /
+    (rect[3] - rect[1]);
   let total = COVERS_TAG * covered + (covered > 0 ? TOUCHES_TAG : 0) + gap + PER_RANK * rank;
   total += COVERS_OBJECT * others.reduce((most, other) => Math.max(most, share(rect, other)), 0);
   total += COVERS_ITSELF * share(rect, box);
@@ -45,8 +51,18 @@ function judge(rect, box, others, placed, rank) {
 function candidates([x1, y1, x2, y2], w, h, width, height) {
   const middle = (x1 + x2 - w) / 2;
   const near = [
-    [x1, y1 - h], [x1, y1], [x2 - w, y1 - h], [middle, y1 - h], [x1, y2], [x2 - w, y1], [x2 - w, y2], [middle, y2],
-    [x1, y2 - h], [x2 - w, y2 - h], [x1 - w, y1], [x2, y1],
+    [x1, y1 - h],
+    [x1, y1],
+    [x2 - w, y1 - h],
+    [middle, y1 - h],
+    [x1, y2],
+    [x2 - w, y1],
+    [x2 - w, y2],
+    [middle, y2],
+    [x1, y2 - h],
+    [x2 - w, y2 - h],
+    [x1 - w, y1],
+    [x2, y1],
   ];
   const centre = [(x1 + x2 - w) / 2, (y1 + y2 - h) / 2];
   const reach = [(x2 - x1 + w) / 2, (y2 - y1 + h) / 2];

@@ -7,7 +7,9 @@ export function share(button) {
   const words = button.textContent;
   button.addEventListener("click", async () => {
     button.textContent = (await copy(location.href)) ? "Copied" : "Copy it from the address bar";
-    setTimeout(() => { button.textContent = words; }, SAID_MS);
+    setTimeout(() => {
+      button.textContent = words;
+    }, SAID_MS);
   });
 }
 

@@ -80,7 +80,9 @@ export class Stage {
     const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(this.root.getScreenCTM().inverse());
     for (const [id, { rect }] of this.tags) if (inside(rect, x, y)) return id;
     const shown = this.bySize.filter(({ id }) => this.visible.has(id));
-    const masked = this.state.layer("masks") && shown.find(({ id }) => this.canvas.isPointInPath(this.paths.get(id), x, y, "evenodd"));
+    const masked =
+      this.state.layer("masks") &&
+      shown.find(({ id }) => this.canvas.isPointInPath(this.paths.get(id), x, y, "evenodd"));
     const boxed = masked || shown.find(({ box }) => inside(box, x, y));
     return boxed ? boxed.id : null;
   }
@@ -100,10 +102,14 @@ function shape(item) {
   const { box, colour, kind } = item;
   const rect = rectOf(item);
   const parts = [];
-  if (item.rings.length) parts.push(svg("path", { class: "mask", d: outline(item.rings), fill: colour, stroke: colour }));
+  if (item.rings.length)
+    parts.push(svg("path", { class: "mask", d: outline(item.rings), fill: colour, stroke: colour }));
   if (kind === "face") {
     const size = Math.max(1, rect.width / 40);
-    parts.push(svg("path", { class: "box casing", d: corners(box), stroke: "#fff" }), svg("path", { class: "box corner", d: corners(box), stroke: colour }));
+    parts.push(
+      svg("path", { class: "box casing", d: corners(box), stroke: "#fff" }),
+      svg("path", { class: "box corner", d: corners(box), stroke: colour }),
+    );
     for (const [cx, cy] of item.points) parts.push(svg("circle", { class: "point", cx, cy, r: size, fill: "#fff" }));
   } else {
     parts.push(svg("rect", { class: "box", stroke: colour, ...rect }));
@@ -114,6 +120,13 @@ function shape(item) {
 /** What is focused and spoken of an instance. */
 function handle(item) {
   const rect = rectOf(item);
-  const label = { class: "inst", tabindex: 0, role: "button", "aria-pressed": "false", "aria-label": text(item), "data-id": item.id };
+  const label = {
+    class: "inst",
+    tabindex: 0,
+    role: "button",
+    "aria-pressed": "false",
+    "aria-label": text(item),
+    "data-id": item.id,
+  };
   return svg("g", label, svg("rect", { class: "halo", ...rect }), svg("rect", { class: "ring", ...rect }));
 }

@@ -10,7 +10,9 @@ export class State {
     // The slider knows only whole percents: until it is moved, the threshold is the one that was asked for.
     const moved = this.range.value !== form.elements.slider.value;
     this.asked = moved ? null : Number(form.elements.asked.value);
-    this.range.addEventListener("input", () => { this.asked = null; });
+    this.range.addEventListener("input", () => {
+      this.asked = null;
+    });
     this.hidden = JSON.parse(form.dataset.hidden);
   }
 

@@ -17,7 +17,12 @@ export function outline(rings) {
 /** The four corners of a box, as faces are drawn. */
 export function corners([x1, y1, x2, y2]) {
   const arm = 0.22 * Math.min(x2 - x1, y2 - y1);
-  return [[x1, y1, 1, 1], [x2, y1, -1, 1], [x2, y2, -1, -1], [x1, y2, 1, -1]]
+  return [
+    [x1, y1, 1, 1],
+    [x2, y1, -1, 1],
+    [x2, y2, -1, -1],
+    [x1, y2, 1, -1],
+  ]
     .map(([x, y, dx, dy]) => `M${x} ${y + dy * arm}V${y}H${x + dx * arm}`)
     .join("");
 }

@@ -4,8 +4,13 @@ import { place } from "./place.js";
 import { svg } from "./svg.js";
 import { percent } from "./words.js";
 
-const FONT_PX = 13, SMALL_PX = 11, PAD_PX = 6, LINE = 1.5;
-const CROWDED = 0.12, MOST = 0.35, HEAD = 0.2;
+const FONT_PX = 13,
+  SMALL_PX = 11,
+  PAD_PX = 6,
+  LINE = 1.5;
+const CROWDED = 0.12,
+  MOST = 0.35,
+  HEAD = 0.2;
 const canvas = document.createElement("canvas").getContext("2d");
 
 export const text = (item) => `${item.name} ${percent(item.score)}`;
@@ -26,15 +31,22 @@ export function draw(layer, items, frame, boxes, captions) {
   const caption = captions.length ? captionOf(captions, frame, unit) : null;
   const places = place(anchors, sizes.slice(0, room), [frame.width, frame.height], caption ? [caption.rect] : []);
   const drawn = new Map();
-  const leaders = [], tags = [];
+  const leaders = [],
+    tags = [];
   places.forEach((spot, i) => {
     if (!spot) return;
-    const item = all[i], [w, h] = sizes[i];
+    const item = all[i],
+      [w, h] = sizes[i];
     const rect = [spot.x, spot.y, spot.x + w, spot.y + h];
     const parts = [];
     if (spot.leader) parts.push(leader(rect, spot.leader, item.colour, unit));
     parts.push(svg("rect", { x: spot.x, y: spot.y, width: w, height: h, rx: 3 * unit, fill: item.colour }));
-    const label = { x: spot.x + PAD_PX * unit, y: spot.y + h / 2 + 0.36 * px * unit, fill: item.ink, "font-size": px * unit };
+    const label = {
+      x: spot.x + PAD_PX * unit,
+      y: spot.y + h / 2 + 0.36 * px * unit,
+      fill: item.ink,
+      "font-size": px * unit,
+    };
     parts.push(svg("text", label, text(item)));
     const element = svg("g", { class: "tag" }, ...parts);
     (spot.leader ? leaders : tags).push(element);
@@ -54,7 +66,10 @@ function fontSize(items, frame) {
 function withinReason(sizes, frame) {
   let used = 0;
   const most = MOST * frame.width * frame.height;
-  const room = sizes.findIndex(([w, h]) => (used += w * h) > most);
+  const room = sizes.findIndex(([w, h]) => {
+    used += w * h;
+    return used > most;
+  });
   return room < 0 ? sizes.length : Math.max(1, room);
 }
 
@@ -67,7 +82,8 @@ function size(words, px) {
 function head(item) {
   const points = item.rings.flat();
   const ys = points.map(([, y]) => y);
-  const top = Math.min(...ys), bottom = Math.max(...ys);
+  const top = Math.min(...ys),
+    bottom = Math.max(...ys);
   const xs = points.filter(([, y]) => y <= top + HEAD * (bottom - top)).map(([x]) => x);
   return [Math.min(...xs), top, Math.max(...xs), top + HEAD * (bottom - top)];
 }
@@ -75,16 +91,32 @@ function head(item) {
 function leader(rect, [x, y], colour, unit) {
   const from = [Math.min(Math.max(x, rect[0]), rect[2]), Math.min(Math.max(y, rect[1]), rect[3])];
   const line = { x1: from[0], y1: from[1], x2: x, y2: y, class: "leader" };
-  return svg("g", {}, svg("line", { ...line, stroke: "#101214", "stroke-width": 3.5 }), svg("line", { ...line, stroke: colour }), svg("circle", { cx: x, cy: y, r: 3 * unit, fill: colour }));
+  return svg(
+    "g",
+    {},
+    svg("line", { ...line, stroke: "#101214", "stroke-width": 3.5 }),
+    svg("line", { ...line, stroke: colour }),
+    svg("circle", { cx: x, cy: y, r: 3 * unit, fill: colour }),
+  );
 }
 
 function captionOf(captions, frame, unit) {
   const shown = captions.filter(({ score }, i) => i === 0 || (i < 3 && score >= 0.1));
   const words = shown.map((caption) => `${caption.name.replaceAll("_", " ")} ${percent(caption.score)}`).join(" · ");
   const [w, h] = size(words, SMALL_PX).map((v) => v * unit);
-  const x = 6 * unit, y = frame.height - h - 6 * unit;
-  const label = { x: x + PAD_PX * unit, y: y + h / 2 + 0.36 * SMALL_PX * unit, fill: "#fff", "font-size": SMALL_PX * unit };
-  const element = svg("g", { class: "caption" }, svg("rect", { x, y, width: w, height: h, rx: 3 * unit, fill: "#101214", "fill-opacity": 0.72 }), svg("text", label, words));
+  const x = 6 * unit,
+    y = frame.height - h - 6 * unit;
+  const label = {
+    x: x + PAD_PX * unit,
+    y: y + h / 2 + 0.36 * SMALL_PX * unit,
+    fill: "#fff",
+    "font-size": SMALL_PX * unit,
+  };
+  const element = svg(
+    "g",
+    { class: "caption" },
+    svg("rect", { x, y, width: w, height: h, rx: 3 * unit, fill: "#101214", "fill-opacity": 0.72 }),
+    svg("text", label, words),
+  );
   return { element, rect: [x, y, x + w, y + h] };
 }
-

@@ -25,7 +25,10 @@ export function localise(root) {
 /** Sends, with each day that a form asks for, how many minutes the visitor's clock is ahead of UTC where it begins. */
 export function localDays(form) {
   form.addEventListener("formdata", ({ formData }) => {
-    for (const [name, later] of [["from", 0], ["to", 1]]) {
+    for (const [name, later] of [
+      ["from", 0],
+      ["to", 1],
+    ]) {
       const begin = new Date(`${formData.get(name)}T00:00`);
       begin.setDate(begin.getDate() + later); // The last day ends where the next one begins.
       if (formData.get(name)) formData.set(`${name}_offset`, String(-Math.round(begin.getTimezoneOffset())));

@@ -72,7 +72,7 @@ class Viewer {
   /** Lights up what is pointed at or focused in the stage or the list; a click or tap pins it. */
   follow(element) {
     const inStage = element === this.stage.root;
-    const of = (event) => (inStage ? this.stage.at(event) : event.target.closest("[data-id]")?.dataset.id ?? null);
+    const of = (event) => (inStage ? this.stage.at(event) : (event.target.closest("[data-id]")?.dataset.id ?? null));
     element.addEventListener("pointermove", (event) => {
       if (event.pointerType === "touch") return;
       const id = of(event);

@@ -56,7 +56,10 @@ export class Bars {
 
   /** Shows that there is no guess, and why. */
   clear(message = "") {
-    this.#fill([...this.#lines.keys()].map((name) => [name, 0]), "");
+    this.#fill(
+      [...this.#lines.keys()].map((name) => [name, 0]),
+      "",
+    );
     const [headline, text] = this.#blank;
     if (!message || message.startsWith(headline)) {
       this.#write("", headline, text);

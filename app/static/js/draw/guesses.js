@@ -41,10 +41,13 @@ export class Guesses {
 
   #plan() {
     if (this.#timer || !this.#wanted) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = 0;
-      this.#send();
-    }, Math.max(REST_MS, this.#held - performance.now()));
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = 0;
+        this.#send();
+      },
+      Math.max(REST_MS, this.#held - performance.now()),
+    );
   }
 
   async #send() {

@@ -34,5 +34,7 @@ export async function share(strokes, name, button) {
   const before = "Share";
   words.textContent = copied ? "Link copied" : "Copy the address";
   announce(words.textContent);
-  setTimeout(() => { words.textContent = before; }, SAID_MS);
+  setTimeout(() => {
+    words.textContent = before;
+  }, SAID_MS);
 }

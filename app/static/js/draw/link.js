@@ -18,7 +18,10 @@ export function encode(strokes) {
     for (; value > 127; value >>>= 7) bytes.push((value & 127) | 128);
     bytes.push(value);
   };
-  const kept = atMost(strokes.map(({ points, width }) => ({ points: thin(points, OFF, GAP), width })), MOST_POINTS);
+  const kept = atMost(
+    strokes.map(({ points, width }) => ({ points: thin(points, OFF, GAP), width })),
+    MOST_POINTS,
+  );
   put(kept.length);
   for (const { points, width } of kept) {
     put(width);

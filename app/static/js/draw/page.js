@@ -53,7 +53,9 @@ function keep() {
   try {
     if (drawn.strokes.length) sessionStorage.setItem(KEPT, encode(drawn.strokes));
     else sessionStorage.removeItem(KEPT);
-  } catch { /* Storage is off, or full: then it does not. */ }
+  } catch {
+    /* Storage is off, or full: then it does not. */
+  }
 }
 
 function kept() {

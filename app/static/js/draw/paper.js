@@ -62,10 +62,14 @@ export class Paper {
 
   /** The density changes when a window moves to another screen, or is zoomed. */
   #watchDensity() {
-    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", () => {
-      this.#watchDensity();
-      this.#fit();
-    }, { once: true });
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener(
+      "change",
+      () => {
+        this.#watchDensity();
+        this.#fit();
+      },
+      { once: true },
+    );
   }
 
   /** Finished strokes are painted once, so that long drawings stay quick. */
@@ -106,5 +110,7 @@ export function picture(strokes) {
   context.fillRect(0, 0, PICTURE, PICTURE);
   context.scale(PICTURE / SIDE, PICTURE / SIDE);
   paint(context, strokes, INK);
-  return new Promise((resolve) => { canvas.toBlob(resolve, "image/png"); });
+  return new Promise((resolve) => {
+    canvas.toBlob(resolve, "image/png");
+  });
 }
