@@ -19,7 +19,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from app.errors import BrokenPhoto, TooManyPixels
-from app.intake.budget import room
+from app.intake.budget import pixel_budget
 from app.intake.formats import check_jpeg_structure, sniff
 from app.intake.pixels import bgra_on_white, to_rgb
 
@@ -73,7 +73,7 @@ def decode(data: bytes, *, at_least: int | None = None) -> np.ndarray:
 
 
 def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
-    """Decode a photo as cheaply as its format allows, when there is room for it beside those of other threads.
+    """Decode a photo as cheaply as its format allows, once its pixels fit into the process's budget.
 
     Returns:
         Its format, and width and height as `decode` gives them.
@@ -90,7 +90,7 @@ def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
             by_rows = check_jpeg_structure(data)
             image.draft("L", (1, 1))
             pixels = image.width * image.height if by_rows else pixels
-        with room.hold(pixels):
+        with pixel_budget.reserve(pixels):
             if format == "jpeg" or _fast(data, image, format) is None:
                 image.load()
             if format != "jpeg":

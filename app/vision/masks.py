@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco
 
-from app.intake.budget import room
+from app.intake.budget import pixel_budget
 from app.vision.results import RLE
 
 _SCREEN: Final = 1600  # Pixels of a screen that show a long side of a photo.
@@ -113,7 +113,7 @@ def parts(rle: RLE, tolerance: float = 0.0) -> list[Part]:
     x, y, w, h = bounds(rle)
     # Half of a large tolerance pays for looking at some of the pixels only, an edge being off by half a step.
     step = max(1, int(tolerance / 2))
-    with room.hold(w * h):
+    with pixel_budget.reserve(w * h):
         _, _, crop = decode_crop(rle, step)
         if step > 1 and not crop.any():
             step, crop = 1, decode_crop(rle)[2]

@@ -16,7 +16,7 @@ from app import sketch
 from app.config.settings import Settings
 from app.errors import PublicError
 from app.intake import decode, read_photo
-from app.intake.budget import room
+from app.intake.budget import pixel_budget
 
 Bitmap = npt.NDArray[np.uint8]
 
@@ -80,7 +80,7 @@ class Guesser:
             raise NothingDrawn
         limits = {"max_bytes": self._settings.max_upload_bytes}
         photo = read_photo(data, **limits, max_pixels=min(self._settings.max_pixels, MOST_PIXELS))
-        with room.hold(photo.width * photo.height):
+        with pixel_budget.reserve(photo.width * photo.height):
             return self._seen(lambda: sketch.picture(decode(data, at_least=ENOUGH)))
 
     def _seen(self, make: Callable[[], Bitmap]) -> Seen:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 import cv2
 import numpy as np
 
-from app.intake.budget import room
+from app.intake.budget import pixel_budget
 from app.intake.decode import decode
 from app.vision import masks
 from app.vision.export.files import ExportFile, archive, base_name, safe_name, unique_names
@@ -45,7 +45,7 @@ def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, byt
 
 def _cut_all(item: ExportItem, rows: Sequence[Found], folder: str) -> Iterator[tuple[str, bytes]]:
     data, digits = item.load_photo(), max(2, len(str(len(rows))))
-    with room.hold(item.width * item.height):
+    with pixel_budget.reserve(item.width * item.height):
         rgb = decode(data)
         for number, row in enumerate(rows, 1):
             word = safe_name(row.name).replace(" ", "_")

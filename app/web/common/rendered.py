@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from app.errors import NotReady
-from app.intake.budget import room
+from app.intake.budget import pixel_budget
 from app.intake.decode import decode
 from app.store.models import DONE, Run
 from app.vision.render.overlay import VERSION as OVERLAY_VERSION
@@ -64,7 +64,7 @@ def _finished(run: Run, analyses: Collection[str] | None) -> dict[str, str]:
 def _render(run: Run, view: View, analyses: Mapping[str, str]) -> bytes:
     results = _results(analyses)
     data = services().store.photo_bytes(run.photo_sha256)
-    with room.hold(run.photo.width * run.photo.height):
+    with pixel_budget.reserve(run.photo.width * run.photo.height):
         return render(decode(data, at_least=view.max_size), results, view)
 
 
