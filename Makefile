@@ -40,7 +40,7 @@ lint: install-dev ## Check style and types
 	@$(RUN) -m mypy
 	@$(BIOME) ci --error-on-warnings
 
-bench: install-dev ## Measure speed and memory; writes build/bench.json and the README's table
+bench: install-dev ## Measure speed and memory; writes build/bench.json and the tables in docs/engine.md
 	@$(RUN) -m bench $(ARGS)
 
 docker-test: python ## Build the images and try them for real: docker run, compose, Heroku's layout (ARGS: which)

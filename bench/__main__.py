@@ -1,4 +1,4 @@
-"""`python -m bench [SECTION ...]`: measure, write `build/bench.json`, and bring the README's table up to date.
+"""`python -m bench [SECTION ...]`: measure, write `build/bench.json`, and update the tables in `docs/engine.md`.
 
 Sections: service, rendering, history, load, engines, parts, throughput; all when none is named. `bench.parity` and
 `bench.memory` are run by hand; the table shows what the first last wrote. Only ratios measured in one run compare.
@@ -21,7 +21,7 @@ from bench.tables import table
 
 SECTIONS = ("service", "rendering", "history", "load", "engines", "parts", "throughput")
 RESULTS, PARITY = ROOT / "build" / "bench.json", ROOT / "build" / "parity.json"
-README = ROOT / "README.md"
+DOCUMENT = ROOT / "docs" / "engine.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     if PARITY.is_file():
         report["parity"] = json.loads(PARITY.read_text())
     print(table(report))
-    write_readme(report)
+    write_tables(report)
     return 0
 
 
@@ -54,12 +54,12 @@ def machine() -> str:
     return f"{cpu_count()} cores of {model[1] if model else platform.machine()}, load {load:.1f} at the start"
 
 
-def write_readme(report: dict[str, Any]) -> None:
-    """Put the table between the README's markers."""
-    text = README.read_text() if README.is_file() else ""
+def write_tables(report: dict[str, Any]) -> None:
+    """Put the tables between the markers of the document."""
+    text = DOCUMENT.read_text() if DOCUMENT.is_file() else ""
     if BEGIN in text:
         before, _, rest = text.partition(BEGIN)
-        README.write_text(f"{before}{BEGIN}\n{table(report)}\n{END}{rest.partition(END)[2]}")
+        DOCUMENT.write_text(f"{before}{BEGIN}\n{table(report)}\n{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The README's tables of what was measured."""
+"""The tables of what was measured, for `docs/engine.md`."""
 
 from typing import Any
 
@@ -48,8 +48,8 @@ def _engines(engines: dict[str, Any]) -> list[str]:
     for name, row in engines["rows"].items():
         pace, ready = f"{row['seconds']:.2f} | {base / row['seconds']:.1f}x", f"{row['ready']:.1f} s"
         lines.append(f"| {name} | {pace} | {ready} | {row['peak_mb']:.0f} MB |")
-    note = "Peak memory is all that was resident at once, with the pages of libraries, which the system can take back; "
-    note += "the limits in `docs/engine.md` are reckoned without most of these."
+    note = "Peak memory is everything resident at once, including library pages that the system can reclaim; "
+    note += "the limits in [Memory](#memory) do not count most of those."
     return [*lines, "", note]
 
 

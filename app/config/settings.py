@@ -2,7 +2,8 @@
 
 Values come from the environment (`PORT=8080`), or, for secrets, from a file named by `<NAME>_FILE`
 (`SECRET_KEY_FILE=/run/secrets/key`). A malformed value, or a name that is nearly one of the longer known ones, ends the
-program at start with one sentence. `python -m app.config.settings` prints the README's table, `--write` puts it there.
+program at start with one sentence. `python -m app.config.settings` prints the table of `docs/settings.md`, `--write`
+puts it there.
 """
 
 import dataclasses
@@ -229,7 +230,7 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
 
 
 def markdown_table() -> str:
-    """The README's table of settings."""
+    """The table of settings in `docs/settings.md`."""
     rows = ["| Setting | Default | Meaning |", "|---|---|---|"]
     for f in dataclasses.fields(Settings):
         default = str(f.default).lower() if f.type is bool else str(f.default)
@@ -238,15 +239,15 @@ def markdown_table() -> str:
     return "\n".join(rows)
 
 
-def write_readme(readme: Path = ROOT / "README.md") -> None:
-    """Put the table between the README's markers."""
-    before, _, rest = readme.read_text().partition("<!-- settings -->")
+def write_table(document: Path = ROOT / "docs" / "settings.md") -> None:
+    """Put the table between the markers of the document."""
+    before, _, rest = document.read_text().partition("<!-- settings -->")
     after = rest.partition("<!-- /settings -->")[2]
-    readme.write_text(f"{before}<!-- settings -->\n{markdown_table()}\n<!-- /settings -->{after}")
+    document.write_text(f"{before}<!-- settings -->\n{markdown_table()}\n<!-- /settings -->{after}")
 
 
 if __name__ == "__main__":
     if "--write" in sys.argv:
-        write_readme()
+        write_table()
     else:
         print(markdown_table())

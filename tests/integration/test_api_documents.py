@@ -1,10 +1,11 @@
-"""The requests of `docs/api.md` and of the README, as they stand there, against the service as it runs."""
+"""The requests and programs that the documents show, as they stand there, against the service as it runs."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from tests.unit.photos import jpeg
 
 # A command and, where one stands below it, its answer; both may go on in indented lines.
 REQUEST = re.compile(r"^(curl .*(?:\n +.*)*)(?:\n([\[{].*(?:\n .*)*))?", re.MULTILINE)
+INDENTED = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/integrating.md"))
 REQUESTS = [
     *REQUEST.findall((ROOT / "docs" / "api.md").read_text()),
-    *REQUEST.findall(re.sub("^    ", "", (ROOT / "README.md").read_text(), flags=re.MULTILINE)),
+    *REQUEST.findall(re.sub("^    ", "", INDENTED, flags=re.MULTILINE)),
 ]
+CLIENT = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "integrating.md").read_text(), re.DOTALL)[0]
 ELSEWHERE = "https://"  # for which a test has no server
 
 
@@ -38,6 +41,7 @@ def answer_to(command: str, site: str, folder: Path) -> Any:
     """What a command prints, as JSON where it is; the test fails where the service answers with an error."""
     photo = jpeg(320, 240)
     (folder / "image.jpg").write_bytes(photo)
+    (folder / "photo.jpg").write_bytes(photo)
     (folder / "fish.png").write_bytes(drawings.picture())
     (folder / "test_images").symlink_to(ROOT / "test_images")
     (folder / ".curlrc").write_text("silent\nshow-error\nfail\nmax-time = 60\n")
@@ -77,3 +81,13 @@ def test_the_published_request_by_address_gets_as_far_as_the_address(site: str, 
     [command] = [command for command, _ in REQUESTS if ELSEWHERE in command]
     private = re.sub(r"https://[^\"]+", "http://127.0.0.1/photo.jpg", command).replace("curl", "curl --no-fail")
     assert answer_to(private, site, tmp_path)["code"] == "address-refused"
+
+
+def test_the_published_program_writes_the_picture_and_the_export(site: str, tmp_path: Path) -> None:
+    (tmp_path / "test_images").symlink_to(ROOT / "test_images")
+    program = CLIENT.replace("http://127.0.0.1:5000", site)
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "annotated.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert json.loads((tmp_path / "coco.json").read_text())["images"][0]["file_name"] == "cat.jpg"
