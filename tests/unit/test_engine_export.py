@@ -72,7 +72,7 @@ def test_a_model_of_the_zoo_that_is_served_gets_an_engine(tmp_path: Path, settin
     assert [found for found in engine.installed(settings) if found.analyzer == "objects"] == [model]
 
 
-def test_no_conversion_is_told_to_anybody() -> None:
+def test_no_conversion_is_reported_to_the_makers_of_the_converter() -> None:
     code = "import app.vision.analyses.objects.export\n"
     code += "import openvino.tools.ovc.convert_impl as impl, nncf.telemetry.wrapper as nncf\n"
     code += "print(impl.tm.__name__, type(nncf.telemetry).__name__)"
