@@ -75,7 +75,7 @@ def prepare_r50(folder: Path, photos: Path = ROOT / "test_images") -> Model:
 
 
 def _prepare(folder: Path) -> None:
-    from app.vision.engine.folder import engine_folder
+    from app.vision.analyses.engines import engine_folder
     from bench.onnx_engine import export_onnx
 
     model = prepare_r50(folder)
@@ -118,8 +118,8 @@ def _torchvision(folder: Path) -> Callable[[np.ndarray], int]:
 
 def _engine(precision: str, limit_mb: int = 0) -> Callable[[Path], Callable[[np.ndarray], int]]:
     def make_engine(folder: Path) -> Callable[[np.ndarray], int]:
+        from app.vision.analyses.engines import engine_folder
         from app.vision.analyses.objects.openvino import make
-        from app.vision.engine.folder import engine_folder
 
         settings = Settings(precision=precision, memory_limit_mb=limit_mb)
         detector = make(model_in(folder), engine_folder(model_in(folder), folder), settings)
@@ -130,7 +130,7 @@ def _engine(precision: str, limit_mb: int = 0) -> Callable[[Path], Callable[[np.
 
 
 def _onnx(folder: Path) -> Callable[[np.ndarray], int]:
-    from app.vision.engine.folder import engine_folder
+    from app.vision.analyses.engines import engine_folder
     from bench.onnx_engine import make_onnx
 
     detector = make_onnx(engine_folder(model_in(folder), folder), cpu_count())

@@ -30,9 +30,9 @@ from app.launch.redis_server import free_port
 from app.queue.services import Services
 from app.queue.submit import submit
 from app.store.models import DONE, FINISHED
+from app.vision.analyses.engines import engine_folder
 from app.vision.catalogue.models import load_catalogue
 from app.vision.engine.__main__ import export
-from app.vision.engine.folder import engine_folder
 from bench.engines import CONFIG, prepare_r50
 
 DOCKER = os.environ.get("DOCKER", "docker")

@@ -11,10 +11,10 @@ import torch
 from app.vision.analyses.objects.export import BoxGraph, DenseGraph, MaskGraph
 from app.vision.analyses.objects.openvino import OpenVINODetector
 from app.vision.analyses.objects.pytorch import build
+from app.vision.analyses.objects.spec import EngineSpec
 from app.vision.catalogue.checkpoints import load_weights
 from app.vision.catalogue.models import Model
 from app.vision.engine.runtime import Graph, Runtime
-from app.vision.engine.spec import EngineSpec
 from app.vision.results import ModelCard
 
 

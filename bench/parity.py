@@ -25,11 +25,11 @@ from app.training.evaluate import predict
 from app.training.scores import score
 from app.vision import masks
 from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.engines import engine_folder
 from app.vision.analyses.objects.openvino import make
 from app.vision.analyses.objects.pytorch import MMDetector
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, quantize
-from app.vision.engine.folder import engine_folder
 from app.vision.results import Instances
 from bench.engines import prepare_r50
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from app.config.settings import Settings
 from app.intake import decode
+from app.vision.analyses.engines import engine_folder
 from app.vision.analyses.objects.openvino import OpenVINODetector, make
 from app.vision.analyses.objects.preprocess import prepare
 from app.vision.analyses.objects.roi_align import pool_levels
-from app.vision.engine.folder import engine_folder
-from app.vision.engine.spec import PoolSpec
+from app.vision.analyses.objects.spec import PoolSpec
 from bench.arithmetic import operations, pace
 from bench.engines import PHOTOS, model_in, prepare_r50
 

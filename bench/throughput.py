@@ -15,9 +15,9 @@ import openvino as ov
 
 from app.config.settings import ROOT, Settings
 from app.intake import decode
+from app.vision.analyses.engines import engine_folder
 from app.vision.analyses.objects.openvino import make
 from app.vision.analyses.objects.preprocess import prepare
-from app.vision.engine.folder import engine_folder
 from app.vision.engine.runtime import Runtime
 from bench.engines import PHOTOS, model_in, prepare_r50
 

@@ -11,16 +11,17 @@ import pytest
 
 from app.config.settings import Settings
 from app.intake import decode
+from app.vision.analyses.engines import current, engine_folder
 from app.vision.analyses.objects.openvino import make
 from app.vision.analyses.objects.pytorch import MMDetector
 from app.vision.analyses.objects.quantize import quantize
+from app.vision.analyses.objects.spec import EngineSpec
 from app.vision.analyses.registry import analyzer
 from app.vision.catalogue import zoo
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, main
-from app.vision.engine.folder import current, engine_folder
-from app.vision.engine.spec import EngineError, EngineSpec
+from app.vision.engine.record import EngineError
 from app.vision.results import Analysed, Instances
 from bench.parity import compare
 from tests.conftest import ROOT

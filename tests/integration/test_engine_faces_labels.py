@@ -25,6 +25,7 @@ from app.queue.services import Services
 from app.queue.submit import submit
 from app.store.models import DONE, FINISHED
 from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.engines import current, engine_folder
 from app.vision.analyses.faces import mtcnn
 from app.vision.analyses.labels.openvino import make
 from app.vision.analyses.labels.pytorch import PhotoLabels
@@ -32,8 +33,7 @@ from app.vision.analyses.registry import analyzer, offer
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, up_to_date, versions
-from app.vision.engine.folder import current, engine_folder
-from app.vision.engine.spec import SPEC_FILE, EngineError
+from app.vision.engine.record import SPEC_FILE, EngineError
 from app.vision.results import Faces, Labels
 from tests.conftest import ROOT, TEST_DATA
 

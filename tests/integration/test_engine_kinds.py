@@ -12,7 +12,7 @@ from app.vision.analyses.objects.pipeline import preprocessing
 from app.vision.catalogue import zoo
 from app.vision.catalogue.models import CONFIGS
 from app.vision.coco import CLASSES
-from app.vision.engine.spec import EngineError
+from app.vision.engine.record import EngineError
 
 
 def light(name: str) -> tuple[Any, Any]:

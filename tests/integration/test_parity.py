@@ -12,13 +12,13 @@ from mmdet.apis import inference_detector, init_detector
 from app.config.settings import Settings
 from app.intake import decode
 from app.vision import masks
+from app.vision.analyses.engines import engine_folder
 from app.vision.analyses.objects.openvino import make
 from app.vision.analyses.objects.pytorch import MMDetector
 from app.vision.catalogue.checkpoints import sha256_of
 from app.vision.catalogue.models import CONFIGS, Model
 from app.vision.catalogue.zoo import zoo_folder
 from app.vision.engine.__main__ import export
-from app.vision.engine.folder import engine_folder
 from app.vision.results import Instances
 from bench.parity import compare
 from tests.conftest import ROOT

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.vision.analyses.objects.config_text import digest, texts
+from app.vision.catalogue.config_text import digest, texts
 
 
 @pytest.mark.parametrize("bases", ["'base.py'", '["base.py", "missing.py"]', "[\n    'base.py',\n]"])

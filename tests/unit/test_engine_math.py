@@ -14,7 +14,7 @@ from torchvision.ops import roi_align as reference_roi_align
 from app.vision.analyses.objects.boxes import best, decode_deltas, grid_anchors, suppress
 from app.vision.analyses.objects.preprocess import prepare
 from app.vision.analyses.objects.roi_align import assign_levels, pool_levels, roi_align
-from app.vision.engine.spec import PoolSpec, Preprocessing
+from app.vision.analyses.objects.spec import PoolSpec, Preprocessing
 
 HEIGHT, WIDTH = 24, 40
 

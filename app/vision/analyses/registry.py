@@ -14,11 +14,12 @@ from pathlib import Path
 from app.config.analyses import ANALYZERS
 from app.config.settings import Settings
 from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.engines import current, engine_folder
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
+from app.vision.catalogue.packages import weights
 from app.vision.catalogue.zoo import find_model, load_zoo
-from app.vision.engine.fit import limit_mb
-from app.vision.engine.folder import current, engine_folder, weights
+from app.vision.engine.memory import worker_limit_mb
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def _mmdet(model: Model, settings: Settings) -> Analyzer | None:
 
 def _check_memory(model: Model, path: Path, settings: Settings) -> None:
     """Raises CheckpointError where a worker's memory is too little for PyTorch: it would be killed again and again."""
-    limit, needed = limit_mb(settings), TORCH_MB + TORCH_MB_A_WEIGHT * path.stat().st_size / 1e6
+    limit, needed = worker_limit_mb(settings), TORCH_MB + TORCH_MB_A_WEIGHT * path.stat().st_size / 1e6
     if 0 < limit < needed:
         raise CheckpointError(
             f"{model.title} has no engine, and PyTorch needs about {needed:.0f} MB of memory for it where a worker has "

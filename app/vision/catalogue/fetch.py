@@ -7,8 +7,8 @@ from app.config.settings import Settings, SettingsError
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.download import fetch
 from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
+from app.vision.catalogue.packages import weights as installed
 from app.vision.catalogue.zoo import find_model
-from app.vision.engine.folder import weights as installed
 
 
 def wanted(names: Sequence[str], settings: Settings) -> list[Model]:

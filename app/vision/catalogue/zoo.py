@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from app.vision.analyses.objects.config_text import texts
+from app.vision.catalogue.config_text import texts
 from app.vision.catalogue.models import CatalogueError, Model, file_name, load_catalogue
 
 # Of the whole of MMDetection (https://github.com/open-mmlab/mmdetection/blob/v2.28.2/LICENSE).

@@ -22,12 +22,13 @@ import numpy as np
 from app.config.settings import Settings, SettingsError
 from app.errors import PublicError
 from app.intake import decode
+from app.vision.analyses.engines import current, engine_folder, origin
 from app.vision.analyses.registry import known_models
 from app.vision.catalogue.checkpoints import CheckpointError, load_weights
 from app.vision.catalogue.models import CatalogueError, Model
+from app.vision.catalogue.packages import weights
 from app.vision.catalogue.zoo import find_model
-from app.vision.engine.folder import current, engine_folder, origin, weights
-from app.vision.engine.spec import EngineError, read_record
+from app.vision.engine.record import EngineError, read_record
 
 CALIBRATION_PHOTOS = 64
 # What makes an engine, by analysis.

@@ -1,8 +1,6 @@
 """OpenVINO on the CPU: precision, threads, compiled graphs."""
 
-import ctypes
 import os
-import sys
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -12,31 +10,16 @@ from openvino.preprocess import PrePostProcessor
 
 from app.config.settings import Settings
 from app.system.machine import cpu_count
-from app.vision.engine.fit import limit_mb
-
-# glibc's malloc.h: mallopt parameters. A fixed threshold gives every large buffer back to the system as soon as it is
-# freed; left alone, glibc raises it and one photo's 200 MB of feature maps stay in the heap.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-LARGE_BUFFER = 1 << 20
-
-
-def return_freed_memory() -> None:
-    """Make the C library return large freed buffers to the system at once (Linux with glibc; elsewhere nothing)."""
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER)
-            mallopt(M_TRIM_THRESHOLD, LARGE_BUFFER)
-
+from app.vision.engine.memory import return_freed_memory, worker_limit_mb
 
 # Megabytes of a worker below which small models save memory as well.
-SCARCE = 1024
+SCARCE_MB = 1024
 
 
 def small_runtime(settings: Settings) -> "Runtime":
     """For models that take little memory and always compute in f32."""
     runtime = Runtime("f32", max(1, cpu_count() // settings.workers))
-    if 0 < limit_mb(settings) < SCARCE:
+    if 0 < worker_limit_mb(settings) < SCARCE_MB:
         runtime.save_memory()
     return runtime
 

@@ -7,7 +7,7 @@ import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from torch import nn
 
-from app.vision.engine.spec import write_record
+from app.vision.engine.record import write_record
 
 # Each network with its input's shape: the first takes a photo of any size, the others any number of crops.
 NETS: dict[str, tuple[type[nn.Module], list[int]]] = {

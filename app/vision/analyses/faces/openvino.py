@@ -12,8 +12,8 @@ from app.vision.analyses.faces.photo import Found, least_face, shrink
 from app.vision.analyses.objects.boxes import suppress
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model
+from app.vision.engine.record import EngineError, read_record
 from app.vision.engine.runtime import Graph, Runtime, small_runtime
-from app.vision.engine.spec import EngineError, read_record
 from app.vision.results import Analysed, ModelCard
 
 # Raised when the same engine would answer differently. These networks always compute in f32: they are small, and

@@ -9,7 +9,7 @@ from app.vision.analyses.labels.openvino import record
 from app.vision.analyses.labels.photo import CROP, LITE0, RESNET50
 from app.vision.analyses.labels.pytorch import NAMES, build
 from app.vision.catalogue.models import Model
-from app.vision.engine.spec import write_record
+from app.vision.engine.record import write_record
 
 
 def export_labels(model: Model, path: Path | None, folder: Path, source: dict[str, str]) -> None:

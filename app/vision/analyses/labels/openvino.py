@@ -12,8 +12,8 @@ from app.vision.analyses.analyzer import Analyzer
 from app.vision.analyses.labels.photo import Preparation, best, prepare
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model
+from app.vision.engine.record import read_record
 from app.vision.engine.runtime import Graph, Runtime, small_runtime
-from app.vision.engine.spec import read_record
 from app.vision.results import Analysed, ModelCard
 
 # Raised when the same engine would answer differently. Always f32, so that the answer is PyTorch's: one small crop

@@ -15,14 +15,8 @@ from torch import nn
 
 from app.vision.analyses.objects.mmdet_build import telling_line
 from app.vision.analyses.objects.pipeline import preprocessing
-from app.vision.engine.spec import (
-    BoxSpec,
-    EngineError,
-    EngineSpec,
-    MaskSpec,
-    PoolSpec,
-    ProposalSpec,
-)
+from app.vision.analyses.objects.spec import BoxSpec, EngineSpec, MaskSpec, PoolSpec, ProposalSpec
+from app.vision.engine.record import EngineError
 
 # Greatest difference between a graph and what it was converted from, as a share of the greatest value.
 TOLERANCE = 1e-3

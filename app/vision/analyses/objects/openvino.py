@@ -18,14 +18,15 @@ from app.system.machine import cpu_count
 from app.vision import masks
 from app.vision.analyses.analyzer import Analyzer
 from app.vision.analyses.objects import boxes as box_math
+from app.vision.analyses.objects.memory import plan_memory
 from app.vision.analyses.objects.preprocess import prepare
 from app.vision.analyses.objects.roi_align import pool_levels
+from app.vision.analyses.objects.spec import EngineSpec, PoolSpec
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model
 from app.vision.catalogue.packages import checksum
-from app.vision.engine.fit import fit, limit_mb
+from app.vision.engine.memory import worker_limit_mb
 from app.vision.engine.runtime import Graph, Runtime, widen
-from app.vision.engine.spec import EngineSpec, PoolSpec
 from app.vision.paste import paste
 from app.vision.results import RLE, Analysed, Instances, ModelCard
 
@@ -47,23 +48,23 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINODetector":
     if runtime.precision == "int8" and not (folder / "dense-int8.xml").is_file():
         raise CheckpointError(f"{model.title} has no int8 engine; run `make engine QUANTIZE=<folder of photos>`.")
     spec = EngineSpec.read(folder)
-    limit = limit_mb(settings)
+    limit = worker_limit_mb(settings)
     kind = (runtime.precision, runtime.floating)
     weights_mb = sum(file.stat().st_size for file in _weights(folder, runtime)) / 2**20
-    fitted = fit(limit, weights_mb, kind, spec.preprocessing.scale)
-    if not fitted.enough:
+    plan = plan_memory(limit, weights_mb, kind, spec.preprocessing.scale)
+    if not plan.enough:
         log.warning("%s may need more than the %d MB that a worker has.", model.title, limit)
     floor, note = settings.score_floor, model.note
-    if fitted.frugal:
+    if plan.frugal:
         runtime.save_memory()
     version = f"{VERSION}-{runtime.precision}-{_digits(folder, spec, runtime)}"
     version += "" if floor == 0.05 else f"-{floor:g}"
-    if fitted.reduced:
-        short = min(fitted.scale)
+    if plan.reduced:
+        short = min(plan.scale)
         version += f"-{short}px"
         small = f"To fit into {limit:.0f} MB of memory, photos are looked at with a short side of {short} pixels."
         note = f"{note} {small}".strip()
-    spec = replace(spec, preprocessing=replace(spec.preprocessing, scale=fitted.scale))
+    spec = replace(spec, preprocessing=replace(spec.preprocessing, scale=plan.scale))
     card = ModelCard(model.analyzer, model.name, model.title, version, spec.source["checkpoint"], spec.classes, note)
     return OpenVINODetector(folder, spec, card, runtime, score_floor=floor)
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from app.vision.engine.spec import EngineError, Preprocessing
+from app.vision.analyses.objects.spec import Preprocessing
+from app.vision.engine.record import EngineError
 
 # The steps that `prepare` repeats, in their order, with the settings that are known of each; and those that change no
 # pixel of a photo that is not mirrored.

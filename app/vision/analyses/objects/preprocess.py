@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from app.vision.engine.spec import Preprocessing
+from app.vision.analyses.objects.spec import Preprocessing
 
 
 def prepare(rgb: np.ndarray, spec: Preprocessing) -> tuple[np.ndarray, tuple[int, int], np.ndarray]:

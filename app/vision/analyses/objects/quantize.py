@@ -14,8 +14,9 @@ import openvino as ov
 from app.vision.analyses.objects.openvino import OpenVINODetector
 from app.vision.analyses.objects.preprocess import prepare
 from app.vision.analyses.objects.roi_align import pool_levels
+from app.vision.analyses.objects.spec import EngineSpec, PoolSpec
+from app.vision.engine.record import EngineError
 from app.vision.engine.runtime import Runtime
-from app.vision.engine.spec import EngineError, EngineSpec, PoolSpec
 from app.vision.results import ModelCard
 
 REGIONS = 48

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from app.vision.engine.spec import PoolSpec
+from app.vision.analyses.objects.spec import PoolSpec
 
 
 def axis_weights(

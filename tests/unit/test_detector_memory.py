@@ -1,4 +1,4 @@
-"""A detector fits itself into the memory that there is."""
+"""A detector keeps to the memory limit."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.system.machine import memory_limit_mb
-from app.vision.engine.fit import FAST_MB, FRUGAL_MB, fit
+from app.vision.analyses.objects.memory import FAST_MB, FRUGAL_MB, plan_memory
 
 OWN = (1333, 800)
 kinds = st.sampled_from(sorted(FRUGAL_MB))
@@ -15,38 +15,38 @@ kinds = st.sampled_from(sorted(FRUGAL_MB))
 
 @given(st.integers(1, 4000), st.integers(1, 1000), st.integers(10, 200), kinds)
 def test_more_memory_never_makes_photos_smaller(limit: int, more: int, weights: int, kind: tuple[str, str]) -> None:
-    little, much = fit(limit, weights, kind, OWN), fit(limit + more, weights, kind, OWN)
+    little, much = plan_memory(limit, weights, kind, OWN), plan_memory(limit + more, weights, kind, OWN)
     assert little.scale <= much.scale <= OWN
     assert little.enough <= much.enough
 
 
 @given(st.integers(1, 4000), st.integers(10, 200), kinds)
-def test_a_smaller_input_keeps_its_shape_and_says_so(limit: int, weights: int, kind: tuple[str, str]) -> None:
-    fitted = fit(limit, weights, kind, OWN)
-    assert fitted.reduced == (fitted.scale != OWN)
-    assert fitted.scale[0] / fitted.scale[1] == pytest.approx(OWN[0] / OWN[1], rel=0.01)
+def test_a_smaller_input_keeps_its_aspect_and_says_so(limit: int, weights: int, kind: tuple[str, str]) -> None:
+    plan = plan_memory(limit, weights, kind, OWN)
+    assert plan.reduced == (plan.scale != OWN)
+    assert plan.scale[0] / plan.scale[1] == pytest.approx(OWN[0] / OWN[1], rel=0.01)
 
 
 def test_without_a_limit_nothing_changes() -> None:
-    fitted = fit(0, 90, ("bf16", "bf16"), OWN)
-    assert (fitted.scale, fitted.frugal, fitted.reduced, fitted.enough) == (OWN, False, False, True)
+    plan = plan_memory(0, 90, ("bf16", "bf16"), OWN)
+    assert (plan.scale, plan.frugal, plan.reduced, plan.enough) == (OWN, False, False, True)
 
 
-def test_half_a_gigabyte_holds_the_whole_input_in_bf16_and_int8_where_memory_is_saved() -> None:
+def test_half_a_gigabyte_is_enough_for_the_whole_input_in_bf16_and_int8_when_memory_is_saved() -> None:
     for kind in (("bf16", "bf16"), ("int8", "bf16")):
-        fitted = fit(512, 89, kind, OWN)
-        assert (fitted.scale, fitted.frugal, fitted.enough) == (OWN, True, True)
+        plan = plan_memory(512, 89, kind, OWN)
+        assert (plan.scale, plan.frugal, plan.enough) == (OWN, True, True)
 
 
-def test_everything_is_kept_only_where_there_is_room_for_the_other_analyses_too() -> None:
-    assert [fit(limit, 89, ("bf16", "bf16"), OWN).frugal for limit in (950, 1150)] == [True, False]
+def test_everything_is_kept_only_where_the_other_analyses_fit_in_too() -> None:
+    assert [plan_memory(limit, 89, ("bf16", "bf16"), OWN).frugal for limit in (950, 1150)] == [True, False]
 
 
-def test_an_impossible_limit_is_admitted() -> None:
-    assert not fit(200, 90, ("bf16", "bf16"), OWN).enough
+def test_a_limit_that_cannot_be_kept_is_reported() -> None:
+    assert not plan_memory(200, 90, ("bf16", "bf16"), OWN).enough
 
 
-def test_where_memory_is_saved_less_is_needed() -> None:
+def test_saving_memory_needs_less_of_it() -> None:
     assert all(FRUGAL_MB[kind] < FAST_MB[kind] for kind in FRUGAL_MB)
 
 

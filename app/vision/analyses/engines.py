@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from app.vision.analyses.objects.config_text import digest
+from app.vision.catalogue.config_text import digest
 from app.vision.catalogue.models import Model
-from app.vision.catalogue.packages import checksum, package_weights
-from app.vision.engine.spec import SPEC_FILE, EngineError, read_record
+from app.vision.catalogue.packages import checksum, weights
+from app.vision.engine.record import SPEC_FILE, EngineError, read_record
 
 # By analysis; raised when the same weights would be exported to graphs that answer differently.
 EXPORT_VERSIONS = {"objects": "3", "faces": "1", "labels": "1"}
@@ -14,14 +14,6 @@ EXPORT_VERSIONS = {"objects": "3", "faces": "1", "labels": "1"}
 def engine_folder(model: Model, checkpoints: Path) -> Path:
     """The folder of a model's engine: within the checkpoints folder, or in the folder of its own training."""
     return model.home / "engine" if model.home else checkpoints / "engines" / model.name
-
-
-def weights(model: Model, checkpoints: Path) -> tuple[Path, ...]:
-    """The files that hold a model's weights; none where they are not here."""
-    path = model.path(checkpoints)
-    if path is None:
-        return package_weights(model.package)
-    return (path,) if path.is_file() else ()
 
 
 def origin(model: Model, checkpoints: Path) -> dict[str, str]:
