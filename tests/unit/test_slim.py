@@ -23,16 +23,14 @@ def made(site: Path, *names: str) -> None:
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="OpenVINO has other plugins there")
-@pytest.mark.parametrize(
-    "pattern", [p for package, patterns in slim.UNUSED.items() for p in patterns if package != "pip"]
-)
+@pytest.mark.parametrize("pattern", [p for package, patterns in slim.UNUSED.items() for p in patterns])
 def test_every_pattern_names_something_that_is_installed(pattern: str) -> None:
     assert any(SITE.glob(pattern)), pattern
 
 
 def test_every_package_is_one_that_serves() -> None:
     serving = (ROOT / "requirements-serve.txt").read_text()
-    assert all(f"\n{package}==" in serving for package in set(slim.UNUSED) - {"pip", "setuptools"})
+    assert all(f"\n{package}==" in serving for package in slim.UNUSED)
     assert all((SITE / "botocore/data" / service).is_dir() for service in slim.SERVICES)
 
 
