@@ -35,7 +35,7 @@ engine: full ## Make the installed models' engines (QUANTIZE=<folder of photos> 
 	@$(RUN) -m app.vision.engine $(if $(QUANTIZE),--quantize $(QUANTIZE))
 
 test: install-dev ## Run every test (ARGS: options of pytest)
-	@$(RUN) scripts/run_tests.py $(ARGS)
+	@$(RUN) -m pytest $(ARGS)
 
 lint: install-dev ## Check style and types
 	@$(RUN) -m ruff check .
