@@ -141,7 +141,7 @@ def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) ->
     original = read_config(options.config or base.config)
     config = training_config(original, data.classes)
     torch.manual_seed(options.seed)
-    model, fresh = build(config, weights.state, base.classes or weights.classes, data.classes)
+    model, fresh = build(config, weights.tensors(), base.classes or weights.classes, data.classes)
     if fresh:
         print(f"Begun at random, for the base has no weights that fit: {', '.join(fresh)}.", file=sys.stderr)
     frozen = FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze

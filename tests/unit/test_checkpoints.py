@@ -373,7 +373,7 @@ def test_a_checkpoint_of_openmmlab_is_read_with_its_meta_data(tmp_path: Path, zi
     read = load_weights(path, entry)
     assert read.classes == ("cat", "dog")
     assert read.meta["mAP"] == 0.408
-    assert torch.equal(read.state["weight"], state["weight"])
+    assert torch.equal(read.tensors()["weight"], state["weight"])
 
 
 def test_a_bare_state_is_read(tmp_path: Path) -> None:

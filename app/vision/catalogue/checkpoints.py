@@ -2,13 +2,16 @@
 
 import functools
 import hashlib
-import pickle
-import re
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from app.vision.catalogue.models import Model
+from app.vision.engine.pickles import Tensor
+from app.vision.engine.pth import PthError, read_pth
 
 if TYPE_CHECKING:
     import torch
@@ -20,16 +23,31 @@ class CheckpointError(RuntimeError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file of weights holds: tensors by name, and what it says about itself."""
+    """What a file of weights holds.
 
-    state: "dict[str, torch.Tensor]"
+    state: arrays by name, views of the file that cannot be written to, in its order; bfloat16 as float32.
+    meta: what the file says about itself; versions: of the modules that wrote it, by which some layers of PyTorch know
+    old checkpoints.
+    """
+
+    state: dict[str, np.ndarray]
     meta: dict[str, Any]
+    versions: dict[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The class names that an MMDetection checkpoint holds; empty where it holds none."""
         names = self.meta.get("CLASSES") or ()
-        return tuple(str(name) for name in ([names] if isinstance(names, str) else names))
+        names = [names] if isinstance(names, str) else names
+        return tuple(name for name in names if isinstance(name, str)) if isinstance(names, (list, tuple)) else ()
+
+    def tensors(self) -> "dict[str, torch.Tensor]":
+        """The state for PyTorch's `load_state_dict`, in memory of its own."""
+        import torch
+
+        state = OrderedDict((name, torch.tensor(values)) for name, values in self.state.items())
+        state._metadata = self.versions  # type: ignore[attr-defined]
+        return state
 
 
 def sha256_of(path: Path) -> str:
@@ -74,10 +92,10 @@ def _again(model: Model) -> str:
 
 
 def load_weights(path: Path, model: Model) -> Checkpoint:
-    """Read a checkpoint with torch's weights-only loader, onto the CPU.
+    """Read a checkpoint without running anything that it says.
 
-    Tensors, containers, texts, numbers and NumPy's scalars are all that it builds; whatever else a pickle asks for
-    is refused, whether the file is the catalogue's or not.
+    Tensors, containers, texts, numbers and NumPy's scalars are all that is read; whatever else a pickle asks for is
+    refused, whether the file is the catalogue's or not.
 
     Raises:
         CheckpointError: the file is not the catalogue's, is broken, or holds more than weights.
@@ -88,42 +106,15 @@ def load_weights(path: Path, model: Model) -> Checkpoint:
 
 def read_weights(path: Path) -> Checkpoint:
     """`load_weights` of a file that no catalogue knows, such as one from a package or a test."""
-    import torch
-
     try:
-        with torch.serialization.safe_globals(_numpy_scalars()):
-            data = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"asks for {wanted[1]}" if wanted else "is not a file of weights"
-        raise CheckpointError(f"{path.name} {what}, so it was not read: only plain weights are.") from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise CheckpointError(f"{path.name} is broken or not a file of weights.") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path.name} holds no weights.")
-    inner = data.get("state_dict", data)
-    state = {key: value for key, value in inner.items() if isinstance(value, torch.Tensor)}
+        data, array = read_pth(path)
+        inner = data.get("state_dict", data) if isinstance(data, dict) else {}
+        named = inner.items() if isinstance(inner, dict) else ()
+        state = {str(key): array(value) for key, value in named if isinstance(value, Tensor)}
+    except (PthError, OSError) as error:
+        said = error if isinstance(error, PthError) else "cannot be read"
+        raise CheckpointError(f"{path.name} {said}.") from error
     if not state:
         raise CheckpointError(f"{path.name} holds no weights.")
-    meta = data.get("meta") if "state_dict" in data else None
-    return Checkpoint(_versioned(state, inner), meta if isinstance(meta, dict) else {})
-
-
-def _versioned(state: dict[str, Any], origin: dict[str, Any]) -> dict[str, Any]:
-    """The state as torch keeps it: with its modules' versions, by which some layers know old checkpoints."""
-    from collections import OrderedDict
-
-    result = OrderedDict(state)
-    result._metadata = getattr(origin, "_metadata", {})  # type: ignore[attr-defined]
-    return result
-
-
-def _numpy_scalars() -> list[Any]:
-    """What a NumPy number in a checkpoint's meta data is made of, by the names of NumPy 1 and 2."""
-    import _codecs
-
-    import numpy as np
-
-    scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
-    kinds = [type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u1", "?")]
-    return [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, _codecs.encode, *kinds]
+    meta = data.get("meta") if inner is not data else None
+    return Checkpoint(state, meta if isinstance(meta, dict) else {}, getattr(inner, "_metadata", {}))

@@ -58,9 +58,12 @@ def build(model: Model, path: Path | None) -> nn.Module:
     """
     net: nn.Module
     if path is None:
-        net, state = EfficientNet.from_name("efficientnet-lite0"), read_weights(package_weights(model.package)[0]).state
+        net, state = (
+            EfficientNet.from_name("efficientnet-lite0"),
+            read_weights(package_weights(model.package)[0]).tensors(),
+        )
     else:
-        net, state = resnet50(), load_weights(path, model).state
+        net, state = resnet50(), load_weights(path, model).tensors()
     try:
         net.load_state_dict(state)
     except RuntimeError as error:

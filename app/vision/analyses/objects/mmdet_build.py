@@ -24,7 +24,7 @@ def build(cfg: mmcv.Config, checkpoint: Checkpoint, score_floor: float) -> torch
         if part and "score_thr" in part:
             part["score_thr"] = score_floor
     net = build_detector(cfg.model, test_cfg=cfg.get("test_cfg"))
-    state = checkpoint.state
+    state = checkpoint.tensors()
     if all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): value for key, value in state.items()}
     try:
