@@ -24,7 +24,7 @@ from app.training.data import CocoData, read_coco
 from app.training.evaluate import predict
 from app.training.scores import score
 from app.vision import masks
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.engines import engine_folder
 from app.vision.analyses.objects.openvino import make
 from app.vision.analyses.objects.pytorch import MMDetector

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app.config.settings import Settings
 from app.intake import decode
-from app.vision.analyses.registry import offer
+from app.vision.analyses.offer import offer
 from app.vision.render.picture import render
 from app.vision.view import View
 

@@ -6,10 +6,10 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from app.config.analyses import ANALYZERS
+from app.config.analyses import ANALYSES
 from app.config.settings import Settings
 from app.queue.services import Services
-from app.vision.analyses.registry import choose, installed, known_models
+from app.vision.analyses.offer import choose, installed, known_models
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
 
@@ -40,7 +40,7 @@ def models(zoo: bool, present: bool) -> None:
         raise click.ClickException(str(error)) from error
     extra = sorted((m for name, m in known.items() if name not in catalogue), key=lambda m: (m.data, -(m.box_ap or 0)))
     listed = [*catalogue.values(), *(m for m in extra if zoo or installed(m, folder))]
-    serving = {model.name for name in ANALYZERS if (model := _chosen(name, settings))}
+    serving = {model.name for name in ANALYSES if (model := _chosen(name, settings))}
     rows = [_row(m, settings, m.name in serving) for m in listed if not present or installed(m, folder)]
     for line in table(HEADINGS, rows):
         click.echo(line)

@@ -1,5 +1,10 @@
 """The analyses by name, as settings, requests and the catalogue of models know them. Imports nothing of ours."""
 
-ANALYZERS = ("objects", "faces", "labels")
-# What is looked for where nothing is asked for.
+# Registered analyses, in the order in which they are offered and drawn: each is a folder of app/vision/analyses.
+ANALYSES = (
+    "objects",
+    "faces",
+    "labels",
+)
+# What is looked for where a request names nothing.
 DEFAULT_ANALYSES = ("objects",)

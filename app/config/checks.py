@@ -6,7 +6,7 @@ some of them ask are imported only where there is something to check.
 
 import re
 
-from app.config.analyses import ANALYZERS
+from app.config.analyses import ANALYSES
 
 _ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?", re.IGNORECASE)
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
@@ -26,8 +26,8 @@ def address(value: str) -> None:
 def analyses(value: str) -> None:
     """Names of analyses, at least one."""
     names = split(value)
-    if not names or not set(names) <= set(ANALYZERS):
-        raise ValueError(f"some of {', '.join(ANALYZERS)}, separated by commas")
+    if not names or not set(names) <= set(ANALYSES):
+        raise ValueError(f"some of {', '.join(ANALYSES)}, separated by commas")
 
 
 def origins(value: str) -> None:

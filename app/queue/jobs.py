@@ -12,7 +12,7 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from app.config.analyses import ANALYZERS
+from app.config.analyses import ANALYSES
 from app.config.settings import Settings
 from app.errors import AnalysisUnavailable, QueueFull, UnknownAnalysis
 from app.queue import names
@@ -68,9 +68,9 @@ class Jobs:
         Raises:
             UnknownAnalysis: no such analysis, or none asked for. AnalysisUnavailable: no worker offers it.
         """
-        unknown = [name for name in analyses if name not in ANALYZERS]
+        unknown = [name for name in analyses if name not in ANALYSES]
         if unknown or not analyses:
-            raise UnknownAnalysis(f"An analysis is one of {', '.join(ANALYZERS)}.")
+            raise UnknownAnalysis(f"An analysis is one of {', '.join(ANALYSES)}.")
         cards = self.cards()
         for name in analyses:
             if name not in cards:

@@ -38,7 +38,7 @@ from app.training.scores import score
 from app.vision.catalogue.checkpoints import CheckpointError, load_weights, sha256_of
 from app.vision.catalogue.models import CatalogueError
 from app.vision.catalogue.zoo import find_model, only_model
-from app.vision.engine.torch_device import mmcv_device
+from app.vision.engine.device import mmcv_device
 
 
 def main(arguments: Sequence[str]) -> int:

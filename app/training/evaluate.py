@@ -21,8 +21,8 @@ from app.sketch.training import evaluate as sketch
 from app.training.data import CocoData, read_coco
 from app.training.errors import DataError
 from app.training.scores import score
-from app.vision.analyses.analyzer import Analyzer
-from app.vision.analyses.registry import analyzer
+from app.vision.analyses.analysis import Analyzer
+from app.vision.analyses.offer import analyzer
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import CatalogueError
 from app.vision.results import Instances

@@ -19,12 +19,12 @@ from rq.timeouts import BaseDeathPenalty
 from app.config.settings import Settings
 from app.queue.services import Services
 from app.system.process import die_first, die_with_parent
-from app.vision.analyses.registry import Offer
+from app.vision.analyses.offer import Offer
 from app.worker.tasks import Context, prepare
 
 log = logging.getLogger(__name__)
 
-LOADER = "app.vision.analyses.registry:offer"
+LOADER = "app.vision.analyses.offer:offer"
 REDIS_RETRY = 1.0  # seconds
 
 

@@ -13,7 +13,7 @@ from app.queue import names
 from app.queue.jobs import Jobs
 from app.queue.services import Services
 from app.store import BlobMissing, Store, StoreUnavailable
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def _analyse(context: Context, analysis_id: str) -> None:
     try:
         if analysis.photo.width * analysis.photo.height > LARGE:
             for each in context.analyzers.values():
-                each.make_room()
+                each.release_memory()
         analysed = analyzer.analyse(decode(store.photo_bytes(analysis.photo_sha256)))
         changed = store.finish_analysis(analysis_id, analysed)
     except MemoryError:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 
 from app.config.settings import Settings
-from app.vision.analyses.analyzer import Analyzer
-from app.vision.analyses.registry import Offer
+from app.vision.analyses.analysis import Analyzer
+from app.vision.analyses.offer import Offer
 from app.vision.masks import encode
 from app.vision.results import Analysed, Faces, Instances, Labels, ModelCard, Result
 

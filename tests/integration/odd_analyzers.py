@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from app.config.settings import Settings
-from app.vision.analyses.analyzer import Analyzer
-from app.vision.analyses.registry import Offer
+from app.vision.analyses.analysis import Analyzer
+from app.vision.analyses.offer import Offer
 from app.vision.results import Analysed, Labels, ModelCard
 
 FINE, HANG, SEGFAULT, OUT_OF_MEMORY, STOP_ONCE, WAIT, RAISE = range(40, 47)
@@ -34,7 +34,7 @@ class Odd(Analyzer):
         with (self._folder / "loads").open("a") as file:
             file.write(f"{os.getpid()}\n")
 
-    def make_room(self) -> None:
+    def release_memory(self) -> None:
         (self._folder / "made room").touch()
 
     def analyse(self, rgb: np.ndarray) -> Analysed:

@@ -14,13 +14,13 @@ from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from app.config.settings import Settings
 from app.intake import decode
 from app.vision import masks
-from app.vision.analyses import registry
+from app.vision.analyses import offer as offers
 from app.vision.analyses.objects.mmdet_masks import MaskEncoder
 from app.vision.analyses.objects.pytorch import MMDetector
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import load_catalogue
 from app.vision.coco import CLASSES
-from app.vision.engine.torch_device import mmcv_device
+from app.vision.engine.device import mmcv_device
 from app.vision.results import Faces, Instances, Labels
 from tests.conftest import ROOT
 
@@ -37,9 +37,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def loaded() -> registry.Offer:
+def loaded() -> offers.Offer:
     """All three analyzers, ready."""
-    found = registry.offer(Settings(model="starter", engine="mmdet", device="cpu"))
+    found = offers.offer(Settings(model="starter", engine="mmdet", device="cpu"))
     found.load("cpu")
     assert not found.missing
     return found
@@ -50,7 +50,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 def test_without_network_every_analysis_is_offered_and_the_stand_in_says_so(settings: Settings) -> None:
-    offer = registry.offer(settings)
+    offer = offers.offer(settings)
     cards = {name: analyzer.card for name, analyzer in offer.analyzers.items()}
     assert offer.missing == {}
     assert {name: card.model for name, card in cards.items()} == {
@@ -66,7 +66,7 @@ def test_without_network_every_analysis_is_offered_and_the_stand_in_says_so(sett
 
 def test_only_the_analyses_asked_for_are_offered(settings: Settings) -> None:
     only = dataclasses.replace(settings, analyses="labels,objects")
-    assert list(registry.offer(only).analyzers) == ["labels", "objects"]
+    assert list(offers.offer(only).analyzers) == ["labels", "objects"]
 
 
 @pytest.mark.parametrize(
@@ -81,33 +81,33 @@ def test_only_the_analyses_asked_for_are_offered(settings: Settings) -> None:
 def test_what_cannot_be_offered_is_reported_with_the_step_that_adds_it(
     settings: Settings, changes: dict[str, str], step: str
 ) -> None:
-    offer = registry.offer(dataclasses.replace(settings, analyses="objects,faces", **changes))
+    offer = offers.offer(dataclasses.replace(settings, analyses="objects,faces", **changes))
     assert list(offer.analyzers) == ["faces"]
     assert step in offer.missing["objects"]
 
 
 def test_what_has_no_engine_is_reported_where_one_is_asked_for(settings: Settings) -> None:
-    offer = registry.offer(dataclasses.replace(settings, engine="openvino"))
+    offer = offers.offer(dataclasses.replace(settings, engine="openvino"))
     assert not offer.analyzers
     step = "cannot run on ENGINE=openvino here; run `make engine`."
     assert all(sentence.endswith(step) for sentence in offer.missing.values())
 
 
 def test_an_unknown_analysis_is_reported(settings: Settings) -> None:
-    offer = registry.offer(dataclasses.replace(settings, analyses="object"))
+    offer = offers.offer(dataclasses.replace(settings, analyses="object"))
     assert offer.missing == {"object": "There is no analysis 'object'; ANALYSES takes objects, faces, labels."}
 
 
 def test_a_changed_main_model_makes_way_for_the_starter(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     model = load_catalogue()[MAIN]
     (settings.checkpoints_path / model.file).write_bytes(b"<html>not the weights</html>")
-    offer = registry.offer(dataclasses.replace(settings, analyses="objects"))
+    offer = offers.offer(dataclasses.replace(settings, analyses="objects"))
     assert offer.analyzers["objects"].card.model == "starter"
     assert f"delete it and run `make weights MODEL={MAIN}`" in caplog.text
 
 
 def test_an_analyzer_whose_weights_do_not_fit_is_reported_and_the_others_load(settings: Settings) -> None:
-    offer = registry.offer(dataclasses.replace(settings, analyses="objects,labels"))
+    offer = offers.offer(dataclasses.replace(settings, analyses="objects,labels"))
     wrong = dataclasses.replace(load_catalogue()["starter"], config=load_catalogue()[MAIN].config)
     offer.analyzers["objects"] = MMDetector(wrong, STARTER)
     offer.load("cpu")
@@ -129,13 +129,13 @@ def test_class_names_may_come_with_the_weights() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_cuda_that_is_not_there_is_a_clear_error(loaded: registry.Offer) -> None:
+def test_cuda_that_is_not_there_is_a_clear_error(loaded: offers.Offer) -> None:
     with pytest.raises(CheckpointError, match="DEVICE=auto"):
         MMDetector(load_catalogue()["starter"], STARTER).load("cuda")
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_photos_of_any_shape_are_analysed(loaded: registry.Offer, shape: tuple[int, int]) -> None:
+def test_photos_of_any_shape_are_analysed(loaded: offers.Offer, shape: tuple[int, int]) -> None:
     rgb = noise(*shape)
     before = rgb.copy()
     objects, faces, labels = (loaded.analyzers[name].analyse(rgb).result for name in ("objects", "faces", "labels"))
@@ -155,14 +155,14 @@ def test_photos_of_any_shape_are_analysed(loaded: registry.Offer, shape: tuple[i
     assert list(labels.scores) == sorted(labels.scores, reverse=True)
 
 
-def test_the_score_floor_is_part_of_a_models_identity(loaded: registry.Offer) -> None:
+def test_the_score_floor_is_part_of_a_models_identity(loaded: offers.Offer) -> None:
     model = load_catalogue()["starter"]
     low, usual = MMDetector(model, STARTER, 0.01).card, MMDetector(model, STARTER).card
     assert low.identity != usual.identity
     assert usual.identity == loaded.analyzers["objects"].card.identity
 
 
-def test_the_starter_finds_people_and_cars(loaded: registry.Offer, shared_data: Path) -> None:
+def test_the_starter_finds_people_and_cars(loaded: offers.Offer, shared_data: Path) -> None:
     result = loaded.analyzers["objects"].analyse(decode((shared_data / "seed_photos/street.jpg").read_bytes())).result
     assert isinstance(result, Instances)
     sure = result[result.scores > 0.5]
@@ -176,7 +176,7 @@ def test_the_starter_finds_people_and_cars(loaded: registry.Offer, shared_data: 
         assert (np.abs(np.array([x, y, x + w, y + h]) - box) < np.tile(box[2:] - box[:2], 2) / 2).all()
 
 
-def test_faces_are_found_where_people_marked_them(loaded: registry.Offer, shared_data: Path) -> None:
+def test_faces_are_found_where_people_marked_them(loaded: offers.Offer, shared_data: Path) -> None:
     folder = shared_data / "faces/examples/faces"
     marked = found = extra = 0
     for image in ElementTree.parse(folder / "training.xml").getroot().iter("image"):
@@ -197,7 +197,7 @@ def test_faces_are_found_where_people_marked_them(loaded: registry.Offer, shared
     assert extra <= 0.1 * marked
 
 
-def test_faces_of_a_large_photo_are_in_its_own_pixels(loaded: registry.Offer, shared_data: Path) -> None:
+def test_faces_of_a_large_photo_are_in_its_own_pixels(loaded: offers.Offer, shared_data: Path) -> None:
     rgb = decode((shared_data / "faces/examples/faces/2008_001009.jpg").read_bytes())
     large = rgb.repeat(5, axis=0).repeat(5, axis=1)
     small, big = (loaded.analyzers["faces"].analyse(photo).result for photo in (rgb, large))
@@ -208,7 +208,7 @@ def test_faces_of_a_large_photo_are_in_its_own_pixels(loaded: registry.Offer, sh
     np.testing.assert_allclose(big.boxes / 5, small.boxes, atol=12)
 
 
-def test_labels_name_what_photos_show(loaded: registry.Offer, shared_data: Path) -> None:
+def test_labels_name_what_photos_show(loaded: offers.Offer, shared_data: Path) -> None:
     files = sorted((shared_data / "imagenet").glob("*.JPEG"))[::4]
     first = five = 0
     for path in files:
@@ -248,7 +248,7 @@ def test_a_box_beyond_the_photo_has_an_empty_mask() -> None:
     assert masks.area(mask) == 0
 
 
-def test_masks_without_boxes_get_them_from_their_outlines(loaded: registry.Offer) -> None:
+def test_masks_without_boxes_get_them_from_their_outlines(loaded: offers.Offer) -> None:
     detector = loaded.analyzers["objects"]
     assert isinstance(detector, MMDetector)
     bitmap = np.zeros((40, 60), bool)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.config.settings import Settings
-from app.vision.analyses import registry
+from app.vision.analyses import offer as offers
 from app.vision.catalogue import fetch as weights_command
 from app.vision.catalogue import models as catalogue
 from app.vision.catalogue import zoo
@@ -53,7 +53,7 @@ def light(tmp_path: Path) -> Writer:
 
 def analyse(settings: Settings) -> tuple[Instances, str]:
     """What the objects analyzer finds in a made-up photo, and its model's name."""
-    offer = registry.offer(settings)
+    offer = offers.offer(settings)
     offer.load("cpu")
     assert offer.missing == {}
     detector = offer.analyzers["objects"]

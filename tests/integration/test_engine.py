@@ -16,7 +16,7 @@ from app.vision.analyses.objects.openvino import make
 from app.vision.analyses.objects.pytorch import MMDetector
 from app.vision.analyses.objects.quantize import quantize
 from app.vision.analyses.objects.spec import EngineSpec
-from app.vision.analyses.registry import analyzer
+from app.vision.analyses.offer import analyzer
 from app.vision.catalogue import zoo
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model, load_catalogue
@@ -216,7 +216,7 @@ def test_a_detector_that_made_room_finds_the_same_again(starter: Model, checkpoi
     detector.load("cpu")
     photo = decode(PHOTOS[0].read_bytes())
     before = detector.analyse(photo)
-    detector.make_room()
+    detector.release_memory()
     assert detector.analyse(photo).result.to_dict() == before.result.to_dict()
 
 
@@ -226,7 +226,7 @@ import sys
 from pathlib import Path
 from app.intake import decode
 from app.config.settings import Settings
-from app.vision.analyses.registry import analyzer
+from app.vision.analyses.offer import analyzer
 from app.vision.results import Analysed, Instances
 detector = analyzer("objects", Settings(checkpoints_dir=sys.argv[1], engine="openvino"))
 detector.load("cpu")

@@ -24,12 +24,12 @@ from app.intake import decode, read_photo
 from app.queue.services import Services
 from app.queue.submit import submit
 from app.store.models import DONE, FINISHED
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer, EngineExport
 from app.vision.analyses.engines import current, engine_folder
 from app.vision.analyses.faces import mtcnn
 from app.vision.analyses.labels.openvino import make
 from app.vision.analyses.labels.pytorch import PhotoLabels
-from app.vision.analyses.registry import analyzer, offer
+from app.vision.analyses.offer import analyzer, offer
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, up_to_date, versions
@@ -165,7 +165,7 @@ from pathlib import Path
 import cv2
 from app.intake import decode
 from app.config.settings import Settings
-from app.vision.analyses.registry import offer
+from app.vision.analyses.offer import offer
 found = offer(Settings(checkpoints_dir=sys.argv[1], analyses="faces,labels", engine="openvino", memory_limit_mb=512))
 found.load("cpu")
 rgb = decode(Path(sys.argv[2]).read_bytes())
@@ -291,10 +291,11 @@ def test_an_engine_by_another_version_of_a_tool_serves_until_it_is_made_again(
     assert not up_to_date(model, folder)
 
 
-def test_what_cannot_be_exported_for_want_of_a_tool_says_which(
+def test_an_export_without_one_of_its_tools_says_which_is_missing(
     models: dict[str, Model], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.vision.engine.__main__.TOOLS", {"faces": ("openvino", "no-such-tool")})
+    export_faces = EngineExport("1", ("openvino", "no-such-tool"), lambda *_: None)
+    monkeypatch.setattr("app.vision.engine.__main__.export_of", lambda model: export_faces)
     assert set(versions(models["mtcnn"])) == {"openvino"}
     with pytest.raises(EngineError, match="exporting needs no-such-tool"):
         export(models["mtcnn"], tmp_path)
@@ -333,7 +334,7 @@ assert importlib.util.find_spec("torch") is None and importlib.util.find_spec("f
 from app import create_app
 from app.intake import decode
 from app.config.settings import Settings
-from app.vision.analyses.registry import offer
+from app.vision.analyses.offer import offer
 create_app()
 import worker
 found = offer(Settings.from_env())

@@ -19,7 +19,7 @@ from app.training.evaluate import main as evaluate
 from app.training.judge import Judge
 from app.training.loop import Trainer
 from app.training.report import read_log
-from app.vision.analyses.registry import analyzer
+from app.vision.analyses.offer import analyzer
 from app.vision.catalogue.zoo import load_zoo
 from app.vision.engine.__main__ import main as export
 from tests.fixtures.squares import COLOURS, write_squares

@@ -108,7 +108,7 @@ def test_where_memory_runs_out_the_process_with_the_models_goes_before_the_one_t
     assert scores[0] > scores[1] + 500
 
 
-def test_models_make_room_before_a_photo_is_decoded_that_is_large(
+def test_models_release_memory_before_a_large_photo_is_decoded(
     services: Services, start: Callable[..., Worker]
 ) -> None:
     start()

@@ -4,16 +4,24 @@ import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.config.settings import Settings
-from app.vision.analyses.registry import choose
+from app.vision.analyses.analysis import EngineExport
+from app.vision.analyses.offer import choose
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.catalogue.zoo import find_model
 from app.vision.engine import __main__ as engine
 from tests.conftest import ROOT
+
+
+def replace_export(monkeypatch: pytest.MonkeyPatch, write: Callable[..., None]) -> None:
+    """Let the engines of detectors be written by another function."""
+    export = EngineExport("3", (), write)
+    monkeypatch.setattr(engine, "export_of", lambda model: export)
 
 
 @pytest.fixture
@@ -23,7 +31,7 @@ def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     def write(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
         (folder / "dense.xml").write_text("<net>")
 
-    monkeypatch.setitem(engine.EXPORTERS, "objects", write)
+    replace_export(monkeypatch, write)
     model = load_catalogue()["starter"]
     (tmp_path / model.file).symlink_to(ROOT / "checkpoints" / model.file)
     return model
@@ -56,7 +64,7 @@ def test_an_export_that_breaks_off_leaves_the_engine_that_was_there(
     def break_off(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(engine.EXPORTERS, "objects", break_off)
+    replace_export(monkeypatch, break_off)
     with pytest.raises(KeyboardInterrupt):
         engine.export(starter, tmp_path)
     assert names(tmp_path / "engines") == ["starter"]

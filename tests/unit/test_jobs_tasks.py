@@ -11,7 +11,7 @@ from app.config.settings import Settings
 from app.queue import names
 from app.store import BlobMissing, StoreUnavailable
 from app.store.models import DONE, FAILED, QUEUED, RUNNING, Run
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer
 from app.vision.results import Analysed
 from app.worker.recovery import Reconciler
 from app.worker.tasks import NOT_SERVED, STORAGE, Context, analyse

@@ -10,7 +10,7 @@ from app.training.data import CocoData, read_coco
 from app.training.evaluate import predict
 from app.training.scores import score
 from app.vision import masks
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer
 from app.vision.results import RLE, Analysed, Instances, ModelCard
 from tests.unit.test_training_data import box, write_folder
 

@@ -111,7 +111,7 @@ def test_an_unknown_name_gets_names_like_it() -> None:
 
 def test_the_zoo_needs_neither_torch_nor_mmdet() -> None:
     code = (
-        "import sys; from app.vision.analyses import registry; assert len(registry.known_models()) > 400;"
+        "import sys; from app.vision.analyses import offer; assert len(offer.known_models()) > 400;"
         "sys.exit(bool({'torch', 'mmcv', 'mmdet'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=catalogue.ROOT).returncode == 0

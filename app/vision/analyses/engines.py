@@ -1,14 +1,12 @@
-"""Where a model's engine lies, and whether it is of that model's weights. Text only: no torch, no OpenVINO."""
+"""Where a model's engine is, and whether it was made from that model's weights. Imports neither torch nor OpenVINO."""
 
 from pathlib import Path
 
+from app.vision.analyses import registry
 from app.vision.catalogue.config_text import digest
 from app.vision.catalogue.models import Model
 from app.vision.catalogue.packages import checksum, weights
 from app.vision.engine.record import SPEC_FILE, EngineError, read_record
-
-# By analysis; raised when the same weights would be exported to graphs that answer differently.
-EXPORT_VERSIONS = {"objects": "3", "faces": "1", "labels": "1"}
 
 
 def engine_folder(model: Model, checkpoints: Path) -> Path:
@@ -18,7 +16,8 @@ def engine_folder(model: Model, checkpoints: Path) -> Path:
 
 def origin(model: Model, checkpoints: Path) -> dict[str, str]:
     """What an engine made now would record of the files that it comes from."""
-    source = {"export": EXPORT_VERSIONS[model.analyzer], "checkpoint": checksum(weights(model, checkpoints))}
+    export = registry.find(model.analyzer).export
+    source = {"export": export.version if export else "", "checkpoint": checksum(weights(model, checkpoints))}
     if model.config is not None:
         source["config"] = digest(model.config)
     return source

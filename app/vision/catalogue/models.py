@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from app.config.analyses import ANALYZERS
+from app.config.analyses import ANALYSES
 from app.config.settings import ROOT
 from app.vision import coco
 
@@ -114,8 +114,8 @@ def _model(entry: Mapping[str, Any], where: str, folder: Path) -> Model:
 
 
 def _check(model: Model, where: str) -> None:
-    if model.analyzer not in ANALYZERS:
-        raise CatalogueError(f"In {where}, analyzer must be one of {', '.join(ANALYZERS)}.")
+    if model.analyzer not in ANALYSES:
+        raise CatalogueError(f"In {where}, analyzer must be one of {', '.join(ANALYSES)}.")
     if model.loader not in LOADERS:
         raise CatalogueError(f"In {where}, loader must be one of {', '.join(LOADERS)}.")
     if model.loader == "mmdet" and (model.config is None or not model.config.is_file()):

@@ -22,21 +22,17 @@ import numpy as np
 from app.config.settings import Settings, SettingsError
 from app.errors import PublicError
 from app.intake import decode
+from app.vision.analyses import registry
+from app.vision.analyses.analysis import EngineExport
 from app.vision.analyses.engines import current, engine_folder, origin
-from app.vision.analyses.registry import known_models
-from app.vision.catalogue.checkpoints import CheckpointError, load_weights
+from app.vision.analyses.offer import known_models
+from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import CatalogueError, Model
 from app.vision.catalogue.packages import weights
 from app.vision.catalogue.zoo import find_model
 from app.vision.engine.record import EngineError, read_record
 
 CALIBRATION_PHOTOS = 64
-# What makes an engine, by analysis.
-TOOLS = {
-    "objects": ("torch", "mmcv-full", "mmdet", "openvino"),
-    "faces": ("torch", "facenet-pytorch", "openvino"),
-    "labels": ("torch", "torchvision", "efficientnet-lite-pytorch", "openvino"),
-}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -60,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
             if not up_to_date(model, checkpoints):
                 print(f"Exporting {model.title} to OpenVINO, once; less than a minute.", flush=True)
                 export(model, checkpoints)
-            if options.quantize and model.analyzer == "objects":
+            if options.quantize and export_of(model).quantize:
                 print(f"Quantizing {model.title} to int8.", flush=True)
                 quantize(model, checkpoints, options.quantize)
         except (EngineError, CheckpointError, OSError) as error:
@@ -73,7 +69,8 @@ def installed(settings: Settings) -> list[Model]:
     """The models that can be served, and the one that MODEL names, whose weights are here. Raises CatalogueError."""
     known = known_models()
     named = [] if settings.model == "auto" or settings.model in known else [find_model(settings.model)]
-    return [model for model in [*known.values(), *named] if weights(model, settings.checkpoints_path)]
+    models = [model for model in [*known.values(), *named] if registry.find(model.analyzer).export]
+    return [model for model in models if weights(model, settings.checkpoints_path)]
 
 
 def up_to_date(model: Model, checkpoints: Path) -> bool:
@@ -85,26 +82,39 @@ def up_to_date(model: Model, checkpoints: Path) -> bool:
         return False
     source = read_record(engine_folder(model, checkpoints))["source"]
     here = versions(model)
-    return len(here) < len(TOOLS[model.analyzer]) or all(source.get(tool) == here[tool] for tool in here)
+    return len(here) < len(tools(model)) or all(source.get(tool) == here[tool] for tool in here)
+
+
+def tools(model: Model) -> tuple[str, ...]:
+    """The packages that make a model's engine."""
+    return export_of(model).tools
 
 
 def versions(model: Model) -> dict[str, str]:
     """The versions of the tools that make a model's engine, of those that are installed."""
-    found = {}
-    for tool in TOOLS[model.analyzer]:
+    installed = {}
+    for tool in tools(model):
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[tool] = metadata.version(tool)
-    return found
+            installed[tool] = metadata.version(tool)
+    return installed
+
+
+def export_of(model: Model) -> EngineExport:
+    """How the models of this one's analysis are exported. Raises EngineError where they are not."""
+    export = registry.find(model.analyzer).export
+    if export is None:
+        raise EngineError("models of this analysis run without an engine.")
+    return export
 
 
 def export(model: Model, checkpoints: Path) -> None:
     """Make a model's engine folder anew; it is put in place only when whole. Raises EngineError, CheckpointError."""
-    missing = [tool for tool in TOOLS[model.analyzer] if tool not in versions(model)]
+    missing = [tool for tool in tools(model) if tool not in versions(model)]
     if missing:
         raise EngineError(f"exporting needs {missing[0]}; run `pip install -r requirements.txt`.")
     folder = engine_folder(model, checkpoints)
     with _part(folder) as part:
-        EXPORTERS[model.analyzer](model, checkpoints, part, origin(model, checkpoints) | versions(model))
+        export_of(model).write(model, checkpoints, part, origin(model, checkpoints) | versions(model))
         if folder.is_symlink():  # To one that comes with the program.
             folder.unlink()
         shutil.rmtree(folder, ignore_errors=True)
@@ -140,45 +150,14 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _objects(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
-    import mmcv
-
-    from app.vision.analyses.objects.export import export_detector
-    from app.vision.analyses.objects.mmdet_build import build, telling_line
-
-    path = model.path(checkpoints)
-    assert path is not None
-    loaded = load_weights(path, model)
-    try:
-        config = mmcv.Config.fromfile(str(model.config))
-        detector = build(config, loaded, 0.05)
-    except (ImportError, KeyError, TypeError, AssertionError) as error:
-        raise EngineError(f"its config cannot be built: {telling_line(error)}.") from error
-    export_detector(detector, config, model.classes or loaded.classes, folder, source)
-
-
-def _faces(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
-    from app.vision.analyses.faces.export import export_faces
-
-    export_faces(folder, source)
-
-
-def _labels(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
-    from app.vision.analyses.labels.export import export_labels
-
-    export_labels(model, model.path(checkpoints), folder, source)
-
-
-EXPORTERS = {"objects": _objects, "faces": _faces, "labels": _labels}
-
-
 def quantize(model: Model, checkpoints: Path, photos: Path) -> None:
     """Add int8 graphs to a model's engine, calibrated on some tens of a folder's photos.
 
     Raises EngineError where there is none that can be read.
     """
-    from app.vision.analyses.objects.quantize import quantize as quantize_folder
-
+    quantize_folder = export_of(model).quantize
+    if quantize_folder is None:
+        raise EngineError("engines of this analysis have no int8 graphs.")
     if not photos.is_dir():
         raise EngineError(f"{photos} is no folder of photos to calibrate on.")
     files = sorted(p for p in photos.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))

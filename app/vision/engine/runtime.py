@@ -102,14 +102,14 @@ class Graph:
         self._request.infer([ov.Tensor(value, shared_memory=True)])
         return [tensor.data for tensor in self._request.output_tensors]
 
-    def release(self) -> None:
+    def release_buffers(self) -> None:
         """Where memory is to be saved, give that of intermediate values back, and of outputs as soon as nobody looks at
         them."""
         if self._runtime.frugal and self._compiled is not None:
             self._request = None
             self._compiled.release_memory()
 
-    def make_room(self) -> None:
+    def unload(self) -> None:
         """Where memory is to be saved, give everything back, the prepared weights too, until the next call."""
         if self._runtime.frugal:
             self._compiled = self._request = None

@@ -10,7 +10,6 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request, url_for
 
-from app.config.analyses import ANALYZERS
 from app.errors import NoPhoto, NotFound
 from app.vision.results import Instances, Labels
 from app.vision.view import View
@@ -26,6 +25,7 @@ from app.web.common.services import services
 from app.web.common.sources import Source
 
 API = "data_science"
+ANALYSES = ("objects", "faces", "labels")
 THRESHOLD = 0.5
 TOP = 3
 KEYS = ("error", "hash", "original", "resnet", "yolov3", "yolov3_source", "faces_source")
@@ -82,7 +82,7 @@ def linked() -> tuple[str, bytes]:
 
 def answer(name: str, data: bytes) -> dict[str, str]:
     """What the three models say of a photo, in the API's shape."""
-    run = analysed(data, name=name, analyses=ANALYZERS, api=API, threshold=THRESHOLD)
+    run = analysed(data, name=name, analyses=ANALYSES, api=API, threshold=THRESHOLD)
     requests_log.note(run.photo.md5)
     results = {name: analysed.result for name, analysed in services().store.results(run).items()}
     return {

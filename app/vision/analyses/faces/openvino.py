@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from app.config.settings import Settings
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.faces import mtcnn
 from app.vision.analyses.faces.photo import Found, least_face, shrink
 from app.vision.analyses.objects.boxes import suppress
@@ -48,7 +48,7 @@ class OpenVINOFaces(Analyzer):
         except (EngineError, RuntimeError) as error:
             raise CheckpointError(f"The engine in {self.folder} is broken; delete it, run `make engine`.") from error
         for graph in graphs:
-            graph.make_room()
+            graph.unload()
         self._propose, self._refine, self._finish = graphs
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
@@ -74,7 +74,7 @@ class OpenVINOFaces(Analyzer):
         for number, scale in enumerate(mtcnn.scales(sums.shape[0] - 1, sums.shape[1] - 1, least)):
             boxes, scores, offsets = mtcnn.proposals(*self._dense(mtcnn.level(sums, scale)), scale, THRESHOLDS[0])
             parts.append((boxes, scores, offsets, np.full(len(boxes), number)))
-        self._propose.make_room()
+        self._propose.unload()
         boxes, scores, offsets, levels = (np.concatenate(values) for values in zip(*parts, strict=True))
         kept = suppress(boxes, scores, levels, 0.5, len(boxes))
         kept = kept[suppress(boxes[kept], scores[kept], np.zeros(len(kept)), 0.7, len(kept))]
@@ -128,5 +128,5 @@ def _seen_by(graph: Graph, size: int, sums: np.ndarray, boxes: np.ndarray) -> tu
     many = CROP_PIXELS // size**2
     chunks = (mtcnn.crops(sums, windows[first : first + many], size) for first in range(0, len(boxes), many))
     answers = [[output.copy() for output in graph(chunk)] for chunk in chunks]
-    graph.make_room()
+    graph.unload()
     return boxes, [np.concatenate(values) for values in zip(*answers, strict=True)]

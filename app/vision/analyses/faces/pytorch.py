@@ -5,11 +5,11 @@ import time
 import numpy as np
 from facenet_pytorch import MTCNN
 
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.faces.photo import Found, least_face, shrink
 from app.vision.catalogue.models import Model
 from app.vision.catalogue.packages import checksum, package_weights
-from app.vision.engine.torch_device import torch_device
+from app.vision.engine.device import torch_device
 from app.vision.results import Analysed, ModelCard
 
 # Raised when the same weights would answer differently.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.config.settings import Settings
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.labels.photo import Preparation, best, prepare
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model
@@ -48,7 +48,7 @@ class OpenVINOLabels(Analyzer):
             self._graph = Graph(self.runtime, self.folder / "net.xml")
         except RuntimeError as error:
             raise CheckpointError(f"The engine in {self.folder} is broken; delete it, run `make engine`.") from error
-        self._graph.make_room()
+        self._graph.unload()
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Name what an upright photo, (H, W, 3) uint8 RGB, shows: five labels."""
@@ -56,5 +56,5 @@ class OpenVINOLabels(Analyzer):
         image = prepare(rgb, self.preparation)
         prepared = time.perf_counter()
         labels = best(self._graph(image)[0][0], self.card.classes)
-        self._graph.make_room()
+        self._graph.unload()
         return Analysed(self.card, labels, {"preprocess": prepared - began, "network": time.perf_counter() - prepared})

@@ -9,12 +9,12 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torchvision.models import ResNet50_Weights, resnet50
 
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.labels.photo import LITE0, RESNET50, best, prepare
 from app.vision.catalogue.checkpoints import CheckpointError, load_weights, read_weights, sha256_of
 from app.vision.catalogue.models import Model
 from app.vision.catalogue.packages import package_weights
-from app.vision.engine.torch_device import torch_device
+from app.vision.engine.device import torch_device
 from app.vision.results import Analysed, ModelCard
 
 # Raised when the same weights would answer differently.

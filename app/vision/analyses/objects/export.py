@@ -7,15 +7,18 @@ if it has one, a mask head. Needs torch and mmdet; serving does not.
 from pathlib import Path
 from typing import Any
 
+import mmcv
 import numpy as np
 import openvino as ov
 import torch
 from openvino.frontend import GeneralFailure, NotImplementedFailure, OpConversionFailure, OpValidationFailure
 from torch import nn
 
-from app.vision.analyses.objects.mmdet_build import telling_line
+from app.vision.analyses.objects.mmdet_build import build, telling_line
 from app.vision.analyses.objects.pipeline import preprocessing
 from app.vision.analyses.objects.spec import BoxSpec, EngineSpec, MaskSpec, PoolSpec, ProposalSpec
+from app.vision.catalogue.checkpoints import load_weights
+from app.vision.catalogue.models import Model
 from app.vision.engine.record import EngineError
 
 # Greatest difference between a graph and what it was converted from, as a share of the greatest value.
@@ -76,6 +79,19 @@ def _foreground(score: torch.Tensor) -> torch.Tensor:
     """Softmax objectness, (1, A * 2, h, w) -> (1, A, h, w); the object's channel comes first in MMDetection 2."""
     pairs = score.unflatten(1, (-1, 2))
     return pairs.softmax(dim=2)[:, :, 0]
+
+
+def export_model(model: Model, checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
+    """Build a catalogue entry's detector and write its engine. Raises EngineError, CheckpointError."""
+    path = model.path(checkpoints)
+    assert path is not None
+    loaded = load_weights(path, model)
+    try:
+        config = mmcv.Config.fromfile(str(model.config))
+        detector = build(config, loaded, 0.05)
+    except (ImportError, KeyError, TypeError, AssertionError) as error:
+        raise EngineError(f"its config cannot be built: {telling_line(error)}.") from error
+    export_detector(detector, config, model.classes or loaded.classes, folder, source)
 
 
 def export_detector(

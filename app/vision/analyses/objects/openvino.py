@@ -16,7 +16,7 @@ import numpy as np
 from app.config.settings import Settings
 from app.system.machine import cpu_count
 from app.vision import masks
-from app.vision.analyses.analyzer import Analyzer
+from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.objects import boxes as box_math
 from app.vision.analyses.objects.memory import plan_memory
 from app.vision.analyses.objects.preprocess import prepare
@@ -116,11 +116,11 @@ class OpenVINODetector(Analyzer):
         path = self.folder / f"{name}{_suffix(self.runtime)}.xml"
         return Graph(self.runtime, path, exact=exact, narrow=narrow)
 
-    def make_room(self) -> None:
+    def release_memory(self) -> None:
         """Where memory is short, give the compiled graphs back; the next photo makes them anew, in half a second."""
         for graph in (self._dense, self._boxes, self._masks):
             if graph is not None:
-                graph.make_room()
+                graph.unload()
 
     def analyse(self, rgb: np.ndarray) -> Analysed:
         """Find objects in an upright photo, (H, W, 3) uint8 RGB."""
@@ -142,7 +142,7 @@ class OpenVINODetector(Analyzer):
         """The pyramid, (H, W, C) maps, and (N, 4) proposals in pixels of the network's input, best first."""
         spec = self.spec.proposals
         outputs = self._dense(image)
-        self._dense.release()
+        self._dense.release_buffers()
         levels = len(spec.strides)
         pyramid = [widen(output[0], self.threads, self.runtime.threads) for output in outputs[: -2 * levels]]
         candidates, scores, groups = [], [], []
@@ -207,7 +207,7 @@ class OpenVINODetector(Analyzer):
                 results.append([outputs[0][np.arange(len(chosen)), own]])
             else:
                 results.append([output.copy() for output in outputs])
-        graph.release()
+        graph.release_buffers()
         return [np.concatenate(parts) for parts in zip(*results, strict=True)] if results else None
 
     def _paste(self, squares: np.ndarray, found: np.ndarray, size: tuple[int, int]) -> tuple[RLE, ...]:
