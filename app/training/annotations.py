@@ -1,4 +1,4 @@
-"""One annotation of a COCO file: checked, and in the form that learning and scoring read."""
+"""One annotation of a COCO file, checked, in the form that training and evaluation read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,20 @@ from app.vision.results import RLE
 
 # Rings of x y x y ... in pixels, or a mask of the photo's size.
 Outline = list[list[float]] | RLE
-# COCO's own boxes and outlines overshoot the photo by up to a rounding step.
+# COCO's own boxes and outlines reach beyond the photo by up to a rounding step.
 OVERSHOOT = 2.0
-# Beyond any photo; JSON's whole numbers can be too large for a float.
-LARGEST = 1e15
+# Larger than any photo; JSON's integers can be too large for a float.
+MAX_NUMBER = 1e15
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """box: x, y, width, height in pixels, as the file has it; outline: None without one; crowd: a region of many,
-    neither learned nor counted; area: in pixels, of the box where the file has none that fits the photo."""
+    """One object or crowd of a photo.
+
+    box: x, y, width, height in pixels, as in the file; outline: None where there is none; crowd: a region of many
+    objects, neither learned nor counted; area: in pixels, that of the box where the file's own is missing or larger
+    than the photo.
+    """
 
     category_id: int
     box: tuple[float, float, float, float]
@@ -31,7 +35,7 @@ class Annotation:
     area: float
 
     def to_coco(self, number: int, image_id: int) -> dict[str, Any]:
-        """An annotation with all that pycocotools reads; number: its id, from 1 on, as 0 counts as unmatched there."""
+        """Everything that pycocotools reads. number: the annotation's id, from 1: pycocotools takes 0 for unmatched."""
         outline = self.outline.to_coco() if isinstance(self.outline, RLE) else self.outline or []
         known = {"id": number, "image_id": image_id, "category_id": self.category_id, "bbox": list(self.box)}
         return {**known, "area": self.area, "iscrowd": int(self.crowd), "segmentation": outline}
@@ -44,10 +48,10 @@ def read_annotation(
 
     Args:
         size: (width, height) of the photo; categories: the known ids.
-        brushed: masks count as objects even where they are marked as crowds, as CVAT marks all that were painted.
+        brushed: masks marked as crowds are objects: CVAT marks everything painted with its brush so.
 
     Raises:
-        ValueError: what is wrong with it, to go after "annotation 7".
+        ValueError: what is wrong with it, to follow "annotation 7".
     """
     if a.get("category_id") not in categories:
         raise ValueError(f"has the unknown category {a.get('category_id')}")
@@ -62,7 +66,12 @@ def read_annotation(
 
 
 def draw_outline(outline: Outline, size: tuple[int, int], mask: np.ndarray) -> None:
-    """Draw an outline of a photo of this size, (height, width), into a bitmap, (h, w) uint8, of another."""
+    """Draw an outline into a bitmap of another size.
+
+    Args:
+        size: (height, width) of the photo that the outline belongs to.
+        mask: (h, w) uint8; pixels inside the outline become 1.
+    """
     if isinstance(outline, RLE):
         mask[:] = cv2.resize(masks.decode(outline), mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
         return
@@ -80,7 +89,7 @@ def _box(box: Any) -> tuple[float, float, float, float]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER
 
 
 def _outline(value: Any, size: tuple[int, int]) -> Outline | None:
@@ -91,14 +100,14 @@ def _outline(value: Any, size: tuple[int, int]) -> Outline | None:
     rings: list[Any] = value if isinstance(value, list) else [None]
     for ring in rings:
         if not isinstance(ring, list) or len(ring) < 6 or len(ring) % 2 or not all(map(_is_number, ring)):
-            raise ValueError("has an outline that is no list of at least three points")
+            raise ValueError("has an outline that is not a list of at least three points")
         if any(not -OVERSHOOT <= v <= size[i % 2] + OVERSHOOT for i, v in enumerate(ring)):
             raise ValueError(f"has an outline outside the {size[0]} x {size[1]} photo")
     return rings
 
 
 def _mask(value: Mapping[str, Any], size: tuple[int, int]) -> RLE:
-    """A run-length encoding, packed or as a list of counts."""
+    """A run-length encoding, compressed or as a list of counts."""
     shape: tuple[int, int] = (size[1], size[0])
     counts: Any = value.get("counts")
     if value.get("size") != list(shape):

@@ -54,11 +54,11 @@ def test_classes_follow_the_order_of_category_ids(tmp_path: Path) -> None:
         (box(bbox=(5, 5, "7", None)), "1.png: annotation 1 has no box"),
         (
             box(segmentation=[[1, 1, 5, 5]]),
-            "1.png: annotation 1 has an outline that is no list of at least three points",
+            "1.png: annotation 1 has an outline that is not a list of at least three points",
         ),
         (
             box(segmentation=[[1, 1, 5, 5, 9, 9, 3]]),
-            "1.png: annotation 1 has an outline that is no list of at least three points",
+            "1.png: annotation 1 has an outline that is not a list of at least three points",
         ),
         (box(bbox=(10**400, 4, 20, 20)), "1.png: annotation 1 has no box"),
         (box(segmentation=[[4, 4, 1e9, 4, 24, 24]]), "1.png: annotation 1 has an outline outside the 64 x 48 photo"),
@@ -82,7 +82,7 @@ def test_a_bad_annotation_is_named(tmp_path: Path, bad: dict[str, Any], said: st
     assert sum(len(sample.boxes) for sample in kept.samples) == 1
 
 
-def test_a_second_photo_of_one_id_is_named(tmp_path: Path) -> None:
+def test_a_second_photo_with_the_same_id_is_named(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, [box()])
     truth = json.loads((folder / "instances.json").read_text())
     truth["images"][1]["id"] = 1
@@ -99,7 +99,7 @@ def test_a_file_whose_entries_lack_something_is_refused(tmp_path: Path, changes:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_masks_are_learned_as_outlines_are(tmp_path: Path, packed: bool) -> None:
+def test_masks_are_read_like_outlines(tmp_path: Path, packed: bool) -> None:
     """As a bitmap of the photo, packed as this program exports it or as plain counts."""
     bitmap = np.zeros((48, 64), np.uint8)
     bitmap[10:30, 8:40] = 1
@@ -113,7 +113,7 @@ def test_masks_are_learned_as_outlines_are(tmp_path: Path, packed: bool) -> None
     assert np.array_equal(drawn, bitmap[::2, ::2])
 
 
-def test_what_is_painted_in_cvat_is_an_object_and_a_crowd_elsewhere_is_none(tmp_path: Path) -> None:
+def test_a_painted_mask_of_cvat_is_an_object_though_marked_as_a_crowd(tmp_path: Path) -> None:
     painted = box(segmentation={"size": [48, 64], "counts": [100, 50, 48 * 64 - 150]}, iscrowd=1)
     folder = write_folder(tmp_path, [painted, box(2)])
     assert [len(read_coco(folder).samples[0].boxes), len(read_coco(folder).samples[0].ignored)] == [1, 1]
@@ -122,12 +122,12 @@ def test_what_is_painted_in_cvat_is_an_object_and_a_crowd_elsewhere_is_none(tmp_
     assert [len(read_coco(folder).samples[0].boxes), len(read_coco(folder).samples[0].ignored)] == [2, 0]
 
 
-def test_a_folder_of_crowds_alone_says_so(tmp_path: Path) -> None:
+def test_a_folder_with_only_crowds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="All of its objects are marked as crowds"):
         read_coco(write_folder(tmp_path, [box(iscrowd=1)]))
 
 
-def test_missing_broken_and_misdescribed_photos_are_named(tmp_path: Path) -> None:
+def test_missing_broken_and_wrongly_sized_photos_are_named(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, [box(i, image_id=i) for i in (1, 2, 3, 4)], photos=4)
     (folder / "images" / "1.png").unlink()
     (folder / "images" / "2.png").write_bytes(b"<html>not a photo</html>")
@@ -165,18 +165,24 @@ def test_a_photo_outside_the_folder_is_not_read(tmp_path: Path) -> None:
     assert refused.value.problems == ["../../outside.png: the photo is missing"]
 
 
-@pytest.mark.parametrize("layout", ["label studio", "cvat"])
-def test_exports_of_labelling_tools_load_as_they_are(tmp_path: Path, layout: str) -> None:
+@pytest.mark.parametrize(
+    ("annotations", "photos", "prefix"),
+    [
+        pytest.param("result.json", "images", "images/", id="label studio"),
+        pytest.param("annotations/instances_default.json", "images", "", id="cvat"),
+        pytest.param("annotations/instances_train2017.json", "train2017", "", id="coco"),
+        pytest.param("labels.json", "data", "", id="fiftyone"),
+        pytest.param("_annotations.coco.json", ".", "", id="roboflow"),
+    ],
+)
+def test_exports_of_labelling_tools_load_unchanged(tmp_path: Path, annotations: str, photos: str, prefix: str) -> None:
     folder = write_folder(tmp_path, [box(segmentation=[[4, 4, 24, 4, 24, 24]], iscrowd=0), box(2, iscrowd=1)])
-    truth = json.loads((folder / "instances.json").read_text())
-    (folder / "instances.json").unlink()
-    if layout == "label studio":
-        for image in truth["images"]:
-            image["file_name"] = f"images/{image['file_name']}"
-        (folder / "result.json").write_text(json.dumps(truth))
-    else:
-        (folder / "annotations").mkdir()
-        (folder / "annotations" / "instances_default.json").write_text(json.dumps(truth))
+    rename(folder, lambda image: f"{prefix}{image['file_name']}")
+    (folder / annotations).parent.mkdir(exist_ok=True)
+    (folder / "instances.json").rename(folder / annotations)
+    (folder / photos).mkdir(exist_ok=True)
+    for path in list((folder / "images").iterdir()):
+        path.rename(folder / photos / path.name)
     sample = read_coco(folder).samples[0]
     assert sample.outlines == ([[4, 4, 24, 4, 24, 24]],)
     assert len(sample.ignored) == 1
@@ -193,13 +199,13 @@ def test_exports_of_labelling_tools_load_as_they_are(tmp_path: Path, layout: str
         "https://labels.example/data/local-files/?d={}",
     ],
 )
-def test_a_photo_named_by_a_path_elsewhere_is_found_by_its_last_part(tmp_path: Path, name: str) -> None:
+def test_a_photo_with_a_path_on_another_machine_is_found_by_its_last_part(tmp_path: Path, name: str) -> None:
     folder = write_folder(tmp_path, [box()])
     rename(folder, lambda image: name.format(image["file_name"]))
     assert [sample.path for sample in read_coco(folder).samples] == [folder / f"images/{i}.png" for i in (1, 2, 3)]
 
 
-def test_a_last_part_that_two_photos_share_stands_for_none_of_them(tmp_path: Path) -> None:
+def test_a_last_part_shared_by_two_photos_matches_neither(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, [box()], photos=2)
     rename(folder, lambda image: f"{image['id']}/1.png")
     with pytest.raises(DataError) as refused:
@@ -214,7 +220,7 @@ def rename(folder: Path, name: Callable[[dict[str, Any]], str]) -> None:
     (folder / "instances.json").write_text(json.dumps(truth))
 
 
-def test_numbers_written_as_text_and_the_byte_order_mark_of_windows_are_read(tmp_path: Path) -> None:
+def test_integers_written_as_text_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     annotations = [box(image_id="1", category_id="3"), box(2, image_id="2", category_id=7)]
     folder = write_folder(tmp_path, annotations)
     truth = json.loads((folder / "instances.json").read_text())
@@ -226,14 +232,31 @@ def test_numbers_written_as_text_and_the_byte_order_mark_of_windows_are_read(tmp
     assert [(s.image_id, s.labels.tolist()) for s in data.samples] == [(1, [0]), (2, [1]), (3, [])]
 
 
+@pytest.mark.parametrize("flag", ["0", "0.0", 0.0, False])
+def test_an_object_whose_crowd_flag_is_zero_in_any_form_is_not_a_crowd(tmp_path: Path, flag: Any) -> None:
+    sample = read_coco(write_folder(tmp_path, [box(iscrowd=flag)])).samples[0]
+    assert (len(sample.boxes), len(sample.ignored)) == (1, 0)
+
+
+@pytest.mark.parametrize("flag", ["1", "1.0", 1.0, True])
+def test_an_object_whose_crowd_flag_is_one_in_any_form_is_a_crowd(tmp_path: Path, flag: Any) -> None:
+    sample = read_coco(write_folder(tmp_path, [box(iscrowd=flag), box(2)])).samples[0]
+    assert (len(sample.boxes), len(sample.ignored)) == (1, 1)
+
+
+def test_ids_written_as_floating_point_numbers_are_read(tmp_path: Path) -> None:
+    data = read_coco(write_folder(tmp_path, [box(image_id=1.0, category_id=3.0), box(2, image_id="2.0")]))
+    assert [(s.image_id, s.labels.tolist()) for s in data.samples] == [(1, [0]), (2, [0]), (3, [])]
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, f'{{"images": {"9" * 5000}}}', "\xff"])
-def test_a_file_that_no_reader_can_hold_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+def test_unreadable_json_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "instances.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match=r"instances\.json cannot be read: "):
         read_coco(tmp_path)
 
 
-def test_a_name_too_long_for_a_file_is_named(tmp_path: Path) -> None:
+def test_a_file_name_that_is_too_long_is_named(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, [box()], photos=1)
     rename(folder, lambda image: "x" * 5000)
     with pytest.raises(DataError) as refused:
@@ -241,7 +264,7 @@ def test_a_name_too_long_for_a_file_is_named(tmp_path: Path) -> None:
     assert refused.value.problems == [f"{'x' * 5000}: the file is not a readable photo"]
 
 
-def test_a_subset_of_cvat_is_read_and_one_of_several_is_asked_for(tmp_path: Path) -> None:
+def test_one_subset_is_read_and_several_are_refused(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, [box()])
     (folder / "images").rename(folder / "Train")
     (folder / "images").mkdir()
@@ -267,10 +290,10 @@ def test_crowds_of_coco_itself_stay_crowds(tmp_path: Path) -> None:
     [
         ([{"id": 3, "name": "dog"}, {"id": 7, "name": "dog"}], "category 7: another has its name 'dog'"),
         ([{"id": 3, "name": "dog"}, {"id": 3, "name": "cup"}], "category 'cup': another has its id 3"),
-        ([{"id": 3, "name": "dog"}, {"id": "x", "name": "cup"}], "category 'cup': its id 'x' is no whole number"),
+        ([{"id": 3, "name": "dog"}, {"id": "x", "name": "cup"}], "category 'cup': its id 'x' is not an integer"),
         (
             [{"id": 3, "name": "dog"}, {"id": 2**63, "name": "cup"}],
-            f"category 'cup': its id {2**63} is no whole number",
+            f"category 'cup': its id {2**63} is not an integer",
         ),
         ([{"id": 3, "name": "dog"}, {"id": 7, "name": None}], "category 7: it has no name"),
         (
@@ -283,7 +306,7 @@ def test_crowds_of_coco_itself_stay_crowds(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_categories_without_an_id_and_name_of_their_own_are_named(
+def test_categories_without_a_unique_id_and_name_are_named(
     tmp_path: Path, categories: list[dict[str, Any]], problem: str
 ) -> None:
     with pytest.raises(DataError) as refused:
@@ -291,7 +314,7 @@ def test_categories_without_an_id_and_name_of_their_own_are_named(
     assert refused.value.problems == [problem]
 
 
-def test_sizes_that_are_unknown_or_of_the_photo_lying_on_its_side(tmp_path: Path) -> None:
+def test_unknown_sizes_are_accepted_and_swapped_sides_are_named(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, [box()])
     truth = json.loads((folder / "instances.json").read_text())
     truth["images"][0] |= {"width": None, "height": None}
@@ -301,15 +324,15 @@ def test_sizes_that_are_unknown_or_of_the_photo_lying_on_its_side(tmp_path: Path
     assert read_coco(folder, skip_bad=True).problems == (said,)
 
 
-def test_ids_of_photos_are_whole_numbers(tmp_path: Path) -> None:
+def test_ids_of_photos_are_integers(tmp_path: Path) -> None:
     photos = [{"id": "../1", "file_name": "1.png"}]
     with pytest.raises(DataError) as refused:
         read_coco(write_folder(tmp_path, [box()], images=photos))
-    assert refused.value.problems == ["1.png: its id '../1' is no whole number"]
+    assert refused.value.problems == ["1.png: its id '../1' is not an integer"]
 
 
 @given(st.integers(2, 40), st.floats(0, 1), st.integers(0, 5))
-def test_a_split_is_whole_disjoint_and_the_same_for_a_seed(count: int, fraction: float, seed: int) -> None:
+def test_a_split_is_complete_disjoint_and_repeatable(count: int, fraction: float, seed: int) -> None:
     data = synthetic(count)
     train, validation = split(data, fraction, seed)
     ids = [{s.image_id for s in part.samples} for part in (train, validation)]
@@ -322,7 +345,7 @@ def test_a_split_is_whole_disjoint_and_the_same_for_a_seed(count: int, fraction:
 
 
 @given(st.integers(1, 12), st.integers(0, 30), st.floats(0, 1), st.integers(0, 5))
-def test_both_parts_have_objects_where_two_photos_do(full: int, empty: int, fraction: float, seed: int) -> None:
+def test_both_parts_of_a_split_have_objects_if_two_photos_do(full: int, empty: int, fraction: float, seed: int) -> None:
     assume(full + empty > 1)
     data = synthetic(full + empty)
     nothing = np.zeros((0, 4), np.float32)
