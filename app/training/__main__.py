@@ -2,8 +2,8 @@
 
     python -m app.training --data photos/ --base starter --out trained/
 
-Everything ends up in the output folder: the best weights with config and catalogue entry (serve them with
-`MODEL=trained/`), `report.html`, and what a stopped training needs to go on. The same command resumes it.
+The output folder holds the best weights with their config and catalogue entry (serve them with `MODEL=trained/`),
+`report.html`, and the state of an unfinished training: the same command resumes it.
 On several cores or GPUs: `torchrun --nproc-per-node 2 -m app.training ...`.
 """
 
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped; the same command goes on from the last saved step.", file=sys.stderr)
+        print("Stopped; the same command resumes from the last saved step.", file=sys.stderr)
         return 130
     return 0
 
@@ -66,7 +66,7 @@ def _read(folder: Path, *, skip_bad: bool) -> CocoData:
     for problem in data.problems:
         print(f"left out: {problem}", file=sys.stderr)
     if crowds := sum(len(sample.ignored) for sample in data.samples):
-        print(f"{crowds} regions are marked as crowds: neither learned nor counted.", file=sys.stderr)
+        print(f"{crowds} regions are marked as crowds and neither learned nor counted.", file=sys.stderr)
     return data
 
 
@@ -78,31 +78,31 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--base", default="starter", help="catalogue name of the model to start from")
     parser.add_argument("--config", type=Path, help="MMDetection config to train, instead of the base's own")
     parser.add_argument("--out", type=Path, required=True, help="output folder")
-    parser.add_argument("--epochs", type=_positive, default=12, help="how often each photo is seen")
+    parser.add_argument("--epochs", type=_positive, default=12, help="number of passes over the photos")
     parser.add_argument("--steps", type=_count, help="number of steps, instead of epochs")
-    parser.add_argument("--batch", type=_count, default=2, help="photos a step and process")
-    parser.add_argument("--lr", type=_positive, default=2e-4, help="greatest learning rate")
+    parser.add_argument("--batch", type=_count, default=2, help="photos per step and process")
+    parser.add_argument("--lr", type=_positive, default=2e-4, help="peak learning rate")
     parser.add_argument("--validation", type=_share, default=0.1, help="share of the photos kept for validation")
-    parser.add_argument("--evaluations", type=_count, default=4, help="how often to measure on the way")
+    parser.add_argument("--evaluations", type=_count, default=4, help="number of evaluations")
     parser.add_argument(
         "--short",
         type=_count,
         nargs=2,
-        metavar=("LEAST", "MOST"),
-        help="range of the short side in pixels (default: up to what the config's test pipeline looks at)",
+        metavar=("MIN", "MAX"),
+        help="range of the short side in pixels (default: up to the size in the config's test pipeline)",
     )
-    parser.add_argument("--freeze", nargs="*", help="prefixes of parameters to keep as they are")
+    parser.add_argument("--freeze", nargs="*", help="prefixes of parameters that are not trained")
     parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="auto: bf16 where fast")
-    parser.add_argument("--test", type=Path, help="COCO-format folder to measure the best weights on at the end")
-    parser.add_argument("--seed", type=partial(_count, least=0), default=0)
+    parser.add_argument("--test", type=Path, help="COCO-format folder to evaluate the best weights on at the end")
+    parser.add_argument("--seed", type=partial(_count, minimum=0), default=0)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where it works")
     parser.add_argument("--skip-bad", action="store_true", help="leave bad photos and annotations out")
     return parser.parse_args(arguments)
 
 
-def _count(text: str, least: int = 1) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+def _count(text: str, minimum: int = 1) -> int:
+    if not text.isdecimal() or int(text) < minimum:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least {minimum}")
     return int(text)
 
 
@@ -110,17 +110,17 @@ def _positive(text: str) -> float:
     with suppress(ValueError):
         if 0 < (number := float(text)) < math.inf:
             return number
-    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
 
 
 def _share(text: str) -> float:
     with suppress(ValueError):
         if 0 <= (number := float(text)) <= 1:
             return number
-    raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
 
 
-# The early, costly layers of a backbone, which ImageNet has taught well enough.
+# The early layers of a backbone: expensive to train, and general enough after ImageNet.
 FROZEN = {
     "EfficientNetLite0": ("backbone.stem.", "backbone.blocks.0.", "backbone.blocks.1.", "backbone.blocks.2."),
     "ResNet": ("backbone.conv1.", "backbone.layer1."),
@@ -128,10 +128,10 @@ FROZEN = {
 
 
 def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) -> None:
-    """Train, measure, keep the best, write the report."""
+    """Train, evaluate, keep the best weights and write the report."""
     settings = Settings.from_env()
     if (options.out / "models.toml").is_file() and not (options.out / "last.pth").is_file():
-        raise TrainingError(f"{options.out} holds a model but no last.pth to go on from; choose another --out.")
+        raise TrainingError(f"{options.out} holds a model but no last.pth to resume from; choose another --out.")
     options.device = mmcv_device(options.device).type
     base = find_model(options.base)
     path = base.path(settings.checkpoints_path)
@@ -143,7 +143,7 @@ def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) ->
     torch.manual_seed(options.seed)
     model, fresh = build(config, weights.tensors(), base.classes or weights.classes, data.classes)
     if fresh:
-        print(f"Begun at random, for the base has no weights that fit: {', '.join(fresh)}.", file=sys.stderr)
+        print(f"Initialised at random, because the base has no matching weights: {', '.join(fresh)}.", file=sys.stderr)
     frozen = FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze
     freeze(model, frozen)
     use_channels_last(model)
@@ -164,14 +164,14 @@ def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) ->
     }
     trainer = Trainer(model, examples, plan, options.out, options.device, origin)
     if trainer.resume():
-        print(f"Going on from step {trainer.step} of {plan.steps}.", flush=True)
+        print(f"Resuming from step {trainer.step} of {plan.steps}.", flush=True)
     judge = Judge(options.out, config, base, validation, options.device)
     began = time.monotonic()
     trainer.run(judge)
     if trainer.rank == 0:
         facts = {
             "Base": base.title,
-            "Photos": f"{len(learning.samples)} to learn from, {len(validation.samples)} to validate with",
+            "Photos": f"{len(learning.samples)} for training, {len(validation.samples)} for validation",
             "Classes": len(data.classes),
             "Steps": f"{plan.steps} of {options.batch * trainer.world} photos, seed {options.seed}",
             "This session": f"{(time.monotonic() - began) / 60:.1f} minutes on {options.device}",
@@ -196,7 +196,7 @@ def _plan(options: argparse.Namespace, photos: int) -> Plan:
 
 
 def report(options: argparse.Namespace, facts: dict[str, Any], validation: CocoData, test: CocoData | None) -> None:
-    """Look at photos with the best weights, and write down what was learned."""
+    """Write the report of the best weights, with their predictions on the validation and test photos."""
     detector = load(only_model(options.out), options.out, options.device)
     sheets = {"Validation photos": (validation, predict(detector, validation))}
     if test:

@@ -1,4 +1,4 @@
-"""MMDetection configs as training reads them."""
+"""MMDetection configs, adapted for training."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,10 @@ from app.training.partial_masks import PartialMaskRoIHead
 from app.vision.analyses.objects.mmdet_build import telling_line
 
 ROI_HEADS = ("StandardRoIHead", PartialMaskRoIHead.__name__)
-# The range of the short side in pixels for configs whose pipeline does not say at what size photos are looked at.
+# The range of the short side in pixels for configs whose test pipeline names no size.
 SHORT = (256, 384)
-# MMDetection's own training settings of Faster and Mask R-CNN (configs/_base_/models/mask_rcnn_r50_fpn.py), with half
-# the regions a photo, for configs that bring none.
+# MMDetection's training settings of Faster and Mask R-CNN (configs/_base_/models/mask_rcnn_r50_fpn.py), with half the
+# regions per photo, for configs that have none.
 TRAIN_CFG = ConfigDict(
     rpn={
         "assigner": {
@@ -49,10 +49,7 @@ TRAIN_CFG = ConfigDict(
 
 
 def read_config(path: Path) -> Config:
-    """A detector's config.
-
-    Raises TrainingError where it is none.
-    """
+    """Read a detector's config. Raises TrainingError if the file is not one."""
     try:
         config = Config.fromfile(str(path))
     except Exception as error:  # A config is a program, which can raise anything.
@@ -66,7 +63,7 @@ def read_config(path: Path) -> Config:
 def training_config(cfg: Config, classes: Sequence[str]) -> Config:
     """A copy of a detector's config that trains on these classes, with masks where the data has them.
 
-    Raises TrainingError for detectors of a kind that cannot be trained here.
+    Raises TrainingError for kinds of detectors that cannot be trained here.
     """
     cfg = copy.deepcopy(cfg)
     model = cfg.model
@@ -78,7 +75,7 @@ def training_config(cfg: Config, classes: Sequence[str]) -> Config:
     if roi_head and not model.get("train_cfg") and not cfg.get("train_cfg"):
         model.train_cfg = copy.deepcopy(TRAIN_CFG)
     for assigner in _assigners([model.get("train_cfg"), cfg.get("train_cfg")]):
-        # What lies by half in a crowd is neither an object nor background; MMDetection's own value learns it as such.
+        # A region half inside a crowd is neither an object nor background; by default MMDetection trains it as one.
         assigner.ignore_iof_thr = 0.5
     if roi_head and roi_head.get("mask_head"):
         roi_head.type = PartialMaskRoIHead.__name__
@@ -89,7 +86,7 @@ def training_config(cfg: Config, classes: Sequence[str]) -> Config:
 
 
 def normalisation(cfg: Config) -> Normalisation:
-    """The Normalize step of a config's test pipeline. Raises TrainingError without one."""
+    """The Normalize step of a config's test pipeline. Raises TrainingError if there is none."""
     for step in _steps(cfg.data.test.pipeline):
         if step["type"] == "Normalize":
             return Normalisation(tuple(step["mean"]), tuple(step["std"]), bool(step.get("to_rgb", True)))
@@ -97,7 +94,7 @@ def normalisation(cfg: Config) -> Normalisation:
 
 
 def short_sides(cfg: Config) -> tuple[int, int]:
-    """The range of the short side to train at, in pixels: from two thirds of what the served model sees up to it."""
+    """The range of the short side in pixels: from two thirds of the size in the test pipeline up to that size."""
     for step in _steps(cfg.data.test.pipeline):
         scale = step.get("img_scale")
         if scale:
@@ -112,7 +109,7 @@ def _check_kind(cfg: Config) -> None:
     if kind not in (*ROI_HEADS, "RetinaHead"):
         raise TrainingError(f"Detectors with a {kind} cannot be fine-tuned; Faster and Mask R-CNN and RetinaNet can.")
     if not roi_head and not cfg.model.get("train_cfg") and not cfg.get("train_cfg"):
-        raise TrainingError(f"The config of a detector with a {kind} has to bring its train_cfg.")
+        raise TrainingError(f"The config of a detector with a {kind} must have a train_cfg.")
 
 
 def _assigners(part: Any) -> Iterator[ConfigDict]:

@@ -1,4 +1,4 @@
-"""The photos of a COCO-format folder and their truth: checked file by file, split by seed."""
+"""The photos and annotations of a COCO-format folder, checked file by file and split by seed."""
 
 import random
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MAX_PIXELS = 200_000_000
 
 @dataclass(frozen=True)
 class Sample:
-    """One photo with its truth.
+    """One photo with its ground truth.
 
     boxes: (N, 4) float32, x1 y1 x2 y2 in pixels; labels: (N,) int64 indices into the data's classes;
     outlines: N lists of flat x y lists or RLEs, None where an instance has none; ignored: (M, 4) crowd boxes.
@@ -37,8 +37,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class CocoData:
-    """A checked folder. truth: what was accepted of the annotation file, with all that pycocotools reads; category_ids:
-    the file's id of each class; problems: what was left out."""
+    """A checked folder.
+
+    truth: the accepted part of the annotation file, complete for pycocotools; category_ids: the file's id of each
+    class; problems: one sentence per photo or annotation that was left out.
+    """
 
     folder: Path
     truth: dict[str, Any]
@@ -48,7 +51,7 @@ class CocoData:
     problems: tuple[str, ...] = ()
 
     def only(self, samples: Sequence[Sample]) -> "CocoData":
-        """The same data with some of its photos; `truth` is cut down to them."""
+        """The same data limited to these photos, `truth` included."""
         ids = {sample.image_id for sample in samples}
         truth = {
             **self.truth,
@@ -72,7 +75,7 @@ def read_coco(folder: Path, *, skip_bad: bool = False) -> CocoData:
     reader = _Reader(opened, tuple(c["id"] for c in categories))
     samples = reader.read()
     if reader.problems and not skip_bad:
-        raise DataError(f"{path} has {len(reader.problems)} problems; mend them or pass --skip-bad.", reader.problems)
+        raise DataError(f"{path} has {len(reader.problems)} problems; fix them or pass --skip-bad.", reader.problems)
     if not any(len(sample.boxes) for sample in samples):
         crowds = " All of its objects are marked as crowds." if any(len(s.ignored) for s in samples) else ""
         raise DataError(f"{path} has no usable annotation: nothing to learn from.{crowds}", reader.problems)
@@ -82,16 +85,18 @@ def read_coco(folder: Path, *, skip_bad: bool = False) -> CocoData:
 
 
 def split(data: CocoData, fraction: float, seed: int) -> tuple[CocoData, CocoData]:
-    """Training and validation parts, the same for the same seed; at least one photo in each, with objects if two have.
+    """Split into training and validation photos, the same way for the same seed.
 
-    Raises DataError where there is but one photo.
+    Each part has at least one photo, and one with objects if at least two photos have objects.
+
+    Raises DataError if there is only one photo.
     """
     if len(data.samples) < 2:
-        raise DataError("At least two photos are needed: one to train on and one to validate with.")
+        raise DataError("At least two photos are needed: one for training and one for validation.")
     samples = sorted(data.samples, key=lambda s: s.image_id)
     random.Random(seed).shuffle(samples)
     full, empty = ([s for s in samples if bool(len(s.boxes)) is wanted] for wanted in (True, False))
-    # One photo with objects alone is learned from; a set without any is divided all the same.
+    # A single photo with objects goes to training; photos without objects are split all the same.
     first, rest = (full, empty) if len(full) > 1 or not empty else (empty, full)
     count = min(max(1, round(len(first) * fraction)), max(1, len(first) - 1))
     others = round(len(rest) * fraction) if first is full else 0
@@ -99,7 +104,7 @@ def split(data: CocoData, fraction: float, seed: int) -> tuple[CocoData, CocoDat
 
 
 class _Reader:
-    """Reads photos and their annotations, and keeps what was accepted and what was wrong."""
+    """Reads photos and their annotations, and keeps the accepted entries and the problems."""
 
     def __init__(self, folder: CocoFolder, categories: tuple[int, ...]):
         self.folder, self.categories = folder, categories
@@ -117,21 +122,21 @@ class _Reader:
         samples = []
         for image in self.folder.images:
             try:
-                # Of photos with one id the first has the annotations.
+                # If several photos share an id, the first gets the annotations.
                 samples.append(self._sample(image, by_image.pop(image["id"], None)))
             except ValueError as error:
                 self.problems.append(f"{image['file_name']}: {error}")
         return samples
 
     def _sample(self, image: dict[str, Any], annotations: list[dict[str, Any]] | None) -> Sample:
-        """Raises ValueError with what is wrong with the photo."""
+        """Raises ValueError saying what is wrong with the photo."""
         name = str(image["file_name"])
         if annotations is None:
             raise ValueError(f"another photo has its id {image['id']}")
         path, width, height = self._photo(name)
         described = (image.get("width") or width, image.get("height") or height)
         if described != (width, height):
-            side = ", which is the photo lying on its side" if described == (height, width) else ""
+            side = ", its sides swapped" if described == (height, width) else ""
             said = f"{described[0]} x {described[1]}{side}"
             raise ValueError(f"the photo is {width} x {height}, the annotations are for {said}")
         known = []
@@ -155,9 +160,9 @@ class _Reader:
         )
 
     def _photo(self, name: str) -> tuple[Path, int, int]:
-        """Where a photo named in the annotations lies, its upright width and height.
+        """The path, upright width and upright height of a photo named in the annotations.
 
-        Raises ValueError where it is missing or broken.
+        Raises ValueError if it is missing or broken.
         """
         try:
             if path := self.folder.photo(name):

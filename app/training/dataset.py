@@ -1,4 +1,4 @@
-"""Photos and truth as the detector trains on them: resized at random, flipped, in colour jitter, normalised."""
+"""Photos and ground truth for training: randomly resized, flipped and colour-jittered, then normalised."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from app.training.data import CocoData, Sample
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Of a config's Normalize step: mean and std in the network's channel order; to_rgb as in MMDetection."""
+    """A config's Normalize step: mean and std in the network's channel order; to_rgb as in MMDetection."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -27,7 +27,7 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """short: least and greatest short side in pixels; long: greatest long side; flip, jitter: probabilities."""
+    """short: smallest and largest short side in pixels; long: largest long side; flip, jitter: probabilities."""
 
     short: tuple[int, int] = (224, 384)
     long: int = 640
@@ -49,7 +49,7 @@ class Example:
 
 
 class TrainingSet(Dataset[Example]):
-    """Photos of `data`, augmented by a random generator seeded from (seed, number of the draw)."""
+    """The photos with objects, augmented by a random generator seeded with (seed, number of the draw)."""
 
     def __init__(self, data: CocoData, norm: Normalisation, augmentation: Augmentation, seed: int):
         self.samples = [sample for sample in data.samples if len(sample.boxes)]

@@ -1,10 +1,10 @@
-"""What ends a training with a sentence instead of a traceback."""
+"""Errors that end a training with a sentence instead of a traceback."""
 
 from collections.abc import Sequence
 
 
 class DataError(ValueError):
-    """A folder that cannot be trained on. problems: one sentence a file or annotation."""
+    """A folder that cannot be trained on. problems: one sentence per file or annotation."""
 
     def __init__(self, message: str, problems: Sequence[str] = ()):
         super().__init__(message)
@@ -12,4 +12,4 @@ class DataError(ValueError):
 
 
 class TrainingError(RuntimeError):
-    """Training cannot begin or go on; the message says why in one sentence."""
+    """Training cannot start or continue; the message says why in one sentence."""

@@ -59,16 +59,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def predict(detector: Analyzer, data: CocoData) -> dict[int, Instances]:
-    """What a loaded detector finds in every photo, by image id; classes of the photos that it lacks are named."""
-    there = {data.classes[label] for sample in data.samples for label in sample.labels}
-    if missing := [name for name in data.classes if name in there and name not in detector.card.classes]:
-        print(f"The model has no class {', '.join(missing)}: none of these can be found.", file=sys.stderr)
-    found = {}
+    """Predictions of a loaded detector by image id. Classes of the photos that it does not have are printed."""
+    used = {data.classes[label] for sample in data.samples for label in sample.labels}
+    if missing := [name for name in data.classes if name in used and name not in detector.card.classes]:
+        print(f"The model cannot find these classes: {', '.join(missing)}.", file=sys.stderr)
+    predictions = {}
     for sample in tqdm(data.samples, unit="photo"):
         result = detector.analyse(decode(sample.path.read_bytes())).result
         assert isinstance(result, Instances)
-        found[sample.image_id] = result
-    return found
+        predictions[sample.image_id] = result
+    return predictions
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measuring a training's model as it would be served, and publishing the best."""
+"""Evaluate the model during training as it would be served, and publish the best weights."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from app.vision.analyses.objects.pytorch import MMDetector
 from app.vision.catalogue.models import Model
 
 NAME = "detector"
-# Ranks below any measurement: nothing is published.
+# Ranks below any score: nothing has been published.
 NOTHING = -2.0
 
 
@@ -27,7 +27,7 @@ def load(model: Model, folder: Path, device: str) -> MMDetector:
 
 
 class Judge:
-    """Measures the averaged model on the validation photos, as it would be served, and publishes the best so far."""
+    """Evaluates the averaged model on the validation photos, and publishes the best weights so far."""
 
     def __init__(self, folder: Path, config: mmcv.Config, base: Model, data: CocoData, device: str):
         self.folder, self.config, self.base, self.data, self.device = folder, config, base, data, device

@@ -1,6 +1,7 @@
 """The training loop: AdamW, warm-up and cosine, gradient clipping, moving average of the weights, resumable.
 
-Run under `torchrun --nproc-per-node N` it averages gradients over N processes.
+Run under `torchrun --nproc-per-node N` it averages gradients over N processes. MMCV's runner is not used: it resumes
+whole epochs only, stops between epochs, and keeps no moving average that can be resumed.
 """
 
 import inspect
@@ -19,6 +20,7 @@ from typing import Any, cast
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -27,13 +29,13 @@ from app.training.dataset import BalancedSampler, TrainingSet, collate
 from app.training.errors import TrainingError
 from app.training.model import train_mode
 
-# The other processes wait while the first one measures.
-LONGEST_EVALUATION = timedelta(days=1)
+# The other processes wait while the first one evaluates.
+MAX_EVALUATION = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. batch: photos a step and process; lr: greatest learning rate; ema: decay of the moving average."""
+    """How to train. batch: photos per step and process; lr: peak learning rate; ema: decay of the moving average."""
 
     steps: int
     batch: int = 2
@@ -55,7 +57,7 @@ class Plan:
 
 
 def world_size() -> int:
-    """How many processes train together, as `torchrun` says."""
+    """The number of processes that train together, as set by `torchrun`."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
@@ -63,7 +65,7 @@ class Trainer:
     """Trains `model` on `data` and keeps its state in `folder`: `last.pth` (to resume) and `log.jsonl` (curves).
 
     Args:
-        origin: what must be the same in the same folder for a training to go on, by the name of its option.
+        origin: by option, the values that must be unchanged for a training in this folder to be resumed.
     """
 
     def __init__(
@@ -74,15 +76,19 @@ class Trainer:
         self.model, self.data, self.plan, self.folder = model.to(device), data, plan, folder
         self.origin = dict(origin)
         self.rank, self.world = int(os.environ.get("RANK", 0)), world_size()
-        if self.world > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=LONGEST_EVALUATION)
-            self._share_weights()
+        # The model that steps call: all processes begin with the weights of the first and average their gradients.
+        self.network: nn.Module = self.model
+        if self.world > 1:
+            if not dist.is_initialized():
+                dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=MAX_EVALUATION)
+            # A batch without objects, or without masks, leaves parameters unused. Batch norms keep their statistics.
+            self.network = DistributedDataParallel(self.model, find_unused_parameters=True, broadcast_buffers=False)
         trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, plan.lr, weight_decay=plan.weight_decay)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
-        # measured: the step of the last evaluation; interrupted: this process; agreed: all are to stop.
+        # measured: the step of the last evaluation; interrupted: whether this process was asked to stop.
         self.device, self.step, self.measured = device, 0, 0
-        self.interrupted = self.agreed = False
+        self.interrupted = False
         self.takes_masks = "gt_masks" in inspect.signature(cast(Any, model).forward_train).parameters
         self.parse_losses = cast(Callable[[Any], tuple[torch.Tensor, dict[str, float]]], model._parse_losses)
         try:
@@ -91,9 +97,9 @@ class Trainer:
             raise TrainingError(f"{folder} cannot be the output folder: {error.strerror}.") from error
 
     def resume(self) -> bool:
-        """Go on from `last.pth` if there is one; say whether there was. Without one the log begins anew.
+        """Load `last.pth` if there is one, and return whether there was. Without one the log starts empty.
 
-        Raises TrainingError where that is of a training from another origin.
+        Raises TrainingError if it belongs to a training with another origin.
         """
         path = self.folder / "last.pth"
         if not path.is_file():
@@ -115,23 +121,23 @@ class Trainer:
         return True
 
     def run(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None = None) -> None:
-        """Train to the end of the plan; `evaluate(averaged model, step)` is called at intervals and at the end.
+        """Train to the end of the plan, calling `evaluate(averaged model, step)` at intervals and at the end.
 
         Raises:
             TrainingError: the loss is not a number; the photos of that step are named.
-            KeyboardInterrupt: on Ctrl-C or SIGTERM, once a step is made and saved.
+            KeyboardInterrupt: on Ctrl-C or SIGTERM, after the current step has been completed and saved.
         """
         plan = self.plan
         sampler = BalancedSampler(self.data.samples, plan.seed + self.rank, start=self.step * plan.batch)
         loader = DataLoader(self.data, plan.batch, sampler=sampler, collate_fn=collate)
         batches = iter(loader)
-        torch.manual_seed(plan.seed + self.rank + 1000 * self.step)  # Of the regions that each process samples.
+        torch.manual_seed(plan.seed + self.rank + 1000 * self.step)  # Each process samples regions of its own.
         self._measure(evaluate)
         train_mode(self.model)
-        # Closed also by an error or an interrupt, whose message would stand on the bar's own line else.
+        # The context closes the bar, so that the message of an error or interrupt starts on a line of its own.
         with tqdm(total=plan.steps, initial=self.step, unit="step", disable=self.rank > 0, smoothing=0.05) as bar:
             while self.step < plan.steps:
-                with self._undisturbed():
+                with self._deferred_signals():
                     began = time.perf_counter()
                     losses = self._step(next(batches))
                     self.step += 1
@@ -139,33 +145,41 @@ class Trainer:
                     if self.rank == 0:
                         self._log({"step": self.step, "lr": plan.lr_at(self.step), **losses}, began)
                         bar.set_postfix(loss=f"{losses['loss']:.2f}")
-                    stopping = self.interrupted if self.world == 1 else self.agreed
-                    if stopping or self._due() or self.step % plan.save_every == 0:
+                    stopping = self._any_interrupted()
+                    if stopping or self._evaluation_due() or self.step % plan.save_every == 0:
                         self._save()
                 if stopping:
                     raise KeyboardInterrupt
                 self._measure(evaluate)
 
     @contextmanager
-    def _undisturbed(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM only set `interrupted` meanwhile."""
+    def _deferred_signals(self) -> Iterator[None]:
+        """Inside this context Ctrl-C and SIGTERM only set `interrupted`."""
 
-        def wait(*_: object) -> None:
+        def note(*_: object) -> None:
             self.interrupted = True
 
-        before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _due(self) -> bool:
+    def _any_interrupted(self) -> bool:
+        """Whether any process was asked to stop, so that all stop after the same step."""
+        if self.world == 1:
+            return self.interrupted
+        flag = torch.tensor(float(self.interrupted), device=self.device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag)
+
+    def _evaluation_due(self) -> bool:
         return self.step >= self.plan.steps or (self.step > 0 and self.step % self.plan.evaluate_every == 0)
 
     def _measure(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None) -> None:
-        """Evaluate where that is due, also when a training was stopped before it could."""
-        if not evaluate or self.rank or not self._due() or self.measured == self.step:
+        """Evaluate if it is due, also if a training was stopped before its last evaluation."""
+        if not evaluate or self.rank or not self._evaluation_due() or self.measured == self.step:
             return
         self._log({"step": self.step, "scores": evaluate(self.average.module, self.step)})
         self.measured = self.step
@@ -177,36 +191,16 @@ class Trainer:
         names = [meta["filename"] for meta in batch["img_metas"]]
         if not self.takes_masks:
             del batch["gt_masks"]
-        losses, values = self.parse_losses(self.model(return_loss=True, **self._to_device(batch)))
+        losses, values = self.parse_losses(self.network(return_loss=True, **self._to_device(batch)))
         if not math.isfinite(float(losses)):
             raise TrainingError(f"The loss is not a number at step {self.step}, on {', '.join(names)}.")
-        self.optimizer.zero_grad(set_to_none=False)
+        self.optimizer.zero_grad()
         losses.backward()
-        self._share_gradients()
         trained = self.optimizer.param_groups[0]["params"]
         nn.utils.clip_grad_norm_(trained, self.plan.clip)
         self.optimizer.step()
         self.average.update_parameters(self.model)
         return {name: round(float(value), 5) for name, value in values.items()}
-
-    def _share_weights(self) -> None:
-        """All begin with the weights of the first, also where a layer began at random."""
-        for tensor in self.model.state_dict().values():
-            dist.broadcast(tensor, 0)
-
-    def _share_gradients(self) -> None:
-        """Average them over all processes. Whether one is interrupted travels along, so that all stop at one step."""
-        if self.world == 1:
-            return
-        trained = self.optimizer.param_groups[0]["params"]
-        gradients = [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in trained]
-        flat = torch.cat([*gradients, gradients[0].new_tensor([self.interrupted])])
-        dist.all_reduce(flat)
-        flat /= self.world
-        *averaged, interrupted = flat.split([*(p.numel() for p in trained), 1])
-        for p, gradient in zip(trained, averaged, strict=True):
-            p.grad = gradient.view_as(p)
-        self.agreed = bool(interrupted)
 
     def _to_device(self, batch: dict[str, Any]) -> dict[str, Any]:
         def move(value: Any) -> Any:

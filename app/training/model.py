@@ -1,4 +1,4 @@
-"""A detector made ready for training: its base's weights carried over, parts of it frozen."""
+"""Prepare a detector for training: load the base's weights and freeze parts of it."""
 
 import copy
 from collections.abc import Sequence
@@ -21,15 +21,16 @@ def build(
 
     Args:
         cfg: from `training_config` with these classes.
-        state: the base's weights, any floating type; base, classes: class names of the base and of the data. Rows of
-            the classifying layers go over by name; a class that the base does not know starts as MMDetection
-            initialises it, at random by torch's generator.
+        state: the base's weights, of any floating-point dtype.
+        base, classes: class names of the base and of the data. Rows of the classification layers are copied by class
+            name; a class that the base does not know keeps MMDetection's random initialisation.
 
     Returns:
-        The detector, and the layers that start at random because the base lacks them or has them in another shape.
+        The detector, and the layers that keep their random initialisation because the base does not have them, or
+        has them in another shape.
 
     Raises:
-        TrainingError: the base has no weights for the config's backbone, or the config cannot be built.
+        TrainingError: the base's weights do not match the config's backbone, or the config cannot be built.
     """
     model = _detector(cfg)
     model.init_weights()
@@ -43,10 +44,10 @@ def build(
             continue
         if value is not None and not rows and value.shape == own[key].shape:
             own[key] = value.to(own[key].dtype)
-        elif own[key].is_floating_point():  # Not a batch norm's count, which old checkpoints lack.
+        elif own[key].is_floating_point():  # Old checkpoints do not have the integer counters of batch norms.
             fresh.add(key.rpartition(".")[0])
     if any(layer.startswith("backbone.") for layer in fresh):
-        raise TrainingError("The weights of the base are of another backbone than the config's.")
+        raise TrainingError("The base has another backbone than the config.")
     model.load_state_dict(own)
     return model, sorted(fresh)
 
@@ -62,11 +63,13 @@ def _detector(cfg: Config) -> Any:
 def _carry_over(
     own: torch.Tensor, value: torch.Tensor, key: str, rows: int, base: Sequence[str], classes: Sequence[str]
 ) -> bool:
-    """Write the base's rows for the classes that it knows into a classifying layer of `rows` rows a class; whether the
-    base's layer is one like it.
+    """Copy the rows of the classes that the base knows into a classification layer with `rows` rows per class.
 
-    Heads of regions keep a class's rows together, and background after all of them; heads of anchors keep an anchor's
-    classes together.
+    RoI heads keep the rows of a class together, with background last; anchor heads keep the classes of an anchor
+    together.
+
+    Returns:
+        Whether the base's layer has the same structure, so that rows could be copied.
     """
     background = len(own) - rows * len(classes)
     if value.shape[1:] != own.shape[1:] or len(value) != rows * len(base) + background:
@@ -86,7 +89,7 @@ def _carry_over(
 
 
 def freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
-    """Keep parameters under these prefixes, and every batch norm, as they are."""
+    """Exclude the parameters under these prefixes, and every batch norm, from training."""
     for name, parameter in model.named_parameters():
         if name.startswith(tuple(prefixes)):
             parameter.requires_grad_(False)
@@ -97,7 +100,7 @@ def freeze(model: nn.Module, prefixes: Sequence[str]) -> None:
 
 
 def train_mode(model: nn.Module) -> None:
-    """Training mode with every batch norm in evaluation mode: batches are too small for statistics of their own."""
+    """Set training mode, but keep every batch norm in evaluation mode: batches are too small for their statistics."""
     model.train()
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):

@@ -1,4 +1,4 @@
-"""A RoI head that learns masks from the instances that have one, and boxes from all."""
+"""A RoI head that trains masks on the instances that have one, and boxes on all instances."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,7 @@ from mmdet.models.roi_heads import StandardRoIHead
 class PartialMaskRoIHead(StandardRoIHead):
     """`StandardRoIHead` whose mask loss leaves out instances without a mask.
 
-    Such an instance's bitmap is empty (all zero) in `gt_masks`. Without any mask in the batch the mask loss is zero.
+    The bitmap of an instance without a mask is all zero in `gt_masks`. If no instance has one, the mask loss is zero.
     """
 
     def _mask_forward_train(

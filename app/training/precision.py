@@ -9,15 +9,16 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map
 
-# Where mmcv's compiled layers, such as deformable convolutions, and its weight-standardised ones are at home.
+# Modules of mmcv's compiled layers, such as deformable convolutions, and of its weight-standardised convolutions.
 COMPILED, STANDARDISED = "mmcv.ops.", "mmcv.cnn.bricks.conv_ws"
 
 
 def use_channels_last(model: nn.Module) -> None:
-    """Compute the backbone with channels last, an eighth less time a step on CPUs; its outputs are contiguous again, as
-    mmcv's compiled layers, RoIAlign too, read any input as if it were.
+    """Compute the backbone in channels-last format, which takes an eighth less time per step on CPUs.
 
-    A backbone that holds one, or a weight-standardised layer, which refuses channels last, is left as it is.
+    Its outputs are made contiguous again, because mmcv's compiled layers, RoIAlign included, read any input as if it
+    were contiguous. A backbone with compiled layers, or with weight-standardised ones, which do not support channels
+    last, is left unchanged.
     """
 
     def before(module: nn.Module, inputs: Any) -> Any:
@@ -35,10 +36,10 @@ def use_channels_last(model: nn.Module) -> None:
 
 
 def use_bf16(model: nn.Module, device: str) -> None:
-    """Compute neck and heads, and a backbone without depthwise convolutions, in bfloat16, but no part that holds a
-    compiled layer of mmcv; weights and losses stay float32.
+    """Compute neck, heads and a backbone without depthwise convolutions in bfloat16; weights and losses stay float32.
 
-    Depthwise convolutions have no fast backward pass in bfloat16 on CPUs, and mmcv's layers want float32 there.
+    Depthwise convolutions have no fast backward pass in bfloat16 on CPUs, and mmcv's compiled layers need float32
+    there, so parts that contain either stay in float32.
     """
     parts = [getattr(model, name, None) for name in ("neck", "rpn_head", "bbox_head")]
     roi_head = getattr(model, "roi_head", None)
@@ -66,5 +67,5 @@ def _in_bf16(forward: Callable[..., Any], device: str) -> Callable[..., Any]:
 
 
 def bf16_is_fast(device: str) -> bool:
-    """Whether this processor computes in bfloat16 natively."""
+    """Whether the device has native bfloat16 arithmetic."""
     return torch.cuda.is_bf16_supported() if device == "cuda" else torch.cpu._is_avx512_bf16_supported()

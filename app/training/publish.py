@@ -1,4 +1,4 @@
-"""A trained detector as files that the program serves: checkpoint, config and catalogue entry in one folder."""
+"""Write a trained detector as a folder that can be served: checkpoint, config and catalogue entry."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,19 @@ from app.training.partial_masks import PartialMaskRoIHead
 from app.vision.catalogue.checkpoints import sha256_of
 from app.vision.catalogue.models import Model, load_catalogue
 
-# After the title of a model that was trained here, once, however often.
+# Added to the title of a trained model, once, however often it is trained.
 TUNED = ", fine-tuned"
 
 
 def publish(
     folder: Path, name: str, state: Mapping[str, torch.Tensor], config: Config, classes: Sequence[str], base: Model
 ) -> Model:
-    """Write `<name>.pth` (MMDetection's format, fp16), `<name>.py` and `models.toml`, all or none of them.
+    """Write `<name>.pth` (MMDetection's format, float16), `<name>.py` and `models.toml`: all of them or none.
 
-    Serve it with `MODEL=<folder>`.
+    Serve the folder with `MODEL=<folder>`.
 
     Args:
-        config: of the training; state: the detector's weights; base: the catalogue entry it started from.
+        state: the detector's weights; config: of the training; base: catalogue entry of the base model.
     """
     weights = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     names = [f"{name}.pth", f"{name}.py", "models.toml"]
@@ -51,7 +51,7 @@ def publish(
 
 
 def serving_config(config: Config) -> Config:
-    """The training's config without what is no part of MMDetection."""
+    """The training's config without classes that MMDetection does not have."""
     values: dict[str, Any] = config._cfg_dict.to_dict()
     roi_head = values["model"].get("roi_head")
     if roi_head and roi_head["type"] == PartialMaskRoIHead.__name__:

@@ -1,4 +1,4 @@
-"""The report of a training: curves, scores by class, photos with predictions beside the truth."""
+"""The report of a training: curves, scores by class, and predictions beside the ground truth."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 PHOTO_SIDE, CELL = 640, 400
-# Photos of each set that the report shows, and the least score of what is drawn on them.
-SHOWN, SHOWN_FROM = 24, 0.4
+# Number of photos per set in the report, and the threshold of the instances drawn on them.
+MAX_PHOTOS, THRESHOLD = 24, 0.4
 CURVES = ("loss", "loss_cls", "loss_bbox", "loss_mask", "loss_rpn_cls", "loss_rpn_bbox")
 TRUTH = ModelCard("objects", "truth", "Truth", "1", "")
 
@@ -35,8 +35,8 @@ def write_report(
 
     Args:
         facts: name and value of each line of the summary table (data, seed, time, licence ...).
-        sets: by title, photos with predictions by image id; of each the first 24 photos are shown on a contact
-            sheet, and those of the first set one by one beside the truth.
+        sets: by title, data and its predictions by image id. The first MAX_PHOTOS of each set are shown on a contact
+            sheet, those of the first set also one by one beside the ground truth.
     """
     pictures = folder / "report"
     pictures.mkdir(exist_ok=True)
@@ -45,10 +45,11 @@ def write_report(
     measured = [entry for entry in entries if "scores" in entry]
     best = max(measured, key=lambda entry: rank(entry["scores"]), default=None)
     sheets = {
-        name: _sheet(data, found, pictures / f"sheet-{i}.jpg") for i, (name, (data, found)) in enumerate(sets.items())
+        name: _sheet(data, predictions, pictures / f"sheet-{i}.jpg")
+        for i, (name, (data, predictions)) in enumerate(sets.items())
     }
     data, predictions = next(iter(sets.values()))
-    pairs = [_pair(sample, data, predictions[sample.image_id], pictures) for sample in data.samples[:SHOWN]]
+    pairs = [_pair(sample, data, predictions[sample.image_id], pictures) for sample in data.samples[:MAX_PHOTOS]]
     page = Environment(loader=PackageLoader("app.training", "."), autoescape=select_autoescape())
     html = page.get_template("report.html").render(title=title, facts=facts, best=best, sheets=sheets, pairs=pairs)
     path = folder / "report.html"
@@ -59,7 +60,7 @@ def write_report(
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The entries of a training's log, by step.
 
-    A last line cut short by a crash is left out; of steps that were made again after one, the last is kept.
+    A last line that was cut off by a crash is skipped; of repeated steps the last one counts.
     """
     entries = {}
     for line in path.read_text().splitlines() if path.is_file() else ():
@@ -72,7 +73,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def draw_curves(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Losses, smoothed, and average precision over the steps, as an SVG."""
+    """Plot the smoothed losses and the average precision by step, as SVG."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
     steps = [entry["step"] for entry in entries if "loss" in entry]
     for name in CURVES:
@@ -95,7 +96,7 @@ def draw_curves(entries: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def smooth(values: np.ndarray, window: int = 50) -> np.ndarray:
-    """Running mean of (N,) values over the last `window`, NaN counted as absent."""
+    """Running mean of (N,) values over the last `window`, ignoring NaN."""
     known = np.cumsum(~np.isnan(values))
     total = np.cumsum(np.nan_to_num(values))
     before = np.maximum(np.arange(len(values)) - window, -1)
@@ -104,7 +105,7 @@ def smooth(values: np.ndarray, window: int = 50) -> np.ndarray:
 
 
 def truth_instances(sample: Sample, classes: Sequence[str]) -> Instances:
-    """A photo's truth as a result; an instance without an outline gets its box as mask."""
+    """A photo's ground truth as a result; the mask of an instance without an outline is its box."""
     size = (sample.height, sample.width)
     masks = []
     for box, outline in zip(sample.boxes, sample.outlines, strict=True):
@@ -120,11 +121,11 @@ def truth_instances(sample: Sample, classes: Sequence[str]) -> Instances:
 
 
 def contact_sheet(pictures: Sequence[np.ndarray], columns: int, side: int) -> np.ndarray:
-    """(H, W, 3) uint8 photos of any shape on one sheet of square white cells of `side` pixels."""
+    """Arrange (H, W, 3) uint8 photos of any size in white square cells of `side` pixels."""
     rows = -(-len(pictures) // columns)
     sheet = np.full((rows * side, columns * side, 3), 255, np.uint8)
     for i, picture in enumerate(pictures):
-        small = _fit(picture, side - 6)
+        small = _resize(picture, side - 6)
         y = i // columns * side + (side - small.shape[0]) // 2
         x = i % columns * side + (side - small.shape[1]) // 2
         sheet[y : y + small.shape[0], x : x + small.shape[1]] = small
@@ -136,12 +137,12 @@ def draw(rgb: np.ndarray, instances: Instances, threshold: float) -> np.ndarray:
     return annotate(rgb, {"objects": Analysed(TRUTH, instances)}, View(threshold=threshold))
 
 
-def _sheet(data: CocoData, found: Mapping[int, Instances], path: Path) -> str:
-    """Write a contact sheet of the first photos with what was found on them; its name."""
-    samples = data.samples[:SHOWN]
-    drawn = (draw(decode(s.path.read_bytes()), found[s.image_id], SHOWN_FROM) for s in samples)
-    # Shrunk one by one: two dozen large photos would take gigabytes.
-    _save(contact_sheet([_fit(picture, CELL) for picture in drawn], 4, CELL), path)
+def _sheet(data: CocoData, predictions: Mapping[int, Instances], path: Path) -> str:
+    """Write a contact sheet of the first photos with their predictions, and return its file name."""
+    samples = data.samples[:MAX_PHOTOS]
+    drawn = (draw(decode(s.path.read_bytes()), predictions[s.image_id], THRESHOLD) for s in samples)
+    # Resized one at a time: two dozen large photos would take gigabytes.
+    _save(contact_sheet([_resize(picture, CELL) for picture in drawn], 4, CELL), path)
     return path.name
 
 
@@ -149,18 +150,18 @@ def _save(rgb: np.ndarray, path: Path) -> None:
     cv2.imwrite(str(path), rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
-def _pair(sample: Sample, data: CocoData, found: Instances, folder: Path) -> dict[str, str]:
-    """Write truth and prediction of one photo; the names of both files."""
+def _pair(sample: Sample, data: CocoData, prediction: Instances, folder: Path) -> dict[str, str]:
+    """Write ground truth and prediction of one photo, and return the names of both files."""
     rgb = decode(sample.path.read_bytes())
     names = {}
-    for kind, instances in (("truth", truth_instances(sample, data.classes)), ("found", found)):
+    for kind, instances in (("truth", truth_instances(sample, data.classes)), ("prediction", prediction)):
         name = f"{sample.image_id}-{kind}.jpg"
-        _save(_fit(draw(rgb, instances, SHOWN_FROM), PHOTO_SIDE), folder / name)
+        _save(_resize(draw(rgb, instances, THRESHOLD), PHOTO_SIDE), folder / name)
         names[kind] = name
     return {**names, "name": sample.path.name}
 
 
-def _fit(rgb: np.ndarray, side: int) -> np.ndarray:
+def _resize(rgb: np.ndarray, side: int) -> np.ndarray:
     scale = side / max(rgb.shape[:2])
     size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""Average precision of predictions, by pycocotools."""
+"""Average precision of predictions, computed by pycocotools."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 from app.training.data import CocoData
 from app.vision.results import Instances
 
-# Ranks below any precision: there is no truth.
+# Ranks below any precision: there is no ground truth.
 UNKNOWN = -1.0
 
 
@@ -20,11 +20,11 @@ def score(data: CocoData, predictions: Mapping[int, Instances]) -> dict[str, Any
     """COCO's average precision of predictions on checked data.
 
     Args:
-        predictions: by image id; class names that the data does not know are left out.
+        predictions: by image id; classes that the data does not have are ignored.
 
     Returns:
-        {"photos": n, "box": {"AP", "AP50", "classes": {name: {"AP", "AP50"}}}, "mask": the same, or None where the
-        truth or the predictions have no masks}; numbers are percentages, None where there is no truth.
+        {"photos": n, "box": {"AP", "AP50", "classes": {name: {"AP", "AP50"}}}, "mask": the same, or None if the
+        ground truth or the predictions have no masks}; percentages, None where there is no ground truth.
     """
     rows = [row for image_id, instances in predictions.items() for row in _rows(data, image_id, instances)]
     outlined = _with_masks_only(data)
@@ -37,7 +37,7 @@ def score(data: CocoData, predictions: Mapping[int, Instances]) -> dict[str, Any
 
 
 def rank(scores: Mapping[str, Any]) -> float:
-    """What `score` returned as one number, by which the best weights are chosen: box AP, -1 where it is unknown."""
+    """The number by which the best weights are chosen: box AP of what `score` returned, -1 if it is unknown."""
     precision = scores["box"]["AP"]
     return UNKNOWN if precision is None else float(precision)
 
@@ -58,7 +58,7 @@ def _rows(data: CocoData, image_id: int, instances: Instances) -> list[dict[str,
 
 
 def _with_masks_only(data: CocoData) -> CocoData:
-    """The photos whose every instance has a mask: elsewhere a found object would count as false."""
+    """The photos in which every instance has a mask: in others a correct prediction would count as false."""
     incomplete = {a["image_id"] for a in data.truth["annotations"] if not a.get("segmentation")}
     return data.only([sample for sample in data.samples if sample.image_id not in incomplete])
 
@@ -93,7 +93,7 @@ def _evaluate(data: CocoData, rows: list[dict[str, Any]], kind: str) -> dict[str
 
 
 def _for_kind(row: dict[str, Any], kind: str) -> dict[str, Any]:
-    """pycocotools takes area and box from the box when one is there, so masks are scored without it."""
+    """Masks are scored without boxes: pycocotools would take the area from a box."""
     return {k: v for k, v in row.items() if k != ("bbox" if kind == "segm" else "segmentation")}
 
 
@@ -103,5 +103,5 @@ def _mean(precision: np.ndarray) -> float | None:
 
 
 def _percent(value: float) -> float | None:
-    """pycocotools says -1 where nothing could be counted."""
+    """A percentage; None for pycocotools' -1, which means that nothing could be counted."""
     return round(float(value) * 100, 2) if value >= 0 else None

@@ -34,7 +34,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_squares(tmp_path_factory.mktemp("squares"))
 
 
-def test_a_training_that_was_stopped_goes_on_and_its_model_serves_and_is_measured(
+def test_a_stopped_training_resumes_and_its_model_is_served_and_evaluated(
     data: Path, tmp_path: Path, clean_redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "trained"
@@ -44,7 +44,7 @@ def test_a_training_that_was_stopped_goes_on_and_its_model_serves_and_is_measure
         assert main(command) == 130
     assert not (out / "models.toml").exists()
     assert main(command) == 0
-    assert "Going on from step 3 of 8." in capsys.readouterr().out
+    assert "Resuming from step 3 of 8." in capsys.readouterr().out
     steps = [entry["step"] for entry in read_log(out / "log.jsonl") if "loss" in entry]
     assert steps == [1, 2, 3, 4, 5, 6, 7, 8]
     report = (out / "report.html").read_text()
@@ -82,7 +82,7 @@ def served(model: Path, photo: Path, folder: Path, redis_url: str) -> dict[str, 
         worker.stop()
 
 
-def test_the_full_mask_rcnn_learns_by_the_same_command(data: Path, tmp_path: Path) -> None:
+def test_the_full_mask_rcnn_trains_with_the_same_command(data: Path, tmp_path: Path) -> None:
     base, out = tmp_path / "base", tmp_path / "trained"
     base.mkdir()
     config = (ROOT / "configs" / FULL).read_text()
@@ -102,7 +102,7 @@ def test_the_full_mask_rcnn_learns_by_the_same_command(data: Path, tmp_path: Pat
     assert detector.card.classes == tuple(COLOURS)
 
 
-def test_a_loss_that_is_no_number_names_the_photos_and_leaves_no_model(
+def test_a_loss_that_is_not_a_number_names_the_photos_and_publishes_no_model(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "trained"
@@ -113,7 +113,7 @@ def test_a_loss_that_is_no_number_names_the_photos_and_leaves_no_model(
     assert not (out / "models.toml").exists()
 
 
-def test_a_model_that_cannot_be_gone_on_from_is_kept(
+def test_a_model_without_a_training_state_is_not_overwritten(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "models.toml").write_text("# An earlier training's")
@@ -131,7 +131,7 @@ def test_a_model_that_cannot_be_gone_on_from_is_kept(
         ("model = dict(type='MaskRCNN')", "it needs `model` and `data.test.pipeline`"),
     ],
 )
-def test_a_file_that_is_no_config_is_refused_in_a_sentence(
+def test_a_file_that_is_not_a_config_is_refused_in_a_sentence(
     text: str | None, reason: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "mine.py"
@@ -143,7 +143,7 @@ def test_a_file_that_is_no_config_is_refused_in_a_sentence(
     assert reason in line
 
 
-def test_a_training_goes_on_only_with_what_it_was_begun_with(
+def test_a_training_resumes_only_with_unchanged_options(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, labels = tmp_path / "trained", tmp_path / "labels"
@@ -161,7 +161,7 @@ def test_a_training_goes_on_only_with_what_it_was_begun_with(
     assert {path: path.read_bytes() for path in kept} == kept
 
 
-def test_an_evaluation_that_was_cut_off_is_made_up_for(data: Path, tmp_path: Path) -> None:
+def test_an_interrupted_evaluation_is_repeated(data: Path, tmp_path: Path) -> None:
     """And a set whose validation photos have no objects still leaves a model."""
     truth = json.loads((data / "instances.json").read_text())
     (tmp_path / "images").symlink_to(data / "images")
@@ -179,7 +179,7 @@ def test_an_evaluation_that_was_cut_off_is_made_up_for(data: Path, tmp_path: Pat
     assert "no validation photo has objects" in (out / "report.html").read_text()
 
 
-def test_a_detector_of_one_stage_learns_boxes(data: Path, tmp_path: Path) -> None:
+def test_a_one_stage_detector_learns_boxes(data: Path, tmp_path: Path) -> None:
     name = "retinanet_r18_fpn_1x_coco"
     base, out = tmp_path / "base", tmp_path / "trained"
     base.mkdir()

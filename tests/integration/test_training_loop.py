@@ -1,4 +1,4 @@
-"""The training loop stops, shares and begins as it should; options that are none are refused."""
+"""The training loop stops, resumes and shares work between processes; bad options are refused."""
 
 import argparse
 import copy
@@ -25,7 +25,7 @@ from tests.fixtures.squares import write_squares
 
 
 class Toy(nn.Module):
-    """The least that a trainer asks of a detector."""
+    """The minimal detector that a trainer accepts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,11 +42,11 @@ class Toy(nn.Module):
 
 
 def interrupted(step: Callable[..., Any], at: int, number: int = signal.SIGINT) -> Callable[..., Any]:
-    """A trainer's step during which a signal comes."""
+    """A trainer's step during which a signal arrives."""
 
     def made(self: Trainer, batch: Any) -> Any:
         if self.step == at:
-            # Calls what the signal would: delivered in a process with OpenVINO it can outgrow the alternate stack.
+            # Called directly: with OpenVINO in the process a real signal can overflow the alternate stack.
             cast(Callable[..., object], signal.getsignal(number))(number, None)
         return step(self, batch)
 
@@ -54,7 +54,7 @@ def interrupted(step: Callable[..., Any], at: int, number: int = signal.SIGINT) 
 
 
 def start_process(rank: int, port: int, folder: Path, photos: Path) -> None:
-    """Train in one of two processes, of which the second is told to stop in its third step."""
+    """Train in one of two processes; the second one is told to stop in its third step."""
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.manual_seed(rank)
     examples = TrainingSet(read_coco(photos), Normalisation((0, 0, 0), (255, 255, 255), True), Augmentation(), 0)
@@ -67,7 +67,7 @@ def start_process(rank: int, port: int, folder: Path, photos: Path) -> None:
     dist.destroy_process_group()
 
 
-def test_processes_that_train_together_begin_and_stop_alike(tmp_path: Path) -> None:
+def test_processes_start_with_the_same_weights_and_stop_after_the_same_step(tmp_path: Path) -> None:
     photos = write_squares(tmp_path / "photos")
     torch.multiprocessing.spawn(start_process, (free_port(), tmp_path, photos), nprocs=2)
     one, other = (torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in (0, 1))
@@ -78,7 +78,7 @@ def test_processes_that_train_together_begin_and_stop_alike(tmp_path: Path) -> N
     torch.testing.assert_close(saved["model"], one[-1], rtol=0, atol=0)
 
 
-def test_an_epoch_is_shared_by_the_processes_and_measurements_are_as_many_as_asked(
+def test_an_epoch_is_shared_by_the_processes_and_evaluations_are_as_many_as_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     options = parse(["--data", "photos", "--out", "trained", "--epochs", "2", "--batch", "3", "--evaluations", "4"])
@@ -91,27 +91,27 @@ def test_an_epoch_is_shared_by_the_processes_and_measurements_are_as_many_as_ask
 
 
 @pytest.mark.parametrize("steps", ["0", "-1", "many"])
-def test_a_number_of_steps_that_is_none_is_refused(steps: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_number_of_steps_is_refused(steps: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["--data", "photos", "--out", "trained", f"--steps={steps}"])
-    assert "no whole number from 1 on" in capsys.readouterr().err
+    assert "is not an integer of at least 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--epochs=nan", "--epochs=inf", "--lr=0", "--lr=x", "--validation=2", "--seed=-1"])
-def test_an_option_that_is_no_number_in_its_range_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_outside_its_range_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["--data", "photos", "--out", "trained", option])
     name, _, value = option.partition("=")
-    assert f"argument {name}: {value!r} is no " in capsys.readouterr().err
+    assert f"argument {name}: {value!r} is not a" in capsys.readouterr().err
 
 
-def test_an_output_folder_that_cannot_be_one_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_an_output_folder_that_is_a_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match="file cannot be the output folder: File exists"):
         Trainer(Toy(), cast(Any, None), Plan(steps=1), tmp_path / "file", "cpu", {})
 
 
-def test_a_training_that_begins_keeps_no_log_of_an_earlier_one(tmp_path: Path) -> None:
+def test_a_new_training_starts_with_an_empty_log(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text('{"step": 9, "scores": {}}')
     assert not Trainer(Toy(), cast(Any, None), Plan(steps=1), tmp_path, "cpu", {}).resume()
     assert read_log(tmp_path / "log.jsonl") == []

@@ -42,7 +42,7 @@ BACKBONES = {
 
 
 @pytest.mark.parametrize("config", BACKBONES.values(), ids=BACKBONES.keys())
-def test_a_backbone_computed_faster_gives_the_same_contiguous_features(config: dict[str, Any]) -> None:
+def test_channels_last_gives_the_same_contiguous_features(config: dict[str, Any]) -> None:
     """And in bfloat16 features of the same shape, also where a layer of mmcv's knows neither format."""
     model = nn.Module()
     model.backbone = build_backbone(config)
@@ -76,7 +76,9 @@ CLASSES = [(["apple"], ["pear"]), (["cat", "dog"], ["dog", "cat"]), (["cat"], ["
 
 
 @pytest.mark.parametrize(("base", "classes"), CLASSES)
-def test_classes_of_another_name_or_order_leave_the_network_as_it_is(base: list[str], classes: list[str]) -> None:
+def test_other_names_or_another_order_of_classes_leave_the_network_unchanged(
+    base: list[str], classes: list[str]
+) -> None:
     torch.manual_seed(0)
     state = build_detector(starter_config(base).model).state_dict()
     model, fresh = build(starter_config(classes), state, base, classes)
@@ -93,7 +95,7 @@ def test_classes_of_another_name_or_order_leave_the_network_as_it_is(base: list[
 
 
 @pytest.mark.parametrize(("base", "classes"), CLASSES)
-def test_every_anchor_keeps_the_classes_that_its_base_knows(base: list[str], classes: list[str]) -> None:
+def test_every_anchor_keeps_the_classes_that_the_base_knows(base: list[str], classes: list[str]) -> None:
     torch.manual_seed(0)
     state = build_detector(retina_config(base).model).state_dict()
     model, fresh = build(retina_config(classes), state, base, classes)
@@ -107,7 +109,7 @@ def test_every_anchor_keeps_the_classes_that_its_base_knows(base: list[str], cla
             assert torch.all(model.state_dict()["bbox_head.retina_cls.bias"][index :: len(classes)] < -4)
 
 
-def test_what_lies_in_a_crowd_is_neither_object_nor_background() -> None:
+def test_a_region_in_a_crowd_is_neither_object_nor_background() -> None:
     box = torch.tensor([[10.0, 10, 20, 20]])
     for part in ("rpn", "rcnn"):
         assigner = build_assigner(starter_config(["cat"]).model.train_cfg[part].assigner)
@@ -116,14 +118,14 @@ def test_what_lies_in_a_crowd_is_neither_object_nor_background() -> None:
         assert assigned.gt_inds.tolist() == [-1]
 
 
-def test_a_model_trained_here_is_a_base_with_the_same_settings() -> None:
+def test_a_trained_model_is_a_base_with_the_same_settings() -> None:
     once = serving_config(retina_config(["cat"]))
     again = training_config(once, ["cat"])
     assert again.model.train_cfg == retina_config(["cat"]).model.train_cfg
     assert build_detector(again.model)
 
 
-def test_a_model_trained_twice_is_called_fine_tuned_once(tmp_path: Path) -> None:
+def test_the_title_of_a_model_trained_twice_says_fine_tuned_once(tmp_path: Path) -> None:
     config = starter_config(["cat"])
     state, base = build_detector(config.model).state_dict(), load_catalogue()["starter"]
     for _ in range(2):
@@ -131,7 +133,7 @@ def test_a_model_trained_twice_is_called_fine_tuned_once(tmp_path: Path) -> None
     assert base.title == "Starter Mask R-CNN, fine-tuned"
 
 
-def test_photos_are_learned_at_the_size_at_which_they_will_be_looked_at() -> None:
+def test_photos_are_trained_at_the_size_of_the_test_pipeline() -> None:
     configs = [ROOT / "configs" / name for name in (f"{STARTER}.py", FULL)]
     starter, full = (read_config(path) for path in configs)
     side = min(starter.img_scale)
@@ -139,7 +141,7 @@ def test_photos_are_learned_at_the_size_at_which_they_will_be_looked_at() -> Non
     assert short_sides(full) == (533, 800)
 
 
-def test_layers_that_do_not_fit_another_config_begin_at_random_and_are_named() -> None:
+def test_layers_that_do_not_match_another_config_start_at_random_and_are_named() -> None:
     state = build_detector(starter_config(["cat"]).model).state_dict()
     state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     config = starter_config(["cat"])
@@ -155,7 +157,7 @@ def test_weights_of_another_backbone_are_refused() -> None:
     config = starter_config(["cat"])
     state = build_detector(config.model).state_dict()
     del state["backbone.blocks.15._project_conv.weight"]
-    with pytest.raises(TrainingError, match="The weights of the base are of another backbone"):
+    with pytest.raises(TrainingError, match="The base has another backbone"):
         build(config, state, ["cat"], ["cat"])
 
 
@@ -167,12 +169,12 @@ def test_weights_of_another_backbone_are_refused() -> None:
         ({"type": "SOLO", "mask_head": {"type": "SOLOHead"}}, "SOLO"),
     ],
 )
-def test_a_detector_of_another_kind_is_refused_in_a_sentence(model: dict[str, Any], kind: str) -> None:
+def test_an_unsupported_kind_of_detector_is_refused_in_a_sentence(model: dict[str, Any], kind: str) -> None:
     with pytest.raises(TrainingError, match=f"Detectors with a {kind} cannot be fine-tuned"):
         training_config(mmcv.Config({"model": model}), ["cat"])
 
 
-def test_a_part_that_does_not_exist_is_named() -> None:
+def test_an_unknown_module_is_named() -> None:
     config = starter_config(["cat"])
     config.model.neck.type = "FPNX"
     with pytest.raises(TrainingError, match=r"The config cannot be built: .*FPNX"):

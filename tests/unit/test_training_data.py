@@ -320,7 +320,7 @@ def test_unknown_sizes_are_accepted_and_swapped_sides_are_named(tmp_path: Path) 
     truth["images"][0] |= {"width": None, "height": None}
     truth["images"][1] |= {"width": 48, "height": 64}
     (folder / "instances.json").write_text(json.dumps(truth))
-    said = "2.png: the photo is 64 x 48, the annotations are for 48 x 64, which is the photo lying on its side"
+    said = "2.png: the photo is 64 x 48, the annotations are for 48 x 64, its sides swapped"
     assert read_coco(folder, skip_bad=True).problems == (said,)
 
 

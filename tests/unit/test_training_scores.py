@@ -42,7 +42,7 @@ def perfect(data: CocoData) -> dict[int, Instances]:
     ],
     ids=["ids from 0", "no ids", "empty fields", "a mask of plain counts", "bad ones left out", "a crowd", "odd areas"],
 )
-def test_the_truth_itself_scores_full_marks(tmp_path: Path, annotations: list[dict[str, Any]]) -> None:
+def test_the_ground_truth_itself_scores_100(tmp_path: Path, annotations: list[dict[str, Any]]) -> None:
     data = read_coco(write_folder(tmp_path, annotations), skip_bad=True)
     scores = score(data, perfect(data))
     assert scores["box"]["AP"] == 100
@@ -55,7 +55,7 @@ def test_photos_without_sizes_in_the_file_are_scored(tmp_path: Path) -> None:
     assert score(data, perfect(data))["mask"]["AP"] == 100
 
 
-def test_without_objects_there_is_no_precision(tmp_path: Path) -> None:
+def test_there_is_no_precision_without_objects(tmp_path: Path) -> None:
     data = read_coco(write_folder(tmp_path, [box()]))
     empty = data.only([sample for sample in data.samples if not len(sample.boxes)])
     assert score(empty, perfect(empty))["box"] == {"AP": None, "AP50": None, "classes": {}}
@@ -71,13 +71,11 @@ class Blind(Analyzer):
         return Analysed(self.card, Instances(rgb.shape[:2], (), nothing.reshape(0, 4), nothing, nothing, ()), {})
 
 
-def test_classes_that_a_model_does_not_know_by_name_are_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_classes_that_a_model_does_not_have_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of those that the photos have."""
     categories = [{"id": 1, "name": "dog"}, {"id": 2, "name": "Dog"}, {"id": 3, "name": "cup"}]
     annotations = [box(category_id=1), box(2, category_id=2)]
     predict(Blind(), read_coco(write_folder(tmp_path, annotations, categories=categories)))
     printed = capsys.readouterr()
-    assert "The model has no class Dog: none of these can be found.\n" in printed.err
+    assert "The model cannot find these classes: Dog.\n" in printed.err
     assert not printed.out
