@@ -75,6 +75,12 @@ def test_every_module_that_a_document_runs_exists(path: Path) -> None:
             assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file(), module
 
 
+def test_the_readme_fits_a_screen_or_two() -> None:
+    text = text_of("README.md")
+    assert len(text.splitlines()) <= 80
+    assert len(text.split()) <= 600
+
+
 def test_every_make_target_that_a_document_names_is_in_the_makefile() -> None:
     targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
     named = set(re.findall(r"(?:^ {4}|[`=] ?)(?:[A-Z_]+=\S+ )*make ([a-z-]+)", all_text(), re.MULTILINE))
@@ -145,7 +151,7 @@ def test_the_changelog_begins_with_what_is_not_released_and_has_the_version_of_t
     assert headings[:2] == ["Unreleased", version]
 
 
-@pytest.mark.parametrize("file", ["requirements-serve.txt", "requirements.txt"])
+@pytest.mark.parametrize("file", ["requirements-serve.txt", "requirements-weights.txt", "requirements.txt"])
 def test_the_notice_names_every_package_that_is_installed(file: str) -> None:
     packages = set(re.findall(r"^([a-z][\w-]*)", text_of(file), re.MULTILINE))
     named = set(re.findall(r"[a-z][\w-]+", text_of("NOTICE").lower()))
