@@ -25,16 +25,16 @@ def some_boxes(rng: np.random.Generator, count: int, side: float, beyond: float 
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 10**6), st.sampled_from([0, 1, 2]), st.sampled_from([1, 7, 14]))
-def test_pooled_regions_are_those_of_torchvision(seed: int, sampling: int, size: int) -> None:
+@given(st.integers(0, 10**6), st.sampled_from([0, 1, 2]), st.sampled_from([1, 7, 14]), st.booleans())
+def test_pooled_regions_are_those_of_torchvision(seed: int, sampling: int, size: int, aligned: bool) -> None:
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(HEIGHT, WIDTH, 8)).astype(np.float32)
-    boxes = some_boxes(rng, 12, WIDTH * 4, beyond=20)
+    boxes = np.concatenate([some_boxes(rng, 12, WIDTH * 4, beyond=20), some_boxes(rng, 3, 3)])
     out = np.empty((len(boxes), size, size, 8), np.float32)
-    roi_align(features, boxes, 4, size, sampling, out)
+    roi_align(features, boxes, 4, PoolSpec(size, sampling, (4,), 56.0, aligned), out)
     rois = torch.from_numpy(np.concatenate([np.zeros((len(boxes), 1), np.float32), boxes], axis=1))
     maps = torch.from_numpy(features.transpose(2, 0, 1)[None].copy())
-    wanted = reference_roi_align(maps, rois, size, 0.25, sampling, aligned=True).numpy().transpose(0, 2, 3, 1)
+    wanted = reference_roi_align(maps, rois, size, 0.25, sampling, aligned).numpy().transpose(0, 2, 3, 1)
     np.testing.assert_allclose(out, wanted, atol=2e-4)
 
 

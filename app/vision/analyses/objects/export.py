@@ -239,7 +239,8 @@ def _pool(extractor: Any) -> PoolSpec:
     if type(extractor).__name__ != "SingleRoIExtractor":
         raise EngineError(f"Regions gathered by {type(extractor).__name__} cannot be exported.")
     layer = extractor.roi_layers[0]
-    if type(layer).__name__ != "RoIAlign" or not layer.aligned or layer.pool_mode != "avg":
+    if type(layer).__name__ != "RoIAlign" or layer.pool_mode != "avg":
         raise EngineError(f"Regions pooled by {type(layer).__name__} cannot be exported.")
     strides = tuple(int(stride) for stride in extractor.featmap_strides)
-    return PoolSpec(int(layer.output_size[0]), int(layer.sampling_ratio), strides, float(extractor.finest_scale))
+    finest, aligned = float(extractor.finest_scale), bool(layer.aligned)
+    return PoolSpec(int(layer.output_size[0]), int(layer.sampling_ratio), strides, finest, aligned)

@@ -35,12 +35,17 @@ class ProposalSpec:
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """A RoIAlign extractor: cells a side, samples a cell (0: adaptive), strides of its levels, finest scale."""
+    """A RoIAlign extractor: cells a side, samples a cell (0: adaptive), strides of its levels, finest scale.
+
+    aligned: whether pixels are points in the middle of their squares, as in MMDetection, or at their corners and no
+    region is less than a cell, as in torchvision.
+    """
 
     size: int
     sampling: int
     strides: tuple[int, ...]
     finest: float
+    aligned: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,12 @@ class EngineSpec:
 
     @classmethod
     def read(cls, folder: Path) -> "EngineSpec":
-        """Raises EngineError when the folder holds no engine of this format."""
-        data = read_record(folder)
+        """Raises EngineError when the folder does not hold an engine of this format."""
+        return cls.from_values(read_record(folder))
+
+    @classmethod
+    def from_values(cls, data: dict[str, Any]) -> "EngineSpec":
+        """The opposite of `asdict`, from JSON's lists and dicts."""
         masks = data["masks"]
         return cls(
             tuple(data["classes"]),
