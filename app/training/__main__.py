@@ -122,6 +122,7 @@ def _share(text: str) -> float:
 
 # The early layers of a backbone: expensive to train, and general enough after ImageNet.
 FROZEN = {
+    "EfficientNetLite": ("backbone.stem.", *(f"backbone.blocks.{index}." for index in range(4))),
     "EfficientNetLite0": ("backbone.stem.", "backbone.blocks.0.", "backbone.blocks.1.", "backbone.blocks.2."),
     "ResNet": ("backbone.conv1.", "backbone.layer1."),
 }

@@ -89,13 +89,13 @@ def test_boxes_that_would_be_chosen_otherwise_are_refused_with_the_reason(edits:
 
 
 def test_a_list_of_one_size_is_that_size() -> None:
-    config = starter_config({"data.test.pipeline.1.img_scale": [(640, 384)]})
+    config = starter_config({"data.test.pipeline.1.img_scale": [(746, 448)]})
     assert preprocessing(config) == preprocessing(starter_config({}))
 
 
 def starter_config(edits: dict[str, Any]) -> Any:
     """The starter's config with these values, by the path of each."""
-    config = mmcv.Config.fromfile(str(CONFIGS / "mask_rcnn_efficientnet_lite0_fpn_coco.py"))
+    config = mmcv.Config.fromfile(str(CONFIGS / "mask_rcnn_efficientnet_lite2_fpn_coco.py"))
     config.merge_from_dict(edits)
     return config
 

@@ -124,7 +124,7 @@ def test_the_engine_has_boxes_and_masks_of_each_class_as_mmdetection_does(tmp_pa
 
 
 def test_the_starter_answers_as_mmdetection_does(photo: Path) -> None:
-    config = CONFIGS / "mask_rcnn_efficientnet_lite0_fpn_coco.py"
+    config = CONFIGS / "mask_rcnn_efficientnet_lite2_fpn_coco.py"
     weights = ROOT / "checkpoints" / "starter.pth"
     assert_equal(ours(config, weights, photo, 0.01), theirs(config, weights, photo, 0.01), least=20)
 

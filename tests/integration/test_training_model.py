@@ -21,7 +21,7 @@ from app.vision.catalogue.models import load_catalogue
 from app.vision.catalogue.zoo import load_zoo
 
 FULL = "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
-STARTER = "mask_rcnn_efficientnet_lite0_fpn_coco"
+STARTER = "mask_rcnn_efficientnet_lite2_fpn_coco"
 
 
 def small_resnet(**more: Any) -> dict[str, Any]:

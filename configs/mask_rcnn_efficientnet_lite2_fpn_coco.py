@@ -1,14 +1,14 @@
-# Mask R-CNN with a feature pyramid of 96 channels on EfficientNet-Lite0; boxes and masks are class-agnostic.
-# For MMDetection 2.x. 80 COCO classes, 6.3 million parameters.
+# Mask R-CNN with a feature pyramid of 128 channels on EfficientNet-Lite2; boxes and masks are class-agnostic.
+# For MMDetection 2.x. 80 COCO classes, 9.2 million parameters.
 custom_imports = dict(imports=["app.vision.analyses.objects.backbones.efficientnet_lite"], allow_failed_imports=False)
 
-channels = 96
+channels = 128
 strides = [4, 8, 16, 32]
 model = dict(
     type="MaskRCNN",
-    # Outputs of blocks 2, 4, 10 and 15: 24, 40, 112 and 320 channels at strides 4, 8, 16 and 32.
-    backbone=dict(type="EfficientNetLite0"),
-    neck=dict(type="FPN", in_channels=[24, 40, 112, 320], out_channels=channels, num_outs=5),
+    # Outputs of blocks 3, 6, 14 and 20: 24, 48, 120 and 352 channels at strides 4, 8, 16 and 32.
+    backbone=dict(type="EfficientNetLite", variant="efficientnet-lite2", out_indices=(3, 6, 14, 20)),
+    neck=dict(type="FPN", in_channels=[24, 48, 120, 352], out_channels=channels, num_outs=5),
     rpn_head=dict(
         type="RPNHead",
         in_channels=channels,
@@ -49,7 +49,7 @@ model = dict(
         ),
         mask_head=dict(
             type="FCNMaskHead",
-            num_convs=2,
+            num_convs=3,
             in_channels=channels,
             conv_out_channels=channels,
             num_classes=80,
@@ -66,7 +66,7 @@ model = dict(
 dataset_type = "CocoDataset"
 img_norm_cfg = dict(mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0], to_rgb=True)
 # Long and short side at most, aspect kept, padded to a multiple of 32.
-img_scale = (640, 384)
+img_scale = (746, 448)
 test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(
