@@ -110,6 +110,9 @@ def test_live_guesses_need_no_cookie_and_a_blank_sheet_is_no_error(service: Serv
     stranger = service.app.test_client()
     found = stranger.post("/draw/guess", json={"strokes": FISH, "canvas": 300}).json or {}
     assert (found["answer"], set(found["probabilities"])) == ("fish", set(ANIMALS))
+    assert found["headline"] in ("It is a fish", "Looks like a fish")
+    assert [bar["name"] for bar in found["bars"]] == [*ANIMALS, "something else"]
+    assert sum(bar["share"] for bar in found["bars"]) == pytest.approx(1)
     blank = stranger.post("/draw/guess", json={"strokes": []})
     assert (blank.status_code, blank.json) == (200, {"answer": None, "message": "Draw something first."})
 

@@ -51,11 +51,12 @@ def upload() -> Response:
 
 @pages.post("/guess")
 def live() -> ResponseReturnValue:
-    """The guess for the strokes of a drawing that is being made. A sheet that is still blank is no error here."""
+    """The guess for the strokes of an unfinished drawing, in the page's words. A blank sheet is no error here."""
     if request.mimetype != "application/json":
         raise NotAPhoto("Send the strokes as JSON.")
     try:
-        return jsonify(body(guess_json().guess))
+        seen = guess_json()
+        return jsonify(body(seen.guess) | shown(seen).json())
     except NothingDrawn as nothing:
         return jsonify(answer=None, message=nothing.message)
 

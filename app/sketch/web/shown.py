@@ -1,6 +1,7 @@
 """A guess as the pages show it: a headline, seven bars, and the bitmap that was looked at."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from app.sketch import ANIMALS
 from app.sketch.web.guessing import Bitmap, Seen
@@ -32,14 +33,26 @@ class Bar:
 class Shown:
     """What is said of a drawing: headline and text; bars of the six and the rest.
 
-    pixels: (x, y, ink of 0..1) where there is ink.
+    bitmap: (28, 28) uint8, white on black, what was looked at.
     """
 
     headline: str
     text: str
     answer: str
     bars: list[Bar]
-    pixels: list[tuple[int, int, float]]
+    bitmap: Bitmap
+
+    @property
+    def pixels(self) -> list[tuple[int, int, float]]:
+        """(x, y, ink of 0..1) where there is ink, row by row."""
+        ink = self.bitmap.tolist()
+        height, width = self.bitmap.shape
+        return [(x, y, round(ink[y][x] / 255, 2)) for y in range(height) for x in range(width) if ink[y][x]]
+
+    def json(self) -> dict[str, Any]:
+        """Headline, text and bars, for the page's script."""
+        bars = [{"name": bar.name, "share": bar.share, "percent": bar.percent} for bar in self.bars]
+        return {"headline": self.headline, "text": self.text, "bars": bars}
 
 
 def bars(shares: dict[str, float] | None = None, best: str = "") -> list[Bar]:
@@ -62,7 +75,7 @@ def shown(seen: Seen) -> Shown:
         headline, text = "Not sure", f"Maybe none of the six, or {with_article(best)}."
     else:
         headline, text = "Not sure", f"Perhaps {with_article(best)}."
-    return Shown(headline, text, guess.answer, bars(shares, best if guess.sure else ""), pixels(seen.bitmap))
+    return Shown(headline, text, guess.answer, bars(shares, best if guess.sure else ""), seen.bitmap)
 
 
 def percent(share: float) -> str:
@@ -73,10 +86,3 @@ def percent(share: float) -> str:
 def with_article(name: str) -> str:
     """`a cat`, `an octopus`."""
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def pixels(bitmap: Bitmap) -> list[tuple[int, int, float]]:
-    """Where a bitmap has ink, row by row."""
-    height, width = bitmap.shape
-    ink = bitmap.tolist()
-    return [(x, y, round(ink[y][x] / 255, 2)) for y in range(height) for x in range(width) if ink[y][x]]

@@ -1,15 +1,15 @@
-// The API's operations, drawn by Swagger UI from our own server: no other host is asked for anything.
+// The API's operations, shown by Swagger UI. Everything comes from our own server.
 
-const place = document.querySelector("#swagger");
+const container = document.querySelector("#swagger");
 const dark = matchMedia("(prefers-color-scheme: dark)");
-const shade = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-shade();
-dark.addEventListener("change", shade);
+const applyScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+applyScheme();
+dark.addEventListener("change", applyScheme);
 
 function show() {
   window.SwaggerUIBundle({
-    url: place.dataset.openapi,
-    domNode: place,
+    url: container.dataset.openapi,
+    domNode: container,
     deepLinking: true,
     docExpansion: "list",
     defaultModelsExpandDepth: 0,

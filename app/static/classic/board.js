@@ -1,13 +1,15 @@
-// The board: photos dropped anywhere are added, and cards that wait fill in by themselves.
+// The board: photos dropped anywhere are added, and the cards of unfinished runs are replaced as these end.
 
-const ASK_AGAIN = 1000; // milliseconds
+import { upload } from "../js/upload.js";
+
+const PAUSE_MS = 1000;
 
 const form = document.querySelector("#add");
 const board = document.querySelector("#board");
 
 const queue = [];
-let leaving = false;
-let address = ""; // Where photos are that were sent from this page.
+let reloading = false;
+let address = ""; // of the board with the photos that were sent from this page
 
 if (form) {
   const input = form.querySelector("input[type=file]");
@@ -30,58 +32,58 @@ if (form) {
   addEventListener("paste", (event) => event.clipboardData && add(event.clipboardData.files));
 }
 
-/** Sends photos, after those that are on their way; with the last of them the page is loaded anew. */
+/** Sends photos after those that are being sent; once all are sent, the board is loaded again. */
 async function add(files) {
   if (!files.length || queue.push([...files]) > 1) return;
-  if (leaving) stop(); // The new page would break the sending off.
+  if (reloading) stop(); // A page that loads would cut the sending off.
   const problem = form.querySelector("#problem");
-  const wrong = new Set();
+  const messages = new Set();
   problem.hidden = true;
   for (; queue.length; queue.shift()) {
     tell(queue[0].length > 1 ? `Sending ${queue[0].length} photos…` : "Sending…", true);
     try {
-      address = await send(queue[0]);
+      address = await upload(form.action, formData(queue[0]));
     } catch (error) {
-      wrong.add(error instanceof TypeError ? "The server cannot be reached. Please try again." : error.message);
+      messages.add(error.message);
     }
   }
-  leaving = !wrong.size;
-  if (leaving) return location.assign(address);
-  if (address) wrong.add("The other photos are on the board: reload this page to see them.");
-  problem.textContent = [...wrong].join(" ");
+  reloading = !messages.size;
+  if (reloading) {
+    location.assign(address);
+    return;
+  }
+  if (address) messages.add("The other photos are on the board: reload this page to see them.");
+  problem.textContent = [...messages].join(" ");
   problem.hidden = false;
   tell("Add photos", false);
 }
 
-function tell(words, busy) {
+function tell(text, busy) {
   const pick = form.querySelector(".pick");
   pick.classList.toggle("busy", busy);
-  pick.querySelector("b").textContent = words;
+  pick.querySelector("b").textContent = text;
 }
 
-/** Resolves to where the photos are seen. */
-async function send(files) {
-  const body = new FormData();
-  body.append("csrf_token", form.elements.csrf_token.value);
-  for (const file of files) body.append("photo", file, file.name || "photo.png");
-  const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
-  const told = await answer.json().catch(() => ({})); // A proxy answers with a page of its own.
-  if (!told.location) throw new Error(told.error || "The photo could not be sent. Please try again.");
-  return told.location;
+function formData(files) {
+  const data = new FormData();
+  data.append("csrf_token", form.elements.csrf_token.value);
+  for (const file of files) data.append("photo", file, file.name || "photo.png");
+  return data;
 }
 
-async function renew(card) {
-  const answer = await fetch(card.dataset.card);
-  if (answer.status === 404) return card.remove();
-  if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("li");
+async function refresh(card) {
+  const response = await fetch(card.dataset.card);
+  if (response.status === 404) card.remove();
+  if (!response.ok) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("li");
   if (fresh && fresh.dataset.state !== card.dataset.state) card.replaceWith(document.adoptNode(fresh));
 }
 
-async function fillIn() {
+async function poll() {
   const waiting = [...board.querySelectorAll("[data-waiting]")];
-  await Promise.all(waiting.map((card) => renew(card).catch(() => {}))); // Lost for once: it is asked again.
-  if (board.querySelector("[data-waiting]")) setTimeout(fillIn, ASK_AGAIN);
+  // A request that fails is repeated with the next ones.
+  await Promise.all(waiting.map((card) => refresh(card).catch(() => {})));
+  if (board.querySelector("[data-waiting]")) setTimeout(poll, PAUSE_MS);
 }
 
-if (board.querySelector("[data-waiting]")) setTimeout(fillIn, ASK_AGAIN / 2);
+if (board.querySelector("[data-waiting]")) setTimeout(poll, PAUSE_MS / 2);

@@ -1,12 +1,14 @@
-// Tells screen readers what changed, once things have come to rest.
+// Tells screen readers what changed, once the changes have paused.
 
-const REST_MS = 500;
-const live = document.getElementById("live");
+import { byId } from "./dom.js";
+
+const PAUSE_MS = 500;
+const live = byId("live");
 let timer = 0;
 
 export function announce(text) {
   clearTimeout(timer);
   timer = setTimeout(() => {
     live.textContent = text;
-  }, REST_MS);
+  }, PAUSE_MS);
 }

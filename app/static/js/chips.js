@@ -1,52 +1,48 @@
-// A chip for each class, with how often it was found at this threshold; unticked ones are hidden in the photo.
+// A chip for each class, with its number of instances above the threshold; unticked classes are hidden in the photo.
 
-import { svg } from "./svg.js";
+import { dot, html } from "./dom.js";
 
 export class Chips {
-  /** @param {HTMLElement} box @param {object[]} items  best first @param {import("./state.js").State} state */
-  constructor(box, items, state) {
-    this.box = box;
-    this.objects = items.filter(({ kind }) => kind === "object");
-    const classes = new Map(this.objects.map((item) => [item.name, item.colour]));
-    this.chips = new Map([...classes].map(([name, colour]) => [name, chip(name, colour, !state.hides(name))]));
-    this.all = document.createElement("button");
-    this.all.type = "button";
-    this.all.className = "plain";
-    this.all.textContent = "Show all";
-    box.replaceChildren(...this.chips.values(), this.all);
-    box.addEventListener("change", ({ target }) => state.toggle(target.value, target.checked));
-    this.all.addEventListener("click", () => this.tickAll());
+  #box;
+  #objects;
+  #chips;
+  #showAll;
+
+  /**
+   * @param {HTMLElement} box
+   * @param {import("./overlay.js").Instance[]} instances  best first
+   * @param {import("./view.js").View} view
+   */
+  constructor(box, instances, view) {
+    this.#box = box;
+    this.#objects = instances.filter(({ kind }) => kind === "object");
+    const colours = new Map(this.#objects.map(({ name, colour }) => [name, colour]));
+    this.#chips = new Map([...colours].map(([name, colour]) => [name, chip(name, colour, !view.hides(name))]));
+    this.#showAll = html("button", { type: "button", className: "plain", textContent: "Show all" });
+    box.replaceChildren(...this.#chips.values(), this.#showAll);
+    box.addEventListener("change", ({ target }) => view.toggle(target.value, target.checked));
+    this.#showAll.addEventListener("click", () => this.#tickAll());
   }
 
-  tickAll() {
-    for (const box of this.box.querySelectorAll("input:not(:checked)")) box.click();
-    this.box.querySelector("input")?.focus();
-  }
-
-  update(state) {
+  update(view) {
     let hiding = false;
-    for (const [name, element] of this.chips) {
-      const n = this.objects.filter((item) => item.name === name && state.enough(item)).length;
+    for (const [name, element] of this.#chips) {
+      const n = this.#objects.filter((object) => object.name === name && view.passes(object)).length;
       element.hidden = n === 0;
       element.querySelector("b").textContent = n;
-      hiding ||= n > 0 && state.hides(name);
+      hiding ||= n > 0 && view.hides(name);
     }
-    this.all.hidden = !hiding;
+    this.#showAll.hidden = !hiding;
+  }
+
+  #tickAll() {
+    for (const input of this.#box.querySelectorAll("input:not(:checked)")) input.click();
+    this.#box.querySelector("input")?.focus();
   }
 }
 
-function chip(name, colour, ticked) {
-  const element = document.createElement("label");
-  element.className = "chip";
-  const box = document.createElement("input");
-  Object.assign(box, { type: "checkbox", name: "ticked", value: name, checked: ticked });
-  const words = document.createElement("span");
-  words.textContent = name;
-  const dot = svg(
-    "svg",
-    { class: "dot", viewBox: "0 0 10 10", width: 10, height: 10, "aria-hidden": "true" },
-    svg("rect", { width: 10, height: 10, rx: 3, fill: colour }),
-  );
-  element.append(box, dot, words, " ", document.createElement("b"));
-  return element;
+function chip(name, colour, checked) {
+  const input = html("input", { type: "checkbox", name: "ticked", value: name, checked });
+  const label = html("span", { textContent: name });
+  return html("label", { className: "chip" }, input, dot(colour), label, " ", html("b"));
 }

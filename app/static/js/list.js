@@ -1,85 +1,87 @@
-// The list beside the photo: a row for each thing found; where nothing is, the weaker guesses.
+// The list beside the photo: a row for each instance shown; where none is, some that are below the threshold.
 
-import { svg } from "./svg.js";
+import { bar, dot, html } from "./dom.js";
 import { count, percent } from "./words.js";
 
-const WEAK = 8;
+const MAX_WEAKER = 8;
 
 export class List {
-  /** @param {HTMLElement} box  holds the list @param {object[]} items  best first */
-  constructor(box, items) {
-    this.list = box.querySelector("#list");
-    this.items = items;
-    this.rows = new Map(items.map((item) => [item.id, row(item)]));
-    this.empty = box.querySelector(".empty") ?? document.createElement("p");
-    this.empty.className = "empty";
-    this.list.before(this.empty);
-    this.list.replaceChildren(...this.rows.values());
+  #list;
+  #instances;
+  #rows;
+  #empty;
+
+  /**
+   * @param {HTMLElement} box  holds the list
+   * @param {import("./overlay.js").Instance[]} instances  best first
+   */
+  constructor(box, instances) {
+    this.#list = box.querySelector("#list");
+    this.#instances = instances;
+    this.#rows = new Map(instances.map((instance) => [instance.id, row(instance)]));
+    this.#empty = box.querySelector(".empty") ?? html("p", { className: "empty" });
+    this.#list.before(this.#empty);
+    this.#list.replaceChildren(...this.#rows.values());
   }
 
-  update(state) {
-    const shown = this.items.filter((item) => state.shows(item));
-    const weaker = this.items.filter((item) => !state.enough(item));
-    const weak = shown.length ? [] : weaker.slice(0, WEAK);
-    for (const item of this.items) {
-      const element = this.rows.get(item.id);
-      element.hidden = !shown.includes(item) && !weak.includes(item);
-      element.classList.toggle("weak", weak.includes(item));
+  /** The element whose rows are pointed at. */
+  get element() {
+    return this.#list;
+  }
+
+  update(view) {
+    const shown = this.#instances.filter((instance) => view.shows(instance));
+    const below = this.#instances.filter((instance) => !view.passes(instance));
+    const allHidden = !shown.length && below.length < this.#instances.length;
+    const weaker = shown.length || allHidden ? [] : below.slice(0, MAX_WEAKER);
+    const listed = new Set([...shown, ...weaker]);
+    for (const instance of this.#instances) {
+      const element = this.#rows.get(instance.id);
+      element.hidden = !listed.has(instance);
+      element.classList.toggle("weak", weaker.includes(instance));
     }
-    const hiding = this.items.some((item) => state.enough(item));
-    this.empty.hidden = shown.length > 0;
-    this.empty.textContent = hiding
-      ? "Everything that was found is hidden."
-      : `Nothing above ${percent(state.threshold)}.` +
-        (weaker.length ? ` ${count(weaker.length, "weaker guess", "weaker guesses")}:` : "");
-    if (hiding) for (const item of weak) this.rows.get(item.id).hidden = true;
-    this.list.setAttribute("aria-label", weak.length ? "Weaker guesses" : "Found");
+    this.#empty.hidden = shown.length > 0;
+    this.#empty.textContent = allHidden ? "Everything that was found is hidden." : nothingAbove(view, below.length);
+    this.#list.setAttribute("aria-label", weaker.length ? "Weaker guesses" : "Found");
   }
 
+  /** Highlights a row, or none. */
   light(id, scroll) {
-    for (const [other, element] of this.rows) element.classList.toggle("on", other === id);
-    const element = this.rows.get(id);
-    if (!scroll || !element) return;
-    const { list } = this;
-    const top = element.offsetTop - list.offsetTop;
-    if (top < list.scrollTop) list.scrollTop = top;
-    else if (top + element.offsetHeight > list.scrollTop + list.clientHeight)
-      list.scrollTop = top + element.offsetHeight - list.clientHeight;
+    for (const [other, element] of this.#rows) element.classList.toggle("on", other === id);
+    if (scroll && this.#rows.has(id)) this.#scrollTo(this.#rows.get(id));
   }
 
   pin(id) {
-    for (const [other, element] of this.rows) {
+    for (const [other, element] of this.#rows) {
       element.classList.toggle("pinned", other === id);
       element.firstChild.setAttribute("aria-pressed", String(other === id));
     }
   }
+
+  #scrollTo({ offsetTop, offsetHeight }) {
+    const list = this.#list;
+    const top = offsetTop - list.offsetTop;
+    const bottom = top + offsetHeight;
+    if (top < list.scrollTop) list.scrollTop = top;
+    else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
+  }
 }
 
-function row(item) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "item";
-  button.dataset.id = item.id;
-  button.setAttribute("aria-pressed", "false");
-  const bar = { class: "bar", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" };
-  button.append(
-    svg(
-      "svg",
-      { class: "dot", viewBox: "0 0 10 10", width: 10, height: 10, "aria-hidden": "true" },
-      svg("rect", { width: 10, height: 10, rx: 3, fill: item.colour }),
-    ),
-    span("what", item.name),
-    svg("svg", bar, svg("rect", { width: (100 * item.score).toFixed(1), height: 6, fill: item.colour })),
-    span("num", percent(item.score)),
+function nothingAbove(view, below) {
+  const sentence = `Nothing above ${percent(view.threshold)}.`;
+  return below ? `${sentence} ${count(below, "weaker guess", "weaker guesses")}:` : sentence;
+}
+
+function row({ id, name, score, colour }) {
+  const button = html(
+    "button",
+    { type: "button", className: "item" },
+    dot(colour),
+    html("span", { className: "what", textContent: name }),
+    bar(score, colour),
+    html("span", { className: "num", textContent: percent(score) }),
   );
-  const element = document.createElement("li");
-  element.append(button);
-  return element;
-}
-
-function span(name, text) {
-  const element = document.createElement("span");
-  element.className = name;
-  element.textContent = text;
-  return element;
+  button.dataset.id = id;
+  button.setAttribute("aria-pressed", "false");
+  return html("li", {}, button);
 }

@@ -1,66 +1,59 @@
-// Everything that was found in a photo, as values ready to draw.
+// A run's result as the browser needs it: instances ready to draw, list and filter.
 
-const AGAIN_MS = [500, 2000];
-const CASES = new Intl.Collator("en", { sensitivity: "accent" });
+import { fetchJson } from "./fetch.js";
+
+const RETRY_PAUSES_MS = [500, 2000];
+const IGNORING_CASE = new Intl.Collator("en", { sensitivity: "accent" });
 
 /**
- * @typedef {object} Item
- * @property {string} id @property {"object"|"face"} kind @property {string} name @property {number} score
+ * @typedef {object} Instance
+ * @property {string} id
+ * @property {"object"|"face"} kind
+ * @property {string} name
+ * @property {number} score
  * @property {number[]} box  x1 y1 x2 y2 in pixels of the photo
- * @property {number[][][]} rings  outlines of the mask, [] for none
+ * @property {number[][][]} rings  outlines and holes of the mask; none without a mask
  * @property {number[][]} points  landmarks of a face
- * @property {string} colour @property {string} ink  colour of text on it
+ * @property {string} colour
+ * @property {string} textColour  readable on the colour
  */
 
-/** A run's overlay: its items, best first, and the captions of the whole photo; null where it does not come. */
+/** The overlay at an address: size of the photo, instances (best first), captions; null where it does not come. */
 export async function fetchOverlay(address) {
-  let data = await ask(address);
-  for (const pause of AGAIN_MS) {
+  let data = await fetchJson(address);
+  for (const pause of RETRY_PAUSES_MS) {
     if (data) break;
     await new Promise((resolve) => setTimeout(resolve, pause));
-    data = await ask(address);
+    data = await fetchJson(address);
   }
-  return data && read(data);
+  return data && parse(data);
 }
 
-async function ask(address) {
-  try {
-    const answer = await fetch(address, { headers: { Accept: "application/json" } });
-    return answer.ok ? await answer.json() : null;
-  } catch {
-    return null;
-  }
+function parse({ width, height, instances = [], faces = [], labels = [] }) {
+  const all = [...instances.map(object), ...faces.map(face)];
+  return { width, height, instances: all.sort((a, b) => b.score - a.score), captions: labels };
 }
 
-function read(data) {
-  const items = [...(data.instances ?? []).map(object), ...(data.faces ?? []).map(face)];
-  return {
-    width: data.width,
-    height: data.height,
-    items: items.sort((a, b) => b.score - a.score),
-    captions: data.labels ?? [],
-  };
-}
-
-/** Items in the order in which one reads: rows from above, each from the left. */
-export function inReadingOrder(items, height) {
+/** Instances in the order in which one reads: rows from the top, each from the left. */
+export function inReadingOrder(instances, height) {
   const row = ({ box }) => Math.round((box[1] + box[3]) / 2 / (height / 8));
-  return [...items].sort((a, b) => row(a) - row(b) || a.box[0] - b.box[0]);
+  return [...instances].sort((a, b) => row(a) - row(b) || a.box[0] - b.box[0]);
 }
 
 export const area = ({ box }) => (box[2] - box[0]) * (box[3] - box[1]);
-export const sameName = (one, other) => CASES.compare(one, other) === 0;
+export const sameName = (one, other) => IGNORING_CASE.compare(one, other) === 0;
 
-function object(raw) {
-  return { id: `object-${raw.id}`, kind: "object", rings: (raw.polygons ?? []).map(pairs), points: [], ...common(raw) };
+function object(data) {
+  const rings = (data.polygons ?? []).map(pairs);
+  return { id: `object-${data.id}`, kind: "object", rings, points: [], ...common(data) };
 }
 
-function face(raw) {
-  return { id: `face-${raw.id}`, kind: "face", rings: [], points: raw.landmarks ?? [], ...common(raw) };
+function face(data) {
+  return { id: `face-${data.id}`, kind: "face", rings: [], points: data.landmarks ?? [], ...common(data) };
 }
 
-function common({ class: name, score, box, colour, text_colour: ink }) {
-  return { name, score, box, colour, ink };
+function common({ class: name, score, box, colour, text_colour: textColour }) {
+  return { name, score, box, colour, textColour };
 }
 
 /** [x, y, x, y, ...] as [[x, y], ...]. */

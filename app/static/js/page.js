@@ -1,4 +1,4 @@
-// What every page does: times as the visitor's own, menus that close when one looks elsewhere.
+// What every page does: local times, and menus that close when something else is used.
 
 import { localDays, localise } from "./times.js";
 

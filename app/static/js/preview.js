@@ -1,13 +1,17 @@
-// Shows photos that are still on the visitor's disk.
+// Shows photos before they are sent.
 
-const MOST = 5;
+import { html } from "./dom.js";
 
-/** Fills `box` with previews of files; what a browser cannot show gets its file type instead. */
+const MAX_PREVIEWS = 5;
+
+/** Fills `box` with previews of files; a file that the browser cannot show gets its file type instead. */
 export function preview(box, files) {
   clear(box);
   box.classList.toggle("many", files.length > 1);
-  for (const file of files.slice(0, MOST)) box.append(file.type.startsWith("image/") ? picture(file) : kind(file));
-  if (files.length > MOST) box.append(note(`+${files.length - MOST}`));
+  for (const file of files.slice(0, MAX_PREVIEWS)) {
+    box.append(file.type.startsWith("image/") ? picture(file) : fileType(file));
+  }
+  if (files.length > MAX_PREVIEWS) box.append(note(`+${files.length - MAX_PREVIEWS}`));
 }
 
 export function clear(box) {
@@ -16,19 +20,15 @@ export function clear(box) {
 }
 
 function picture(file) {
-  const image = new Image();
-  image.alt = "";
-  image.src = URL.createObjectURL(file);
-  image.addEventListener("error", () => image.replaceWith(kind(file)), { once: true });
+  const image = html("img", { alt: "", src: URL.createObjectURL(file) });
+  image.addEventListener("error", () => image.replaceWith(fileType(file)), { once: true });
   return image;
 }
 
-function kind(file) {
+function fileType(file) {
   return note((file.name.match(/\.([a-z0-9]{1,5})$/i)?.[1] || "file").toUpperCase());
 }
 
 function note(text) {
-  const span = document.createElement("span");
-  span.textContent = text;
-  return span;
+  return html("span", { textContent: text });
 }

@@ -1,31 +1,30 @@
 // Copies the page's address, which shows the same view to whoever opens it.
 
-const SAID_MS = 2000;
+import { html } from "./dom.js";
 
-export function share(button) {
-  if (!button) return;
-  const words = button.textContent;
+const CONFIRM_MS = 2000;
+
+export function offerAddress(button) {
+  const label = button.textContent;
   button.addEventListener("click", async () => {
     button.textContent = (await copy(location.href)) ? "Copied" : "Copy it from the address bar";
     setTimeout(() => {
-      button.textContent = words;
-    }, SAID_MS);
+      button.textContent = label;
+    }, CONFIRM_MS);
   });
 }
 
-/** Without HTTPS browsers offer no clipboard; selecting and copying still works there. */
+/** Whether the text was copied. Without HTTPS browsers offer no clipboard; selecting and copying still works there. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    const area = document.createElement("textarea");
-    area.value = text;
-    area.className = "unseen";
+    const area = html("textarea", { value: text, className: "unseen" });
     document.body.append(area);
     area.select();
-    const done = document.execCommand("copy");
+    const copied = document.execCommand("copy");
     area.remove();
-    return done;
+    return copied;
   }
 }

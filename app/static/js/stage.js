@@ -1,132 +1,121 @@
-// The drawing over the photo: every instance once, shown or not, found again under the pointer.
+// The drawing over the photo: a shape and a handle for each instance, shown or not, and tags placed anew on changes.
 
+import { svg } from "./dom.js";
 import { area, inReadingOrder } from "./overlay.js";
-import { corners, outline, svg } from "./svg.js";
-import { draw, text } from "./tags.js";
+import { handle, outline, shape } from "./shapes.js";
+import { drawTags } from "./tags.js";
 
 export class Stage {
-  /** @param {HTMLElement} box  holds the photo @param {object} overlay */
+  #overlay;
+  #view = null;
+  #lit = null;
+  #smallestFirst;
+  #shapes;
+  #handles;
+  #paths;
+  #tagLayer = svg("g", { "aria-hidden": "true" });
+  #tags = new Map();
+  #shown = new Set();
+  #context = document.createElement("canvas").getContext("2d");
+
+  /**
+   * @param {HTMLElement} box  holds the photo
+   * @param {object} overlay  from fetchOverlay
+   */
   constructor(box, overlay) {
-    this.overlay = overlay;
-    this.bySize = [...overlay.items].sort((a, b) => area(a) - area(b));
-    this.shapes = new Map(overlay.items.map((item) => [item.id, shape(item)]));
-    this.handles = new Map(overlay.items.map((item) => [item.id, handle(item)]));
-    this.paths = new Map(overlay.items.map((item) => [item.id, new Path2D(outline(item.rings))]));
-    this.canvas = document.createElement("canvas").getContext("2d");
-    this.tagLayer = svg("g", { "aria-hidden": "true" });
-    this.tags = new Map();
-    this.visible = new Set();
-    // Painted the largest first and faces last, as in the rendered file; walked through in reading order.
-    const large = [...this.bySize].reverse().sort((a, b) => (a.kind === "face") - (b.kind === "face"));
-    const inOrder = inReadingOrder(overlay.items, overlay.height).map((item) => this.handles.get(item.id));
-    this.root = svg(
+    const { instances, width, height } = overlay;
+    const each = (make) => new Map(instances.map((instance) => [instance.id, make(instance)]));
+    this.#overlay = overlay;
+    this.#smallestFirst = [...instances].sort((a, b) => area(a) - area(b));
+    this.#shapes = each(shape);
+    this.#handles = each(handle);
+    this.#paths = each(({ rings }) => new Path2D(outline(rings)));
+    // Painted the largest first and faces last, as in the rendered file; reached by Tab in reading order.
+    const painted = [...this.#smallestFirst].reverse().sort((a, b) => (a.kind === "face") - (b.kind === "face"));
+    this.element = svg(
       "svg",
-      { viewBox: `0 0 ${overlay.width} ${overlay.height}`, role: "group", "aria-label": "What was found" },
-      svg("g", {}, ...large.map((item) => this.shapes.get(item.id))),
-      this.tagLayer,
-      svg("g", {}, ...inOrder),
+      { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "What was found" },
+      svg("g", {}, ...painted.map(({ id }) => this.#shapes.get(id))),
+      this.#tagLayer,
+      svg("g", {}, ...inReadingOrder(instances, height).map(({ id }) => this.#handles.get(id))),
     );
-    box.append(this.root);
+    box.append(this.element);
+    new ResizeObserver(() => this.#placeTags()).observe(this.element);
+    document.fonts.ready.then(() => this.#placeTags());
   }
 
-  /** Shows what the state shows. */
-  update(state) {
-    this.state = state;
-    const layers = { masks: state.layer("masks"), boxes: state.layer("boxes") };
-    this.visible = new Set(this.overlay.items.filter((item) => state.shows(item)).map(({ id }) => id));
-    for (const [id, element] of this.shapes) {
-      toggle(this.handles.get(id), this.visible.has(id));
-      for (const mask of element.querySelectorAll(".mask")) toggle(mask, layers.masks);
-      for (const box of element.querySelectorAll("rect.box")) toggle(box, layers.boxes);
+  /** Shows what a view shows. */
+  update(view) {
+    this.#view = view;
+    const [masks, boxes] = [view.layer("masks"), view.layer("boxes")];
+    this.#shown = new Set(this.#overlay.instances.filter((instance) => view.shows(instance)).map(({ id }) => id));
+    for (const [id, element] of this.#shapes) {
+      display(this.#handles.get(id), this.#shown.has(id));
+      for (const mask of element.querySelectorAll(".mask")) display(mask, masks);
+      for (const box of element.querySelectorAll("rect.box")) display(box, boxes);
     }
-    this.layout();
+    this.#placeTags();
   }
 
-  /** Places the tags anew: after a change, or when the stage has another size. */
-  layout() {
-    if (!this.state) return;
-    const { width, height, items, captions } = this.overlay;
-    const shown = items.filter(({ id }) => this.visible.has(id));
-    const frame = { width, height, scale: this.scale };
-    const labels = this.state.layer("labels");
-    this.tags = draw(this.tagLayer, labels ? shown : [], frame, this.state.layer("boxes"), labels ? captions : []);
-    this.light(this.lit);
-  }
-
-  /** Screen pixels for each pixel of the photo. */
-  get scale() {
-    const { clientWidth, clientHeight } = this.root;
-    return Math.min(clientWidth / this.overlay.width, clientHeight / this.overlay.height) || 1;
-  }
-
-  /** Lights up one instance (also one that is not shown), or none; the others step back. */
+  /** Highlights one instance, even one that is not shown, and dims the others; null for none. */
   light(id) {
-    this.lit = id;
-    this.root.classList.toggle("lit", Boolean(id));
-    for (const [other, element] of this.shapes) {
-      element.classList.toggle("on", other === id);
-      this.handles.get(other).classList.toggle("on", other === id);
-      toggle(element, this.visible.has(other) || other === id);
-    }
-    for (const [other, { element }] of this.tags) element.classList.toggle("on", other === id);
+    if (id === this.#lit) return;
+    this.#lit = id;
+    this.#showLit();
   }
 
   pin(id) {
-    for (const [other, element] of this.handles) element.setAttribute("aria-pressed", String(other === id));
+    for (const [other, element] of this.#handles) element.setAttribute("aria-pressed", String(other === id));
   }
 
-  /** The instance at a point of the screen: the smallest whose mask is there, else the smallest box. */
-  at({ clientX, clientY }) {
-    const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(this.root.getScreenCTM().inverse());
-    for (const [id, { rect }] of this.tags) if (inside(rect, x, y)) return id;
-    const shown = this.bySize.filter(({ id }) => this.visible.has(id));
-    const masked =
-      this.state.layer("masks") &&
-      shown.find(({ id }) => this.canvas.isPointInPath(this.paths.get(id), x, y, "evenodd"));
-    const boxed = masked || shown.find(({ box }) => inside(box, x, y));
-    return boxed ? boxed.id : null;
+  /** The id of the instance at a pointer: by its tag, else the smallest whose mask or else box is there; or null. */
+  idAt({ clientX, clientY }) {
+    const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(this.element.getScreenCTM().inverse());
+    for (const [id, { box }] of this.#tags) if (inside(box, x, y)) return id;
+    const shown = this.#smallestFirst.filter(({ id }) => this.#shown.has(id));
+    const inMask = ({ id }) => this.#context.isPointInPath(this.#paths.get(id), x, y, "evenodd");
+    const masked = this.#view.layer("masks") && shown.find(inMask);
+    return (masked || shown.find(({ box }) => inside(box, x, y)))?.id ?? null;
+  }
+
+  #placeTags() {
+    if (!this.#view) return;
+    const { width, height, instances, captions } = this.#overlay;
+    const labels = this.#view.layer("labels");
+    const frame = { width, height, scale: this.#scale };
+    this.#tags = drawTags(
+      this.#tagLayer,
+      labels ? instances.filter(({ id }) => this.#shown.has(id)) : [],
+      labels ? captions : [],
+      frame,
+      this.#view.layer("boxes"),
+    );
+    this.#showLit();
+  }
+
+  #showLit() {
+    const id = this.#lit;
+    this.element.classList.toggle("lit", Boolean(id));
+    for (const [other, element] of this.#shapes) {
+      element.classList.toggle("on", other === id);
+      this.#handles.get(other).classList.toggle("on", other === id);
+      display(element, this.#shown.has(other) || other === id);
+    }
+    for (const [other, { elements }] of this.#tags) {
+      for (const element of elements) element.classList.toggle("on", other === id);
+    }
+  }
+
+  /** Pixels of the screen for each of the photo. */
+  get #scale() {
+    const { clientWidth, clientHeight } = this.element;
+    return Math.min(clientWidth / this.#overlay.width, clientHeight / this.#overlay.height) || 1;
   }
 }
 
 const inside = ([x1, y1, x2, y2], x, y) => x >= x1 && x <= x2 && y >= y1 && y <= y2;
 
-function toggle(element, shown) {
+function display(element, shown) {
   if (shown) element.removeAttribute("display");
   else element.setAttribute("display", "none");
-}
-
-const rectOf = ({ box }) => ({ x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1] });
-
-/** What is seen of an instance. */
-function shape(item) {
-  const { box, colour, kind } = item;
-  const rect = rectOf(item);
-  const parts = [];
-  if (item.rings.length)
-    parts.push(svg("path", { class: "mask", d: outline(item.rings), fill: colour, stroke: colour }));
-  if (kind === "face") {
-    const size = Math.max(1, rect.width / 40);
-    parts.push(
-      svg("path", { class: "box casing", d: corners(box), stroke: "#fff" }),
-      svg("path", { class: "box corner", d: corners(box), stroke: colour }),
-    );
-    for (const [cx, cy] of item.points) parts.push(svg("circle", { class: "point", cx, cy, r: size, fill: "#fff" }));
-  } else {
-    parts.push(svg("rect", { class: "box", stroke: colour, ...rect }));
-  }
-  return svg("g", { class: "shape" }, ...parts);
-}
-
-/** What is focused and spoken of an instance. */
-function handle(item) {
-  const rect = rectOf(item);
-  const label = {
-    class: "inst",
-    tabindex: 0,
-    role: "button",
-    "aria-pressed": "false",
-    "aria-label": text(item),
-    "data-id": item.id,
-  };
-  return svg("g", label, svg("rect", { class: "halo", ...rect }), svg("rect", { class: "ring", ...rect }));
 }

@@ -1,4 +1,4 @@
-// Times as the visitor's own, in the words of the server's pages/words.py, which knows only UTC.
+// Times in the visitor's own time zone, written as the server's app/web/pages/words.py writes them in UTC.
 
 import { NBSP } from "./words.js";
 
@@ -22,16 +22,14 @@ export function localise(root) {
   for (const time of root.querySelectorAll(".meta time")) time.textContent = day(new Date(time.dateTime));
 }
 
-/** Sends, with each day that a form asks for, how many minutes the visitor's clock is ahead of UTC where it begins. */
+/** Sends with each day of a form how many minutes the visitor's clock is ahead of UTC where that day begins or ends. */
 export function localDays(form) {
   form.addEventListener("formdata", ({ formData }) => {
-    for (const [name, later] of [
-      ["from", 0],
-      ["to", 1],
-    ]) {
-      const begin = new Date(`${formData.get(name)}T00:00`);
-      begin.setDate(begin.getDate() + later); // The last day ends where the next one begins.
-      if (formData.get(name)) formData.set(`${name}_offset`, String(-Math.round(begin.getTimezoneOffset())));
+    for (const name of ["from", "to"]) {
+      if (!formData.get(name)) continue;
+      const midnight = new Date(`${formData.get(name)}T00:00`);
+      if (name === "to") midnight.setDate(midnight.getDate() + 1); // The last day ends where the next one begins.
+      formData.set(`${name}_offset`, String(-Math.round(midnight.getTimezoneOffset())));
     }
   });
 }

@@ -1,7 +1,12 @@
-// Sends a form in the background and tells how far it is.
+// Sends a form in the background and reports how much of it has been sent.
 
-/** Resolves to the address of what was made; rejects with an Error whose message is a sentence for people. */
-export function upload(address, body, onProgress) {
+/**
+ * @param {string} address
+ * @param {FormData} body
+ * @param {(share: number) => void} onProgress
+ * @returns {Promise<string>}  the address of what was made; rejects with an Error whose message is for people
+ */
+export function upload(address, body, onProgress = () => {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", address);
@@ -11,9 +16,9 @@ export function upload(address, body, onProgress) {
       if (event.lengthComputable) onProgress(event.loaded / event.total);
     });
     request.addEventListener("load", () => {
-      const answer = request.response || {};
-      if (answer.location) resolve(answer.location);
-      else reject(new Error(answer.error || "The photo could not be sent. Please try again."));
+      const { location, error } = request.response ?? {}; // A proxy answers with a page of its own.
+      if (location) resolve(location);
+      else reject(new Error(error || "The photo could not be sent. Please try again."));
     });
     request.addEventListener("error", () => reject(new Error("The connection was lost. Please try again.")));
     request.send(body);

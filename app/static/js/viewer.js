@@ -1,167 +1,173 @@
-// The picture and its controls: every change is seen at once, from the stored result, with no request.
+// The picture of a finished run and its controls: changes show at once, from the stored result, with no request.
 
 import { announce } from "./announce.js";
 import { Chips } from "./chips.js";
+import { byId, html } from "./dom.js";
 import { List } from "./list.js";
 import { fetchOverlay } from "./overlay.js";
-import { share } from "./share.js";
+import { offerAddress } from "./share.js";
 import { Stage } from "./stage.js";
-import { State } from "./state.js";
+import { View } from "./view.js";
 import { count, percent } from "./words.js";
 
 const STEP = 0.05;
-const ADDRESS_REST_MS = 250;
+const ADDRESS_PAUSE_MS = 250;
 
 /** Brings the page of a finished run to life. */
-export async function view() {
-  share(document.getElementById("share"));
-  const box = document.getElementById("stage");
-  const form = document.getElementById("view");
+export async function show() {
+  offerAddress(byId("share"));
+  const box = byId("stage");
+  const form = byId("view");
   const overlay = await fetchOverlay(box.dataset.overlay);
-  if (!overlay) standIn(form);
+  if (!overlay) letServerDraw(form);
   else if (form) new Viewer(box, form, overlay);
-  else caption(box, overlay);
+  else showCaptions(box, overlay);
 }
 
 /** Where the overlay does not come, the page works as without scripts: the server draws, and the form asks it to. */
-function standIn(form) {
-  document.getElementById("photo").src = document.getElementById("download").dataset.image;
+function letServerDraw(form) {
+  byId("photo").src = byId("download").dataset.image;
   if (!form) return;
   form.querySelector("button[type=submit]").classList.remove("no-js");
-  const words = document.createElement("p");
-  words.className = "problem";
-  words.setAttribute("role", "alert");
-  words.textContent = "The live picture could not be loaded. Press Show after a change, or reload the page.";
-  form.before(words);
+  const textContent = "The live picture could not be loaded. Press Show after a change, or reload the page.";
+  const problem = html("p", { className: "problem", textContent });
+  problem.setAttribute("role", "alert");
+  form.before(problem);
 }
 
-/** Draws what the whole photo shows where there is nothing else, and nothing to control; as the download has it. */
-function caption(box, overlay) {
-  const stage = new Stage(box, overlay);
-  const asked = new URL(document.getElementById("download").href).searchParams;
-  stage.update({ layer: (name) => asked.get(name) !== "0", shows: () => false });
-  new ResizeObserver(() => stage.layout()).observe(stage.root);
-  document.fonts.ready.then(() => stage.layout());
+/** Without instances there is nothing to control: draws what the whole photo shows, where the download does too. */
+function showCaptions(box, overlay) {
+  const query = new URL(byId("download").href).searchParams;
+  new Stage(box, overlay).update({ layer: (name) => query.get(name) !== "0", shows: () => false });
 }
 
 class Viewer {
+  #instances;
+  #form;
+  #view;
+  #stage;
+  #list;
+  #chips = null;
+  #pinned = null;
+  #addressTimer = 0;
+
   constructor(box, form, overlay) {
-    this.overlay = overlay;
-    this.form = form;
-    this.state = new State(form);
-    this.stage = new Stage(box, overlay);
-    this.list = new List(document.getElementById("found"), overlay.items);
-    const chips = document.getElementById("chips");
-    this.chips = chips && new Chips(chips, overlay.items, this.state);
-    this.pinned = null;
-    this.listen();
-    this.update();
-    document.fonts.ready.then(() => this.stage.layout());
+    this.#instances = overlay.instances;
+    this.#form = form;
+    this.#view = new View(form);
+    this.#stage = new Stage(box, overlay);
+    this.#list = new List(byId("found"), overlay.instances);
+    if (byId("chips")) this.#chips = new Chips(byId("chips"), overlay.instances, this.#view);
+    this.#listen();
+    this.#update();
   }
 
-  listen() {
-    this.form.addEventListener("input", () => this.update());
-    this.form.addEventListener("change", () => this.update());
-    this.form.addEventListener("submit", (event) => event.preventDefault());
-    new ResizeObserver(() => this.stage.layout()).observe(this.stage.root);
-    this.follow(this.stage.root);
-    this.follow(this.list.list);
-    document.addEventListener("keydown", (event) => this.key(event));
+  #listen() {
+    this.#form.addEventListener("input", () => this.#update());
+    this.#form.addEventListener("change", () => this.#update());
+    this.#form.addEventListener("submit", (event) => event.preventDefault());
+    const stage = this.#stage.element;
+    const list = this.#list.element;
+    this.#follow(stage, (event) => this.#stage.idAt(event), true);
+    this.#follow(list, ({ target }) => target.closest("[data-id]")?.dataset.id ?? null, false);
+    document.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
-  /** Lights up what is pointed at or focused in the stage or the list; a click or tap pins it. */
-  follow(element) {
-    const inStage = element === this.stage.root;
-    const of = (event) => (inStage ? this.stage.at(event) : (event.target.closest("[data-id]")?.dataset.id ?? null));
+  /**
+   * Highlights what is pointed at or focused in an element; a click or tap pins it.
+   * @param {(event: Event) => string | null} idAt
+   * @param {boolean} scroll  whether the list scrolls to it
+   */
+  #follow(element, idAt, scroll) {
     element.addEventListener("pointermove", (event) => {
       if (event.pointerType === "touch") return;
-      const id = of(event);
-      if (inStage) element.classList.toggle("any", Boolean(id));
-      this.light(id, inStage);
+      const id = idAt(event);
+      element.classList.toggle("pointed", Boolean(id));
+      this.#light(id, scroll);
     });
-    element.addEventListener("pointerleave", () => this.light(null));
-    element.addEventListener("focusin", (event) => this.light(event.target.dataset.id ?? null, inStage));
-    element.addEventListener("focusout", () => this.light(null));
-    element.addEventListener("click", (event) => this.choose(of(event)));
+    element.addEventListener("pointerleave", () => this.#light(null));
+    element.addEventListener("focusin", ({ target }) => this.#light(target.dataset.id ?? null, scroll));
+    element.addEventListener("focusout", () => this.#light(null));
+    element.addEventListener("click", (event) => this.#choose(idAt(event)));
   }
 
-  choose(id) {
-    const item = this.overlay.items.find((other) => other.id === id);
-    if (item && !this.state.enough(item)) {
-      this.setThreshold(item.score);
-      return;
-    }
-    this.pin(id === this.pinned ? null : id);
+  /** Pins an instance, or frees it; one below the threshold lowers the threshold instead. */
+  #choose(id) {
+    const instance = this.#instances.find((other) => other.id === id);
+    if (instance && !this.#view.passes(instance)) this.#setThreshold(instance.score);
+    else this.#pin(id === this.#pinned ? null : id);
   }
 
-  pin(id) {
-    this.pinned = id;
-    this.stage.pin(id);
-    this.list.pin(id);
-    this.light(id, true);
+  #pin(id) {
+    this.#pinned = id;
+    this.#stage.pin(id);
+    this.#list.pin(id);
+    this.#light(id, true);
   }
 
-  light(id, scroll = false) {
-    const lit = id ?? this.pinned;
-    if (lit !== this.stage.lit) this.stage.light(lit);
-    this.list.light(lit, scroll && Boolean(id));
+  /** Highlights an instance; null for the pinned one. */
+  #light(id, scroll = false) {
+    const lit = id ?? this.#pinned;
+    this.#stage.light(lit);
+    this.#list.light(lit, scroll && Boolean(id));
   }
 
-  key(event) {
+  #onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { key, target } = event;
-    if (key === "[" || key === "]") this.setThreshold(this.state.threshold + (key === "]" ? STEP : -STEP));
-    if (key === "Escape") {
-      this.pin(null);
-      if (target.closest(".inst")) target.blur();
+    const handle = event.target.closest(".inst");
+    if (event.key === "[") this.#setThreshold(this.#view.threshold - STEP);
+    if (event.key === "]") this.#setThreshold(this.#view.threshold + STEP);
+    if (event.key === "Escape") {
+      this.#pin(null);
+      handle?.blur();
     }
-    if ((key === "Enter" || key === " ") && target.closest(".inst")) {
+    if (handle && (event.key === "Enter" || event.key === " ")) {
       event.preventDefault();
-      this.choose(target.closest(".inst").dataset.id);
+      this.#choose(handle.dataset.id);
     }
   }
 
-  setThreshold(share) {
-    this.state.threshold = share;
-    this.update();
+  #setThreshold(share) {
+    this.#view.threshold = share;
+    this.#update();
   }
 
-  update() {
-    const { state } = this;
-    const pinned = this.overlay.items.find(({ id }) => id === this.pinned);
-    if (pinned && !state.shows(pinned)) this.pin(null);
-    this.stage.update(state);
-    this.list.update(state);
-    this.chips?.update(state);
-    const shown = percent(state.threshold);
-    document.getElementById("threshold-out").textContent = shown;
-    state.range.setAttribute("aria-valuetext", shown);
-    this.tell(shown);
-    this.link();
+  #update() {
+    const view = this.#view;
+    const pinned = this.#instances.find(({ id }) => id === this.#pinned);
+    if (pinned && !view.shows(pinned)) this.#pin(null);
+    this.#stage.update(view);
+    this.#list.update(view);
+    this.#chips?.update(view);
+    const threshold = percent(view.threshold);
+    byId("threshold-out").textContent = threshold;
+    byId("threshold").setAttribute("aria-valuetext", threshold);
+    this.#tell(threshold);
+    this.#link();
   }
 
-  tell(threshold) {
-    const shown = this.overlay.items.filter((item) => this.state.shows(item));
+  #tell(threshold) {
+    const shown = this.#instances.filter((instance) => this.#view.shows(instance));
     const faces = shown.filter(({ kind }) => kind === "face").length;
     const parts = [];
-    if (this.chips) parts.push(count(shown.length - faces, "object"));
-    if (this.form.dataset.faces) parts.push(count(faces, "face"));
-    const sum = document.querySelector("#sum b");
-    if (sum) sum.textContent = parts.join(", ");
-    announce(`${parts.join(", ")} at ${threshold} or more`);
+    if (this.#chips) parts.push(count(shown.length - faces, "object"));
+    if (this.#form.dataset.faces) parts.push(count(faces, "face"));
+    const counts = parts.join(", ");
+    document.querySelector("#sum b").textContent = counts;
+    announce(`${counts} at ${threshold} or more`);
   }
 
-  /** Download, exports and the address ask for what is seen. */
-  link() {
-    const query = this.state.query();
-    const download = document.getElementById("download");
+  /** Download, exports and the page's address ask for what is shown. */
+  #link() {
+    const query = this.#view.query();
+    const download = byId("download");
     download.href = `${download.pathname}?${query}`;
     for (const link of document.querySelectorAll("[data-format]")) {
-      const own = new URLSearchParams(query);
-      own.set("format", link.dataset.format);
-      link.href = `${link.pathname}?${own}`;
+      const ofFormat = new URLSearchParams(query);
+      ofFormat.set("format", link.dataset.format);
+      link.href = `${link.pathname}?${ofFormat}`;
     }
-    clearTimeout(this.resting);
-    this.resting = setTimeout(() => history.replaceState(history.state, "", `?${query}`), ADDRESS_REST_MS);
+    clearTimeout(this.#addressTimer);
+    this.#addressTimer = setTimeout(() => history.replaceState(history.state, "", `?${query}`), ADDRESS_PAUSE_MS);
   }
 }

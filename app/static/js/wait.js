@@ -1,87 +1,69 @@
-// Waits for a run: asks now and then, says where it is, and puts the result in place when it is there.
+// Waits for a run: asks for its state, says where it is in the queue, and puts the result in place when it is there.
 
 import { announce } from "./announce.js";
+import { byId } from "./dom.js";
+import { CONNECTION_LOST, fetchJson, fetchPage } from "./fetch.js";
 import { localise } from "./times.js";
 
-const SOONEST_MS = 60;
-const LATEST_MS = 2000;
-const GUESS_S = 4;
+const MIN_PAUSE_MS = 60;
+const MAX_PAUSE_MS = 2000;
+const PAUSE_PER_SECOND_LEFT_MS = 150;
+const ASSUMED_ETA_S = 4;
 const ENDED = ["done", "failed", "cancelled"];
-const LOST = "The connection is lost. Trying again";
 
 /** Resolves once the run has ended and the page shows how. */
 export async function wait(run) {
-  const began = performance.now();
+  const started = performance.now();
   const name = document.querySelector("h1").textContent;
-  let pause = SOONEST_MS;
+  let pause = MIN_PAUSE_MS;
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, pause));
-    let status = await ask(run.dataset.status);
-    if (status && ENDED.includes(status.state)) {
-      if (await fetchPage()) return;
-      status = null;
-    }
-    tell(status ? status.text : LOST, name);
-    if (status) {
+    const status = await fetchJson(run.dataset.status);
+    const ended = ENDED.includes(status?.state);
+    if (ended && (await replacePage())) return;
+    if (status && !ended) {
+      const eta = status.eta ?? ASSUMED_ETA_S;
       run.dataset.state = status.state;
-      progress((performance.now() - began) / 1000, status.eta ?? GUESS_S);
-      pause = Math.min(LATEST_MS, Math.max(SOONEST_MS, 150 * (status.eta ?? GUESS_S)));
+      tell(status.text, name);
+      showProgress((performance.now() - started) / 1000, eta);
+      pause = Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, PAUSE_PER_SECOND_LEFT_MS * eta));
     } else {
-      pause = LATEST_MS;
+      tell(CONNECTION_LOST, name);
+      pause = MAX_PAUSE_MS;
     }
-  }
-}
-
-async function ask(address) {
-  try {
-    const answer = await fetch(address, { headers: { Accept: "application/json" } });
-    if (answer.status === 404) location.reload();
-    return answer.ok ? await answer.json() : null;
-  } catch {
-    return null;
   }
 }
 
 function tell(text, name) {
-  const words = document.getElementById("wait-words");
+  const words = byId("wait-words");
   if (words.textContent === text) return;
   words.textContent = text;
   document.title = `${text} · ${name} · Flask Detector`;
   announce(text);
 }
 
-function progress(gone, left) {
-  const bar = document.getElementById("wait-progress");
-  bar.max = 1;
-  bar.value = gone / (gone + left);
+function showProgress(elapsed, left) {
+  const progress = byId("wait-progress");
+  progress.max = 1;
+  progress.value = elapsed / (elapsed + left);
 }
 
-/** Takes over everything but the photo, which stays where it is; whether the page came. */
-async function fetchPage() {
-  const page = await askPage();
-  const now = page?.getElementById("run"); // Another's page, such as one to log in to a network, has none.
-  if (!now) return false;
-  for (const id of ["head", "side"]) {
-    const fresh = page.getElementById(id);
-    const old = document.getElementById(id);
-    old.setAttribute("aria-label", fresh.getAttribute("aria-label") ?? "");
-    if (!fresh.hasAttribute("aria-label")) old.removeAttribute("aria-label");
-    old.replaceChildren(...fresh.childNodes);
-    localise(old);
-  }
-  document.getElementById("photo").alt = page.getElementById("photo").alt;
-  document.getElementById("run").dataset.state = now.dataset.state;
+/** Takes over everything but the photo, which stays where it is; false where the page did not come. */
+async function replacePage() {
+  const page = await fetchPage(location.href);
+  const fresh = page?.getElementById("run"); // Another's page, such as one to log in to a network, has none.
+  if (!fresh) return false;
+  replace("head", page);
+  replace("side", page);
+  byId("side").setAttribute("aria-label", page.getElementById("side").getAttribute("aria-label"));
+  byId("photo").alt = page.getElementById("photo").alt;
+  byId("run").dataset.state = fresh.dataset.state;
   document.title = page.title;
   return true;
 }
 
-/** The run's page as it is now; null where it does not come. */
-async function askPage() {
-  try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.status === 404) location.reload();
-    return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-  } catch {
-    return null;
-  }
+function replace(id, page) {
+  const element = byId(id);
+  element.replaceChildren(...page.getElementById(id).childNodes);
+  localise(element);
 }

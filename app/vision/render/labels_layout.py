@@ -1,29 +1,34 @@
 """Where the tags of a picture go: inside its edges, apart from each other, near what they name.
 
-Each tag in turn, the most certain first, takes the cheapest of some sixty places around its box: over it, inside it,
-below it, and then in rings further out. Places that cover other tags cost far more than all others.
+Each tag in turn, the most certain first, takes the cheapest of 140 places around its box: above it, inside it, below
+it, and then in rings further out. Places that cover other tags cost far more than all others.
+
+The page draws its tags by the same rules, in app/static/js/labels_layout.js: tests/vectors/labels_layout.json holds the
+two together, and is made anew after a change here (python -m tests.vectors.labels_layout).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# What makes a place worse, in tag heights of distance.
+# What a place costs, in tag heights of distance.
 _COVERS_TAG = 100.0
 _TOUCHES_TAG = 8.0
 _COVERS_OBJECT = 4.0
 _COVERS_ITSELF = 6.0
 _PER_RANK = 0.12
+_SAME_COST = 1e-9  # Rounding must not decide between two places.
 _RINGS = (0.0, 0.5, 1.2, 2.0, 3.0, 4.5, 6.5, 9.0)
 _DIRECTIONS = 16
-_AIR = 0.06  # Between two tags, as a share of their height.
-# A tag that must cover more of the others than this is left out: it could not be read, and would hide them.
-_TOO_MUCH = 0.15
+_PADDING = 0.06  # Around a tag, as a share of its height.
+# A tag that must be covered by others more than this is left out: it could not be read, and would hide them.
+_MAX_COVERED = 0.15
+_FAR = 0.4  # From its box, in tag heights: a leader line is needed.
 
 
 @dataclass(frozen=True)
 class Place:
-    """A tag's upper left corner, and the point of its object that a leader line goes to when it is far (or None)."""
+    """A tag's upper left corner; and where it is far from its object, the object's point that a leader line goes to."""
 
     x: int
     y: int
@@ -63,21 +68,21 @@ def place(
         cost = _COVERS_TAG * covered + _TOUCHES_TAG * (covered > 0) + gaps + _PER_RANK * np.arange(len(corners))
         cost += _COVERS_OBJECT * _share(rectangles, others).max(1, initial=0)
         cost += _COVERS_ITSELF * _share(rectangles, box[None]).max(1, initial=0)
-        best = int(cost.argmin())
-        if covered[best] > _TOO_MUCH:
+        best = int(np.flatnonzero(cost <= cost.min() + _SAME_COST)[0])
+        if covered[best] > _MAX_COVERED:
             places.append(None)
             continue
-        air = max(1, round(_AIR * h))
-        placed = np.concatenate([placed, rectangles[best : best + 1] + np.array([-air, -air, air, air])])
-        places.append(_place(rectangles[best], box, far=gaps[best] > 0.4))
+        padding = max(1, round(_PADDING * h))
+        placed = np.concatenate([placed, rectangles[best : best + 1] + padding * np.array([-1, -1, 1, 1])])
+        places.append(_place(rectangles[best], box, far=gaps[best] > _FAR))
     return places
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Areas shared by each of (N, 4) with each of (M, 4) rectangles x1 y1 x2 y2: (N, M)."""
-    least = np.maximum(one[:, None, :2], other[None, :, :2])
-    most = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    return np.clip(most - least, 0, None).prod(2)
+    upper_left = np.maximum(one[:, None, :2], other[None, :, :2])
+    lower_right = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    return np.clip(lower_right - upper_left, 0, None).prod(2)
 
 
 def _candidates(box: np.ndarray, w: int, h: int, width: int, height: int) -> np.ndarray:
@@ -87,11 +92,11 @@ def _candidates(box: np.ndarray, w: int, h: int, width: int, height: int) -> np.
     near = [(x1, y1 - h), (x1, y1), (x2 - w, y1 - h), (middle, y1 - h), (x1, y2)]
     near += [(x2 - w, y1), (x2 - w, y2), (middle, y2), (x1, y2 - h), (x2 - w, y2 - h), (x1 - w, y1), (x2, y1)]
     angles = 2 * np.pi * (np.arange(_DIRECTIONS) + 0.5) / _DIRECTIONS
-    ways = np.stack([np.cos(angles), np.sin(angles)], 1)
-    ways /= np.abs(ways).max(1, keepdims=True)
+    directions = np.stack([np.cos(angles), np.sin(angles)], 1)
+    directions /= np.abs(directions).max(1, keepdims=True)
     reach = np.array([(x2 - x1 + w) / 2, (y2 - y1 + h) / 2])
     centre = np.array([x1 + x2 - w, y1 + y2 - h]) / 2
-    rings = [centre + ways * (reach + ring * h) for ring in _RINGS]
+    rings = [centre + directions * (reach + ring * h) for ring in _RINGS]
     corners = np.concatenate([np.array(near), *rings])
     return np.clip(np.round(corners), 0, [width - w, height - h])
 
@@ -103,7 +108,7 @@ def _gap(rectangles: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def _share(rectangles: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """What share of each of (M, 4) boxes each of (N, 4) rectangles covers: (N, M)."""
+    """The share of each of (M, 4) boxes that each of (N, 4) rectangles covers: (N, M)."""
     areas = np.clip(boxes[:, 2:] - boxes[:, :2], 1, None).prod(1)
     return overlap(rectangles, boxes) / areas
 

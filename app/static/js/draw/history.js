@@ -1,4 +1,4 @@
-// What was drawn, and the way back and forth through it. Clearing can be undone like everything else.
+// What was drawn, with undo and redo. Clearing can be undone like everything else.
 
 export class History {
   #past = [];
@@ -15,23 +15,25 @@ export class History {
     return this.#future.length > 0;
   }
 
-  /** Puts other strokes in place of the present ones. */
+  /** Replaces the strokes. */
   change(strokes) {
     this.#past.push(this.strokes);
     this.#future = [];
     this.strokes = strokes;
   }
 
+  /** Whether there was something to undo. */
   undo() {
     return this.#step(this.#past, this.#future);
   }
 
+  /** Whether there was something to redo. */
   redo() {
     return this.#step(this.#future, this.#past);
   }
 
-  /** A new sheet, from which no way leads back. */
-  begin(strokes = []) {
+  /** Starts anew: nothing can be undone. */
+  reset(strokes = []) {
     this.#past = [];
     this.#future = [];
     this.strokes = strokes;

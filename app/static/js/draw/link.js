@@ -1,16 +1,16 @@
-// A drawing as a piece of an address: it travels in the link itself, and the server keeps nothing.
+// A drawing as the hash of an address: the link itself holds it, and the server keeps nothing.
 //
-// Bytes: version, number of strokes, then for each its width, its number of points, and the points, each as the
-// difference from the one before. Numbers are varints of 7 bits a byte; differences are zigzag. Then base64url.
+// Bytes, then base64url: version and number of strokes; for each stroke its width, its number of points, and the
+// points, each as the difference from the one before. Numbers are varints of 7 bits a byte; differences are zigzag.
 
-import { atMost, countPoints, SIDE, thin } from "./strokes.js";
+import { countPoints, limitPoints, SIDE, thin } from "./strokes.js";
 
 const VERSION = 1;
 const KEY = "d=";
-const OFF = 1;
-const GAP = 30;
-const MOST_POINTS = 20_000;
-const MOST_WIDTH = 100;
+const TOLERANCE = 1;
+const MAX_GAP = 30;
+const MAX_POINTS = 20_000;
+const MAX_WIDTH = 100;
 
 export function encode(strokes) {
   const bytes = [VERSION];
@@ -18,9 +18,9 @@ export function encode(strokes) {
     for (; value > 127; value >>>= 7) bytes.push((value & 127) | 128);
     bytes.push(value);
   };
-  const kept = atMost(
-    strokes.map(({ points, width }) => ({ points: thin(points, OFF, GAP), width })),
-    MOST_POINTS,
+  const kept = limitPoints(
+    strokes.map(({ points, width }) => ({ points: thin(points, TOLERANCE, MAX_GAP), width })),
+    MAX_POINTS,
   );
   put(kept.length);
   for (const { points, width } of kept) {
@@ -37,7 +37,7 @@ export function encode(strokes) {
   return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-/** The strokes, or null where the text is not one of ours. */
+/** The strokes, or null where the text is no drawing. */
 export function decode(text) {
   try {
     const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
@@ -49,22 +49,22 @@ export function decode(text) {
 
 function read(bytes) {
   let at = 0;
-  const take = (most) => {
+  const take = (max) => {
     let value = 0;
     for (let shift = 0; ; shift += 7) {
       if (at >= bytes.length || shift > 21) throw new RangeError("not a drawing");
       value |= (bytes[at] & 127) << shift;
       if (bytes[at++] < 128) break;
     }
-    if (value > most) throw new RangeError("not a drawing");
+    if (value > max) throw new RangeError("not a drawing");
     return value;
   };
   if (take(VERSION) !== VERSION) return null;
   const strokes = [];
-  for (let left = take(MOST_POINTS); left; left--) {
-    const stroke = { width: Math.max(1, take(MOST_WIDTH)), points: [] };
+  for (let left = take(MAX_POINTS); left; left--) {
+    const stroke = { width: Math.max(1, take(MAX_WIDTH)), points: [] };
     let point = [0, 0];
-    for (let more = take(MOST_POINTS); more; more--) {
+    for (let more = take(MAX_POINTS); more; more--) {
       point = point.map((value) => {
         const step = take(4 * SIDE);
         return value + (step % 2 ? -(step + 1) / 2 : step / 2);
@@ -73,23 +73,23 @@ function read(bytes) {
       stroke.points.push(point);
     }
     if (stroke.points.length) strokes.push(stroke);
-    if (countPoints(strokes) > MOST_POINTS) return null;
+    if (countPoints(strokes) > MAX_POINTS) return null;
   }
   return strokes.length ? strokes : null;
 }
 
-/** The address that shows the drawing to whoever opens it. */
+/** The address that shows a drawing to whoever opens it. */
 export function linkTo(strokes) {
   return `${location.origin}${location.pathname}#${KEY}${encode(strokes)}`;
 }
 
-/** The drawing of the page's own address, or null. */
+/** The drawing in the page's address, or null. */
 export function linked() {
   const text = location.hash.slice(1);
   return text.startsWith(KEY) ? decode(text.slice(KEY.length)) : null;
 }
 
-/** The drawing has changed: the page's address shows another one no more. */
+/** Removes the drawing from the page's address, once it has changed. */
 export function unlink() {
   if (location.hash.startsWith(`#${KEY}`)) history.replaceState(history.state, "", location.pathname + location.search);
 }

@@ -1,167 +1,169 @@
-// The page to draw on: hands, paper, guesses and the game together.
+// The page to draw on: brings pen, paper, guesses and the game together.
 
-import { Bars } from "./bars.js";
-import { Guesses } from "./guesses.js";
+import { byId } from "../dom.js";
+import { Game } from "./game.js";
+import { Guesser } from "./guesser.js";
 import { History } from "./history.js";
 import { save, share } from "./keep.js";
+import { keyboardPen } from "./keyboard.js";
 import { decode, encode, linked, unlink } from "./link.js";
 import { Paper } from "./paper.js";
-import { keyboard } from "./pen.js";
-import { follow } from "./pointer.js";
-import { Rounds } from "./rounds.js";
+import { followPointer } from "./pointer.js";
 import { extend } from "./strokes.js";
+import { Verdict } from "./verdict.js";
 
-const KEPT = "drawing";
-const find = (id) => document.getElementById(id);
-const { guess: address, most, other } = find("studio").dataset;
-const canvas = find("canvas");
-let drawn = new History();
+const STORED = "drawing";
+const { guess: address, maxPoints, other } = byId("studio").dataset;
+const canvas = byId("canvas");
 const paper = new Paper(canvas);
-const bars = new Bars(find("bars"), other);
-const words = [...find("bars").children].map((line) => line.dataset.name).filter((name) => name !== other);
+const verdict = new Verdict();
+const animals = [...byId("bars").children].map((line) => line.dataset.name).filter((name) => name !== other);
 const widths = [...document.querySelectorAll("#widths input")];
-let live = null;
-let answered = "";
-let before = null; // What lay on the sheet when a game began.
+let drawing = new History();
+let current = null; // The stroke that is being drawn.
+let answer = "";
+let setAside = null; // The drawing from before the game, with its answer.
 
-const guesses = new Guesses(address, Number(most), (answer) => {
-  answered = answer.answer ?? "";
-  if (rounds.hear(answered)) bars.hush(answered);
-  bars.show(answer);
+const guesser = new Guesser(address, Number(maxPoints), (guess) => {
+  answer = guess.answer ?? "";
+  if (game.hear(answer)) verdict.skip(answer);
+  verdict.show(guess);
 });
 
-const all = () => (live ? [...drawn.strokes, live] : drawn.strokes);
-
-/** After every change of the drawing. */
+/** Shows the drawing after every change of it, and asks what it is. */
 function refresh() {
-  const strokes = all();
-  paper.show(drawn.strokes, live);
-  find("invite").hidden = strokes.length > 0;
-  find("undo").disabled = !drawn.canUndo;
-  find("redo").disabled = !drawn.canRedo;
-  for (const id of ["clear", "save", "share"]) find(id).disabled = !drawn.strokes.length;
-  find("seen")?.remove();
-  if (strokes.length) return guesses.ask(strokes);
-  guesses.forget();
-  answered = "";
-  bars.clear();
+  const strokes = current ? [...drawing.strokes, current] : drawing.strokes;
+  paper.show(drawing.strokes, current);
+  byId("invite").hidden = strokes.length > 0;
+  byId("undo").disabled = !drawing.canUndo;
+  byId("redo").disabled = !drawing.canRedo;
+  for (const id of ["clear", "save", "share"]) byId(id).disabled = !drawing.strokes.length;
+  byId("seen")?.remove();
+  if (strokes.length) {
+    guesser.ask(strokes);
+    return;
+  }
+  guesser.cancel();
+  answer = "";
+  verdict.clear();
 }
 
-/** A changed drawing outlasts a reload of the page, in this tab only; the one from before a game outlasts the game. */
-function keep() {
-  if (rounds.word) return;
+/** Keeps the drawing for a reload of this tab; during a game, the one from before it. */
+function store() {
+  if (game.word) return;
   try {
-    if (drawn.strokes.length) sessionStorage.setItem(KEPT, encode(drawn.strokes));
-    else sessionStorage.removeItem(KEPT);
+    if (drawing.strokes.length) sessionStorage.setItem(STORED, encode(drawing.strokes));
+    else sessionStorage.removeItem(STORED);
   } catch {
-    /* Storage is off, or full: then it does not. */
+    // Storage is off or full: then the drawing does not outlast a reload.
   }
 }
 
-function kept() {
+function stored() {
   try {
-    return decode(sessionStorage.getItem(KEPT) ?? "");
+    return decode(sessionStorage.getItem(STORED) ?? "");
   } catch {
     return null;
   }
 }
 
-/** The drawing was changed by hand. */
-function finished() {
+/** After the visitor has changed the drawing. */
+function changed() {
   unlink();
-  keep();
+  store();
   refresh();
 }
 
-const hand = {
-  begin(x, y) {
-    if (live || rounds.pausing) return false;
-    live = { points: [], width: Number(widths.find((input) => input.checked).value) };
-    extend(live, x, y);
+const pen = {
+  /** Begins a stroke; false where none may be drawn now. */
+  down(x, y) {
+    if (current || game.pausing) return false;
+    current = { points: [], width: Number(widths.find((input) => input.checked).value) };
+    extend(current, x, y);
     refresh();
     return true;
   },
   move(points) {
-    if (live && points.map(([x, y]) => extend(live, x, y)).some(Boolean)) refresh();
+    if (current && points.map(([x, y]) => extend(current, x, y)).some(Boolean)) refresh();
   },
-  end() {
-    if (!live) return;
-    const stroke = live;
-    live = null;
-    drawn.change([...drawn.strokes, stroke]);
-    finished();
+  up() {
+    if (!current) return;
+    const stroke = current;
+    current = null;
+    drawing.change([...drawing.strokes, stroke]);
+    changed();
   },
 };
 
-const acts = {
-  undo: () => drawn.undo() && finished(),
-  redo: () => drawn.redo() && finished(),
+const actions = {
+  undo: () => drawing.undo() && changed(),
+  redo: () => drawing.redo() && changed(),
   clear() {
-    if (!drawn.strokes.length) return;
-    drawn.change([]);
-    finished();
+    if (!drawing.strokes.length) return;
+    drawing.change([]);
+    changed();
   },
 };
 
-/** Does one of them, once the line in hand has ended; the focus goes on to the paper where its button went off. */
+/** Ends the current stroke, then acts. Where that disables the focused button, the focus moves to the paper. */
 function act(name) {
-  if (rounds.pausing) return;
+  if (game.pausing) return;
   lift();
-  acts[name]();
+  actions[name]();
   if (document.activeElement?.disabled) canvas.focus();
 }
 
 function lift() {
-  hand.end();
-  pen.lift();
+  pen.up();
+  keyboard.lift();
 }
 
-function wider(by) {
+function changeWidth(by) {
   const next = widths[widths.findIndex((input) => input.checked) + by];
   if (next) next.checked = true;
 }
 
 const sheet = {
   get strokes() {
-    return drawn.strokes;
+    return drawing.strokes;
   },
-  /** Puts the drawing aside, with all that can be undone. */
-  aside() {
+  /** Puts the drawing aside, with all that can be undone, for an empty sheet. */
+  setAside() {
     lift();
-    before = { drawn, answered };
-    drawn = new History();
+    setAside = { drawing, answer };
+    drawing = new History();
   },
-  /** Brings it back; what is guessed of it has been said. */
-  back() {
-    sheet.rest();
-    ({ drawn, answered } = before);
-    finished();
-    bars.hush(answered);
+  /** Brings the drawing back. Its answer has been announced before. */
+  bringBack() {
+    sheet.stop();
+    ({ drawing, answer } = setAside);
+    changed();
+    verdict.skip(answer);
   },
-  /** Takes the pen from the paper; what comes of it is of no interest any more. */
-  rest() {
+  /** Ends the current stroke and drops the guess for it. */
+  stop() {
     lift();
-    guesses.forget();
+    guesser.cancel();
   },
-  clean() {
+  clear() {
     lift();
-    drawn.begin();
-    finished();
+    drawing.reset();
+    changed();
   },
   focus() {
     canvas.focus({ preventScroll: true });
-    find("task").scrollIntoView({ block: "nearest" });
+    byId("task").scrollIntoView({ block: "nearest" });
   },
 };
 
-const rounds = new Rounds(words, sheet);
-const pen = keyboard(canvas, find("pen"), hand, wider);
-follow(canvas, hand);
+const game = new Game(animals, sheet);
+const keyboard = keyboardPen(canvas, byId("pen"), pen, changeWidth);
+followPointer(canvas, pen);
 
-for (const name of Object.keys(acts)) find(name).addEventListener("click", () => act(name));
-const called = () => (words.includes(answered) ? answered : "drawing");
-find("save").addEventListener("click", () => save(drawn.strokes, called()));
-find("share").addEventListener("click", () => share(drawn.strokes, called(), find("share")));
+const fileName = () => (animals.includes(answer) ? answer : "drawing");
+for (const name of Object.keys(actions)) byId(name).addEventListener("click", () => act(name));
+byId("save").addEventListener("click", () => save(drawing.strokes, fileName()));
+byId("share").addEventListener("click", () => share(drawing.strokes, fileName(), byId("share")));
 
 document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
@@ -176,8 +178,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 function open(strokes) {
-  drawn.begin(strokes);
-  keep();
+  drawing.reset(strokes);
+  store();
   refresh();
 }
 
@@ -186,5 +188,5 @@ window.addEventListener("hashchange", () => {
   if (strokes) open(strokes);
 });
 // The guess for a picture that was sent stays until something is drawn.
-const start = linked() ?? (find("seen") ? null : kept());
-if (start) open(start);
+const initial = linked() ?? (byId("seen") ? null : stored());
+if (initial) open(initial);

@@ -1,9 +1,9 @@
-// The sheet on the screen, sharp on every display, and the same sheet as a picture to keep.
+// The sheet on the screen, sharp on every display, and the drawing as a picture to save.
 
 import { curve, SIDE } from "./strokes.js";
 
-// Of the picture to keep: dark on white, whatever the page's colours are.
-const PICTURE = 1024;
+// The saved picture is dark on white, whatever the page's colours are.
+const PICTURE_SIDE = 1024;
 const WHITE = "#ffffff";
 const INK = "#1b1d1f";
 
@@ -22,58 +22,53 @@ export class Paper {
   #context;
   #finished = document.createElement("canvas");
   #strokes = [];
-  #live = null;
+  #current = null;
   #frame = 0;
 
   constructor(canvas) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d");
-    new ResizeObserver(() => this.#fit()).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#finish());
+    new ResizeObserver(() => this.#resize()).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#paintFinished());
     this.#watchDensity();
-    this.#fit();
+    this.#resize();
   }
 
   /** Shows finished strokes and the one that is being drawn. */
-  show(strokes, live = null) {
-    this.#live = live;
+  show(strokes, current = null) {
+    this.#current = current;
     if (strokes !== this.#strokes) {
       this.#strokes = strokes;
-      this.#finish();
+      this.#paintFinished();
     }
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
-  /** Pixels that the sheet has now. */
-  get pixels() {
-    return this.#canvas.width;
-  }
-
-  #fit() {
+  #resize() {
     const side = Math.max(1, Math.round(this.#canvas.clientWidth * devicePixelRatio));
     if (this.#canvas.width === side && this.#canvas.height === side) return;
     for (const canvas of [this.#canvas, this.#finished]) {
       canvas.width = side;
       canvas.height = side;
     }
-    this.#finish();
+    this.#paintFinished();
     this.#draw();
   }
 
-  /** The density changes when a window moves to another screen, or is zoomed. */
+  /** The pixel density changes when a window moves to another screen, or is zoomed. */
   #watchDensity() {
     matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener(
       "change",
       () => {
         this.#watchDensity();
-        this.#fit();
+        this.#resize();
       },
       { once: true },
     );
   }
 
-  /** Finished strokes are painted once, so that long drawings stay quick. */
-  #finish() {
+  /** Paints the finished strokes, once for all frames, so that long drawings stay fast. */
+  #paintFinished() {
     const context = this.#finished.getContext("2d");
     const scale = this.#finished.width / SIDE;
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -92,7 +87,7 @@ export class Paper {
     context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
     context.drawImage(this.#finished, 0, 0);
     context.setTransform(scale, 0, 0, scale, 0, 0);
-    if (this.#live) paint(context, [this.#live], this.#colour);
+    if (this.#current) paint(context, [this.#current], this.#colour);
   }
 
   get #colour() {
@@ -103,12 +98,12 @@ export class Paper {
 /** The drawing as a PNG. */
 export function picture(strokes) {
   const canvas = document.createElement("canvas");
-  canvas.width = PICTURE;
-  canvas.height = PICTURE;
+  canvas.width = PICTURE_SIDE;
+  canvas.height = PICTURE_SIDE;
   const context = canvas.getContext("2d");
   context.fillStyle = WHITE;
-  context.fillRect(0, 0, PICTURE, PICTURE);
-  context.scale(PICTURE / SIDE, PICTURE / SIDE);
+  context.fillRect(0, 0, PICTURE_SIDE, PICTURE_SIDE);
+  context.scale(PICTURE_SIDE / SIDE, PICTURE_SIDE / SIDE);
   paint(context, strokes, INK);
   return new Promise((resolve) => {
     canvas.toBlob(resolve, "image/png");

@@ -1,12 +1,12 @@
-// Drawing with mouse, finger or pen: one of them at a time, with every point that the device has measured.
+// Drawing with mouse, finger or stylus: one of them at a time, with every point that the device measures.
 
 import { SIDE } from "./strokes.js";
 
-/** @param hand what draws: begin(x, y), move(points), end(); begin answers whether it may. */
-export function follow(canvas, hand) {
+/** @param pen what draws: down(x, y), move(points), up(); down answers whether it may. */
+export function followPointer(canvas, pen) {
   let pointer = null;
 
-  function place(event) {
+  function position(event) {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * SIDE, ((event.clientY - box.top) / box.height) * SIDE];
   }
@@ -15,19 +15,19 @@ export function follow(canvas, hand) {
     if (event.button !== 0 || pointer !== null) return;
     event.preventDefault();
     canvas.focus({ preventScroll: true, focusVisible: false });
-    if (!hand.begin(...place(event))) return;
+    if (!pen.down(...position(event))) return;
     pointer = event.pointerId;
     canvas.setPointerCapture(pointer);
   });
   canvas.addEventListener("pointermove", (event) => {
     if (event.pointerId !== pointer) return;
     const all = event.getCoalescedEvents?.() ?? [];
-    hand.move((all.length ? all : [event]).map(place));
+    pen.move((all.length ? all : [event]).map(position));
   });
   function end(event) {
     if (event.pointerId !== pointer) return;
     pointer = null;
-    hand.end();
+    pen.up();
   }
   for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) canvas.addEventListener(name, end);
   // A long press would open a menu in the middle of a line.

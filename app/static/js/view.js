@@ -1,0 +1,68 @@
+// How the result is looked at: threshold, hidden classes, layers. The values live in the form's own controls.
+
+import { sameName } from "./overlay.js";
+
+const LAYERS = ["masks", "boxes", "labels", "faces"];
+
+export class View {
+  #form;
+  #range;
+  #exact;
+  #hidden;
+
+  /** @param {HTMLFormElement} form */
+  constructor(form) {
+    this.#form = form;
+    this.#range = form.elements.percent;
+    // The slider knows whole percents only: until it is moved, the threshold is the one of the address.
+    const moved = this.#range.value !== form.elements.slider.value;
+    this.#exact = moved ? null : Number(form.elements.asked.value);
+    this.#range.addEventListener("input", () => {
+      this.#exact = null;
+    });
+    this.#hidden = JSON.parse(form.dataset.hidden);
+  }
+
+  get threshold() {
+    return this.#exact ?? Number(this.#range.value) / 100;
+  }
+
+  set threshold(share) {
+    this.#exact = null;
+    this.#range.value = String(Math.floor(100 * share + 1e-6));
+  }
+
+  /** Whether a layer (masks, boxes, labels, faces) is shown. */
+  layer(name) {
+    const layers = [...this.#form.querySelectorAll('input[name="layer"]')];
+    const input = layers.find(({ value }) => value === name);
+    return input ? input.type === "hidden" || input.checked : true;
+  }
+
+  hides(name) {
+    return this.#hidden.some((other) => sameName(other, name));
+  }
+
+  toggle(name, shown) {
+    this.#hidden = this.#hidden.filter((other) => !sameName(other, name));
+    if (!shown) this.#hidden.push(name);
+  }
+
+  /** Whether an instance reaches the threshold. */
+  passes(instance) {
+    return instance.score >= this.threshold;
+  }
+
+  shows(instance) {
+    return this.passes(instance) && !this.hides(instance.name) && (instance.kind === "object" || this.layer("faces"));
+  }
+
+  /** The query that asks the server for the same view. */
+  query() {
+    const query = new URLSearchParams({ threshold: String(this.threshold) });
+    const excluded = this.#hidden.map((name) => name.replace(/[\\,]/g, "\\$&"));
+    if (excluded.length) query.set("exclude", excluded.join(","));
+    for (const layer of LAYERS) if (!this.layer(layer)) query.set(layer, "0");
+    return query;
+  }
+}
