@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 
 from app.store import Store
-from app.store.blobs import FolderBlobs
+from app.store.folder_blobs import FolderBlobs
 from app.store.models import DONE, FINISHED, Analysis, Photo, Run
 from app.store.states import run_state
 

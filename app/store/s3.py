@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from app.config.settings import Settings
-from app.store.blobs import checked
+from app.store.blobs import checked_key
 from app.store.errors import BlobMissing, StoreUnavailable
 
 MISSING = ("404", "NoSuchKey", "NotFound")
@@ -106,7 +106,7 @@ class S3Blobs:
             raise StoreUnavailable(f"{self.where} cannot be used: {error}.") from error
 
     def _name(self, key: str) -> str:
-        return self.prefix + checked(key)
+        return self.prefix + checked_key(key)
 
     @contextmanager
     def _plain_words(self) -> Iterator[None]:

@@ -4,9 +4,10 @@ from app.config.settings import Settings
 from app.store import schema
 from app.store.analyses import Analyses
 from app.store.batches import Batches
-from app.store.blobs import blob_store
+from app.store.blobs import BlobStore
 from app.store.database import Database
 from app.store.deliveries import Deliveries
+from app.store.folder_blobs import FolderBlobs
 from app.store.history import History
 from app.store.keys import ApiKeys
 from app.store.retention import Retention
@@ -25,7 +26,7 @@ class Store(Runs, Analyses, Batches, History, Retention):
     def from_settings(cls, settings: Settings) -> "Store":
         """The store that the settings name. Opens nothing yet. Raises SettingsError on an unusable address."""
         views = ViewCache(settings.data_path / "cache", settings.view_cache_mb * 1024 * 1024)
-        return cls(Database(settings), blob_store(settings), views, settings.threshold)
+        return cls(Database(settings), _blob_store(settings), views, settings.threshold)
 
     @property
     def keys(self) -> ApiKeys:
@@ -54,3 +55,12 @@ class Store(Runs, Analyses, Batches, History, Retention):
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self.database.engine.dispose()
+
+
+def _blob_store(settings: Settings) -> BlobStore:
+    """The blob store that the settings name. boto3 is imported only where a bucket is set."""
+    if settings.s3_bucket:
+        from app.store.s3 import S3Blobs
+
+        return S3Blobs(settings)
+    return FolderBlobs(settings.data_path / "blobs")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.store.blobs import FolderBlobs, checked
+from app.store.blobs import checked_key
 from app.store.errors import BlobMissing, StoreUnavailable
+from app.store.folder_blobs import FolderBlobs
 
 KEY = "photos/" + "ab" * 32
 
@@ -57,7 +58,7 @@ def test_a_key_that_is_a_path_trick_is_refused_by_every_method(blobs: FolderBlob
 def test_a_key_that_is_taken_stays_inside_the_folder(key: str):
     root = Path("/somewhere/blobs")
     try:
-        checked(key)
+        checked_key(key)
     except ValueError:
         return
     path = FolderBlobs(root).path(key)
