@@ -1,39 +1,43 @@
 """The worker: loads the models, then works the queue.
 
-`python worker.py` supervises WORKERS child processes, each of which holds its models and takes one analysis at a time.
+`python worker.py` supervises WORKERS child processes, each of which holds its models and runs one analysis at a time.
 """
 
 import argparse
 import logging
 import sys
+from functools import partial
 
 from app.config.settings import Settings, SettingsError
 from app.queue.services import Services
 from app.store import StoreUnavailable
-from app.worker.child import LOADER, main
+from app.worker import child
 from app.worker.supervisor import Supervisor
+from app.worker.worker_process import start_process
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--analyzers", default=LOADER, metavar="MODULE:FUNCTION", help="what makes the analyzers")
+    parser.add_argument("--analyzers", default=child.LOADER, metavar="MODULE:FUNCTION", help="what makes the analyzers")
     parser.add_argument("--status-fd", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Do what the command line says; raises SettingsError or StoreUnavailable where that is impossible."""
     arguments = parse()
-    try:
-        settings = Settings.from_env()
-    except SettingsError as error:
-        sys.exit(str(error))
+    settings = Settings.from_env()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if arguments.status_fd is not None:
-        main(arguments.status_fd, arguments.analyzers)
-    else:
-        try:
-            services = Services.from_settings(settings)
-            services.store.migrate()
-        except (SettingsError, StoreUnavailable) as error:
-            sys.exit(str(error))
-        Supervisor(services, arguments.analyzers).run()
+        child.main(arguments.status_fd, arguments.analyzers)
+        return
+    services = Services.from_settings(settings)
+    services.store.migrate()
+    Supervisor(services, partial(start_process, arguments.analyzers, settings.workers)).run()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (SettingsError, StoreUnavailable) as error:
+        sys.exit(str(error))

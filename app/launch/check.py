@@ -12,7 +12,7 @@ import redis
 
 from app.config.settings import Settings, SettingsError
 from app.launch.ready import readiness
-from app.queue import names
+from app.queue import constants
 from app.queue.connection import connect
 
 PARTS = ("all", "web", "worker")
@@ -40,8 +40,8 @@ def _worker_lives(settings: Settings) -> bool:
     """Whether a worker process of this host has its models loaded."""
     try:
         with connect(settings) as client:
-            known = {member.decode() for member in client.smembers(names.WORKERS)}
-            ours = [names.ALIVE + name for name in known if name.startswith(f"{socket.gethostname()}:")]
+            known = {member.decode() for member in client.smembers(constants.WORKERS)}
+            ours = [constants.ALIVE + name for name in known if name.startswith(f"{socket.gethostname()}:")]
             signs = client.mget(ours) if ours else []
             return any(json.loads(sign)["ready"] for sign in signs if sign)
     except redis.RedisError:

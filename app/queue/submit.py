@@ -42,7 +42,7 @@ def submit(
     try:
         identities = services.jobs.identities(analyses)
         if new := services.store.lacking(photo.sha256, identities):
-            services.jobs.check_room(len(new))
+            services.jobs.check_capacity(len(new))
     except redis.RedisError as error:
         raise ServiceUnavailable from error
     run, queued = services.store.add_run(

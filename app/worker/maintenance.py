@@ -10,7 +10,7 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import ServiceUnavailable
-from app.queue import names
+from app.queue import constants
 from app.queue.services import Services
 from app.worker.recovery import Reconciler
 from app.worker.webhooks import Courier
@@ -29,7 +29,7 @@ class Maintenance(threading.Thread):
         self._ending, self._cleaned = threading.Event(), 0.0
 
     def run(self) -> None:
-        while not self._ending.wait(names.MAINTAIN):
+        while not self._ending.wait(constants.MAINTENANCE_INTERVAL):
             try:
                 if self._holds_lock():
                     self.round()
@@ -38,7 +38,7 @@ class Maintenance(threading.Thread):
 
     def round(self) -> None:
         """One round of everything that is due."""
-        self._reconciler.look()
+        self._reconciler.requeue_lost()
         self._courier.nudge()
         if time.monotonic() - self._cleaned >= self._services.settings.cleanup_interval or not self._cleaned:
             self._cleaned = time.monotonic()
@@ -50,15 +50,15 @@ class Maintenance(threading.Thread):
         self.join(timeout=5)
         try:
             if self._holds_lock():
-                self._services.jobs.redis.delete(names.MAINTENANCE)
+                self._services.jobs.redis.delete(constants.MAINTENANCE)
         except redis.RedisError as error:
             log.warning("lock left to expire: %s", error)
 
     def _holds_lock(self) -> bool:
         client = self._services.jobs.redis
-        if client.set(names.MAINTENANCE, self._token, nx=True, ex=names.MAINTENANCE_TTL):
+        if client.set(constants.MAINTENANCE, self._token, nx=True, ex=constants.MAINTENANCE_TTL):
             return True
-        if cast(bytes | None, client.get(names.MAINTENANCE)) != self._token.encode():
+        if cast(bytes | None, client.get(constants.MAINTENANCE)) != self._token.encode():
             return False
-        client.expire(names.MAINTENANCE, names.MAINTENANCE_TTL)
+        client.expire(constants.MAINTENANCE, constants.MAINTENANCE_TTL)
         return True

@@ -6,6 +6,7 @@ import pytest
 
 from app import create_app
 from app.config.settings import Settings
+from app.queue.jobs import WorkerStatus
 from app.queue.services import Services
 from app.vision.results import ModelCard
 from tests.conftest import free_port
@@ -36,13 +37,13 @@ def test_without_a_worker_the_service_lives_but_is_not_ready(services: Services)
 
 
 def test_a_worker_that_still_loads_does_not_make_the_service_ready(services: Services) -> None:
-    services.jobs.beat("a", ready=False, job=None)
+    services.jobs.heartbeat("a", WorkerStatus(ready=False, job=None))
     assert create_app(services).test_client().get("/readyz").status_code == 503
 
 
 def test_a_worker_makes_it_ready_and_each_missing_analysis_has_its_step(services: Services) -> None:
     services.jobs.announce([CARD], {"objects": "Run make weights."})
-    services.jobs.beat("a", ready=True, job=None)
+    services.jobs.heartbeat("a", WorkerStatus(ready=True, job=None))
     answer = create_app(services).test_client().get("/readyz")
     assert answer.status_code == 200
     assert answer.json is not None

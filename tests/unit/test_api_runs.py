@@ -7,6 +7,7 @@ import pytest
 from pycocotools import mask as coco
 
 from app.config.settings import Settings
+from app.queue.jobs import WorkerStatus
 from app.vision.export import FORMATS
 from app.web.api.runs import EXPORT_TYPES
 from tests.unit import api_service
@@ -253,8 +254,8 @@ def test_the_models_say_who_answers(service: Service) -> None:
     models = get(service, "/models")
     assert {model["analyzer"] for model in models["models"]} == {"objects", "faces", "labels"}
     assert models["workers"] == 0
-    service.services.jobs.beat("w", ready=True, job=None)
-    service.services.jobs.measured("faces", 0.25)
+    service.services.jobs.heartbeat("w", WorkerStatus(ready=True, job=None))
+    service.services.jobs.record_duration("faces", 0.25)
     models = get(service, "/models")
     assert models["workers"] == 1
     assert next(m for m in models["models"] if m["analyzer"] == "faces")["seconds"] == 0.25

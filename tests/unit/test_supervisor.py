@@ -1,89 +1,244 @@
-"""What the supervisor tells Redis about its workers."""
+"""The supervisor: starts workers, ends those that take too long, and tells Redis about them."""
 
+import signal
 import subprocess
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import replace
+from itertools import count
 
-import fakeredis
 import pytest
 import redis
 
 from app.config.settings import Settings
-from app.queue import names
+from app.intake import read_photo
+from app.queue import constants
 from app.queue.jobs import Jobs
+from app.queue.services import Services
+from app.queue.submit import submit
+from app.store.models import FAILED, QUEUED, Run
 from app.vision.results import ModelCard
-from app.worker.supervisor import Child, Supervisor
+from app.worker.messages import AnalysisEnded, AnalysisStarted, ModelsLoaded
+from app.worker.supervisor import Supervisor
+from app.worker.worker_process import WorkerProcess
+from tests.unit.photos import jpeg
 
 CARD = ModelCard("labels", "odd", "Odd", "1", "0" * 64)
-OFFER = {"cards": [CARD.to_dict()], "missing": {"faces": "Install the faces."}}
+LOADED = ModelsLoaded((CARD,), {"faces": "Install the faces."})
+
+
+class FakeProcess:
+    """A process that ends when told, or at once with `exit`."""
+
+    pids = count(1)
+
+    def __init__(self, stubborn: bool = False) -> None:
+        self.pid, self.status, self.stubborn = next(self.pids), None, stubborn
+
+    def exit(self, status: int) -> None:
+        self.status = status
+
+    def poll(self) -> int | None:
+        return self.status
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.status is None:
+            raise subprocess.TimeoutExpired("worker", timeout or 0)
+        return self.status
+
+    def terminate(self) -> None:
+        if not self.stubborn:
+            self.exit(0)
+
+    def kill(self) -> None:
+        self.exit(-signal.SIGKILL)
+
+
+class FakeMachine:
+    """Starts fake processes and keeps the time."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.started: list[WorkerProcess] = []
+        self.stubborn = False
+
+    def clock(self) -> float:
+        return self.now
+
+    def start_process(self) -> WorkerProcess:
+        self.started.append(WorkerProcess(FakeProcess(self.stubborn), self.clock))
+        return self.started[-1]
 
 
 @pytest.fixture
-def jobs(settings: Settings) -> Jobs:
-    server = fakeredis.FakeServer()
-    return Jobs(settings, fakeredis.FakeRedis(server=server), fakeredis.FakeRedis(server=server))
+def settings(settings: Settings) -> Settings:
+    return replace(settings, workers=1, job_timeout=10)
 
 
 @pytest.fixture
-def supervisor(settings: Settings, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
-    """One whose every report is due."""
-    monkeypatch.setattr(names, "HEARTBEAT", 0.0)
-    services: Any = SimpleNamespace(settings=settings, store=None, jobs=jobs)
-    return Supervisor(services, "nothing:at_all")
+def machine() -> FakeMachine:
+    return FakeMachine()
 
 
-def child(**state: Any) -> Child:
-    process: Any = subprocess.Popen
-    return Child(process, **state)
+@pytest.fixture
+def supervisor(services: Services, machine: FakeMachine) -> Supervisor:
+    return Supervisor(services, machine.start_process, machine.clock)
 
 
-def test_what_is_served_is_told_once_the_models_are_loaded(supervisor: Supervisor, jobs: Jobs) -> None:
-    loading = child()
-    supervisor._children = [loading]
-    supervisor._report()
-    assert not jobs.announced()
-    loading.offer, loading.ready = OFFER, True
-    supervisor._report()
+@pytest.fixture
+def run(services: Services) -> Run:
+    """A run whose only analysis is in the hands of a worker."""
+    services.jobs.announce([CARD], {})
+    photo = read_photo(jpeg(32, 32), max_bytes=10**6, max_pixels=10**6)
+    run = submit(services, photo, name="a.jpg", analyses=["labels"], owner="v:a")
+    services.jobs.cancel(run.analyses[0].id)
+    services.store.start_analysis(run.analyses[0].id)
+    return run
+
+
+@pytest.fixture
+def worker(supervisor: Supervisor, machine: FakeMachine) -> WorkerProcess:
+    """The supervisor's only worker, with its models loaded."""
+    supervisor.tick()
+    (worker,) = machine.started
+    worker.receive(LOADED)
+    return worker
+
+
+def heartbeat_due(machine: FakeMachine) -> None:
+    machine.now += constants.HEARTBEAT + 1
+
+
+def test_the_offer_is_announced_once_the_models_are_loaded(
+    supervisor: Supervisor, machine: FakeMachine, jobs: Jobs
+) -> None:
+    supervisor.tick()
+    assert not jobs.is_announced()
+    assert jobs.workers() == 0
+    machine.started[0].receive(LOADED)
+    supervisor.tick()
     assert jobs.cards() == {"labels": CARD}
     assert jobs.missing() == {"faces": "Install the faces."}
     assert jobs.workers() == 1
 
 
-def test_what_is_served_is_told_again_where_redis_has_lost_it(supervisor: Supervisor, jobs: Jobs) -> None:
-    supervisor._children = [child(offer=OFFER, ready=True)]
-    supervisor._report()
+def test_an_offer_that_redis_lost_is_announced_again(
+    supervisor: Supervisor, worker: WorkerProcess, machine: FakeMachine, jobs: Jobs
+) -> None:
+    supervisor.tick()
     jobs.redis.flushall()
-    supervisor._report()
+    heartbeat_due(machine)
+    supervisor.tick()
     assert jobs.cards() == {"labels": CARD}
     assert jobs.missing() == {"faces": "Install the faces."}
 
 
-def test_what_another_supervisor_told_later_stands(supervisor: Supervisor, jobs: Jobs) -> None:
-    supervisor._children = [child(offer=OFFER, ready=True)]
-    supervisor._report()
+def test_a_later_announcement_of_another_supervisor_is_left_alone(
+    supervisor: Supervisor, worker: WorkerProcess, machine: FakeMachine, jobs: Jobs
+) -> None:
+    supervisor.tick()
     jobs.announce([], {"labels": "Install the labels."})
-    supervisor._report()
+    heartbeat_due(machine)
+    supervisor.tick()
     assert jobs.cards() == {}
 
 
-def test_a_redis_that_stays_away_is_told_of_once(
-    supervisor: Supervisor, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_an_outage_of_redis_is_logged_once(
+    supervisor: Supervisor,
+    worker: WorkerProcess,
+    jobs: Jobs,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    supervisor._children = [child(offer=OFFER, ready=True)]
-    monkeypatch.setattr(Supervisor, "_watch", lambda self, child: None)
+    def unreachable(*args: object) -> None:
+        raise redis.ConnectionError("gone")
+
     with monkeypatch.context() as patch:
-        patch.setattr(Jobs, "announce", away)
+        patch.setattr(Jobs, "announce", unreachable)
         for _ in range(3):
-            supervisor._tick()
-    supervisor._tick()
+            supervisor.tick()
+    supervisor.tick()
     assert [record.message for record in caplog.records].count("not reported yet: gone") == 1
-    assert jobs.announced()
+    assert jobs.is_announced()
 
 
-def away(*args: object) -> None:
-    raise redis.ConnectionError("gone")
+def test_a_process_that_ends_is_replaced(
+    supervisor: Supervisor, worker: WorkerProcess, machine: FakeMachine, jobs: Jobs
+) -> None:
+    supervisor.tick()
+    worker.process.kill()
+    supervisor.tick()
+    assert len(machine.started) == 2
+    machine.started[1].receive(LOADED)
+    supervisor.tick()
+    assert {machine.started[1].name} <= set(jobs.live_workers())
 
 
-def test_a_killed_workers_analysis_is_taken_back_within_15_seconds() -> None:
-    noticed = max(names.HEARTBEAT_TTL, names.MAINTENANCE_TTL, names.LOST_AFTER)
-    assert noticed + 2 * names.MAINTAIN < 15
+def test_a_process_that_keeps_ending_while_it_loads_is_started_later_and_later(
+    supervisor: Supervisor, machine: FakeMachine
+) -> None:
+    supervisor.tick()
+    waits = []
+    for number in range(1, 7):
+        machine.started[-1].process.kill()
+        died = machine.now
+        supervisor.tick()
+        while len(machine.started) == number:
+            machine.now += 1
+            supervisor.tick()
+        waits.append(machine.now - died)
+    assert waits == [2, 4, 8, 16, 30, 30]
+
+
+def test_the_analysis_of_a_process_that_died_is_queued_again(
+    supervisor: Supervisor, worker: WorkerProcess, services: Services, run: Run
+) -> None:
+    worker.receive(AnalysisStarted(run.analyses[0].id))
+    worker.process.kill()
+    supervisor.tick()
+    assert services.jobs.waiting() == [run.analyses[0].id]
+    assert services.store.get_run(run.id).state == QUEUED
+
+
+def test_a_process_whose_analysis_takes_too_long_is_killed_and_the_run_fails(
+    supervisor: Supervisor, worker: WorkerProcess, machine: FakeMachine, services: Services, run: Run
+) -> None:
+    worker.receive(AnalysisStarted(run.analyses[0].id))
+    machine.now += 9
+    supervisor.tick()
+    assert worker.process.poll() is None
+    machine.now += 2
+    supervisor.tick()
+    assert worker.process.poll() == -signal.SIGKILL
+    failed = services.store.get_run(run.id)
+    assert failed.state == FAILED
+    assert "took longer than 10 seconds" in str(failed.error)
+    assert services.jobs.waiting() == []
+
+
+def test_an_idle_process_is_never_too_slow(
+    supervisor: Supervisor, worker: WorkerProcess, machine: FakeMachine, run: Run
+) -> None:
+    worker.receive(AnalysisStarted(run.analyses[0].id))
+    worker.receive(AnalysisEnded())
+    machine.now += 1000
+    supervisor.tick()
+    assert worker.process.poll() is None
+
+
+def test_at_the_end_a_process_that_does_not_finish_is_killed_and_its_analysis_is_queued_again(
+    supervisor: Supervisor, machine: FakeMachine, services: Services, run: Run
+) -> None:
+    machine.stubborn = True
+    supervisor.tick()
+    (worker,) = machine.started
+    worker.receive(LOADED)
+    worker.receive(AnalysisStarted(run.analyses[0].id))
+    supervisor.tick()
+    supervisor.end_processes()
+    assert worker.process.poll() == -signal.SIGKILL
+    assert services.jobs.live_workers() == {}
+    assert services.jobs.waiting() == [run.analyses[0].id]
+
+
+def test_the_analysis_of_a_killed_supervisor_is_requeued_within_15_seconds() -> None:
+    noticed = max(constants.HEARTBEAT_TTL, constants.MAINTENANCE_TTL, constants.LOST_AFTER)
+    assert noticed + 2 * constants.MAINTENANCE_INTERVAL < 15

@@ -76,7 +76,7 @@ def _make(
     if len(sources) > held.settings.batch_max:
         raise BadRequest(f"At most {held.settings.batch_max} photos can be sent at once.")
     held.jobs.identities(wanted["analyses"])
-    held.jobs.check_room(len(wanted["analyses"]))
+    held.jobs.check_capacity(len(wanted["analyses"]))
     batch = held.store.add_batch(made_for, retention_days=held.settings.retention_days)
     refused = Refused()
     for source in sources:

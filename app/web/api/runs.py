@@ -125,7 +125,7 @@ def list_models() -> Response:
     """The analyses that can be asked for, and who answers them."""
     jobs = services().jobs
     models = [
-        {**card.to_dict(), "identity": card.identity, "seconds": jobs.service_time(name)}
+        {**card.to_dict(), "identity": card.identity, "seconds": jobs.duration(name)}
         for name, card in sorted(jobs.cards().items())
     ]
     return answer({"models": models, "workers": jobs.workers()})

@@ -53,7 +53,7 @@ def _take_batch(files: Sequence[FileStorage]) -> Batch:
     """A batch of all photos that can be read; the other files are noted in it, as `Refused` tells of them."""
     held = services()
     held.jobs.identities(chosen_analyses())
-    held.jobs.check_room(len(chosen_analyses()))
+    held.jobs.check_capacity(len(chosen_analyses()))
     batch = held.store.add_batch(visitor(), retention_days=held.settings.retention_days)
     taken, refused = 0, Refused(NAMED)
     for file in files:

@@ -1,4 +1,4 @@
-"""An analysis in the worker, where the store does not work."""
+"""An analysis in the worker, also when the store fails."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from app.config.settings import Settings
-from app.queue import names
+from app.queue import constants
 from app.store import BlobMissing, StoreUnavailable
 from app.store.models import DONE, FAILED, QUEUED, RUNNING, Run
 from app.vision.analyses.analysis import Analyzer
 from app.vision.results import Analysed
 from app.worker.recovery import Reconciler
-from app.worker.tasks import NOT_SERVED, STORAGE, Context, analyse
+from app.worker.tasks import NOT_SERVED, STORAGE, AnalysisTask
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 
@@ -33,11 +33,9 @@ class Ready(Analyzer):
 
 @pytest.fixture
 def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """A service whose worker is this process."""
+    """A service that takes an analysis without a worker for lost at once."""
     for made in api_service.running(settings):
-        context = Context(made.services, {"objects": Ready(made.found["objects"])}, lambda job: None)
-        monkeypatch.setattr("app.worker.tasks._context", context)
-        monkeypatch.setattr(names, "LOST_AFTER", -1)
+        monkeypatch.setattr(constants, "LOST_AFTER", -1)
         yield made
 
 
@@ -50,65 +48,66 @@ def gone(*_: object) -> None:
 
 
 def attempt(service: Service, run: Run) -> Run:
-    """One attempt at the run's analysis, as RQ makes it: what it raises is logged, and the job is over."""
+    """One attempt at the run's analysis, as by RQ: errors are logged, and the job is over."""
     (id,) = service.services.jobs.waiting()
     service.services.jobs.cancel(id)
+    task = AnalysisTask(service.services, {"objects": Ready(service.found["objects"])}, lambda message: None)
     with contextlib.suppress(StoreUnavailable):
-        analyse(id)
+        task(id)
     return service.services.store.get_run(run.id)
 
 
-def taken_back(service: Service) -> list[str]:
-    """What the maintenance finds lost, in its two looks."""
+def requeued(service: Service) -> list[str]:
+    """What the maintenance requeues, in its two searches."""
     reconciler = Reconciler(service.services.store, service.services.jobs)
-    reconciler.look()
-    return reconciler.look()
+    reconciler.requeue_lost()
+    return reconciler.requeue_lost()
 
 
 @pytest.mark.parametrize("method", ["get", "put"])
-def test_storage_that_fails_once_costs_an_attempt_and_not_the_result(
+def test_after_one_failure_of_the_storage_the_analysis_is_tried_again(
     service: Service, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     run = service.add(PHOTO)
     with monkeypatch.context() as patch:
         patch.setattr(service.services.store.blobs, method, refuse)
         assert attempt(service, run).state == RUNNING
-    assert taken_back(service) == [run.analyses[0].id]
+    assert requeued(service) == [run.analyses[0].id]
     run = attempt(service, run)
     assert (run.state, run.error, run.analyses[0].attempts) == (DONE, None, 2)
 
 
-def test_storage_that_fails_at_every_attempt_fails_the_run_and_is_named_as_the_cause(
+def test_a_storage_that_fails_at_every_attempt_is_named_as_the_cause_of_the_failed_run(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = service.add(PHOTO)
     monkeypatch.setattr(service.services.store.blobs, "get", refuse)
-    for _ in range(names.MAX_ATTEMPTS - 1):
+    for _ in range(constants.MAX_ATTEMPTS - 1):
         assert attempt(service, run).state == RUNNING
-        taken_back(service)
+        requeued(service)
     run = attempt(service, run)
     assert (run.state, run.error) == (FAILED, STORAGE)
-    assert taken_back(service) == []
+    assert requeued(service) == []
 
 
-def test_a_database_that_is_away_at_the_start_leaves_the_analysis_to_be_queued_again(
+def test_an_analysis_that_could_not_start_without_the_database_is_requeued(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = service.add(PHOTO)
     with monkeypatch.context() as patch:
         patch.setattr(service.services.store, "start_analysis", refuse)
         assert attempt(service, run).state == QUEUED
-    assert taken_back(service) == [run.analyses[0].id]
+    assert requeued(service) == [run.analyses[0].id]
     assert attempt(service, run).state == DONE
 
 
 def announce_another(service: Service) -> None:
-    """As a worker does that serves the same analysis in another precision."""
+    """Announce the same analysis as a worker of another precision would."""
     card = replace(service.found["objects"].card, version="in another precision")
     service.services.jobs.announce([card], {})
 
 
-def test_what_was_asked_of_another_workers_model_is_answered_by_ones_own_and_says_so(service: Service) -> None:
+def test_a_worker_uses_its_own_model_for_an_analysis_meant_for_another_and_records_that(service: Service) -> None:
     announce_another(service)
     run = service.add(PHOTO)
     asked = run.analyses[0].identity
@@ -117,7 +116,7 @@ def test_what_was_asked_of_another_workers_model_is_answered_by_ones_own_and_say
     assert run.analyses[0].identity == service.found["objects"].card.identity != asked
 
 
-def test_what_ones_own_model_has_answered_before_is_not_computed_again(
+def test_a_result_that_the_own_model_has_already_is_not_computed_again(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = attempt(service, service.add(PHOTO))
@@ -132,7 +131,9 @@ def test_what_ones_own_model_has_answered_before_is_not_computed_again(
     assert [each.id for each in found] == [run.id, known.id]
 
 
-def test_what_ones_own_model_failed_at_is_tried_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_analysis_that_the_own_model_failed_at_is_tried_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(service.services.store.blobs, "get", gone)
         assert attempt(service, service.add(PHOTO)).state == FAILED
@@ -142,6 +143,6 @@ def test_what_ones_own_model_failed_at_is_tried_again(service: Service, monkeypa
     assert attempt(service, run).state == DONE
 
 
-def test_what_no_model_here_can_answer_fails_with_a_sentence(service: Service) -> None:
+def test_an_analysis_without_a_model_here_fails_with_a_sentence(service: Service) -> None:
     run = attempt(service, service.add(PHOTO, "labels"))
     assert (run.state, run.error) == (FAILED, NOT_SERVED)

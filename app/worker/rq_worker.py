@@ -1,0 +1,117 @@
+"""RQ's worker, made to run one task in this process and to keep its models through an outage of Redis."""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import redis
+from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from rq.timeouts import BaseDeathPenalty
+
+from app.queue.jobs import Jobs
+
+log = logging.getLogger(__name__)
+
+REDIS_RETRY = 1.0  # seconds
+REDIS_AWAY = (redis.ConnectionError, redis.TimeoutError)
+
+Task = Callable[[str], None]
+
+
+class NoDeathPenalty(BaseDeathPenalty):
+    """The supervisor keeps the time limit: an alarm cannot interrupt native code."""
+
+    def setup_death_penalty(self) -> None:
+        pass
+
+    def cancel_death_penalty(self) -> None:
+        pass
+
+
+class AnalysisJob(Job):
+    """A job whose function is given by the worker that runs it, not looked up by name."""
+
+    task: Task
+
+    @property
+    def func(self) -> Task:
+        return self.task
+
+
+class DetectorWorker(SimpleWorker):
+    """RQ's worker without a fork for each job, and quick to come back when Redis was away.
+
+    task: what every job runs. on_stop: called when a signal asks this process to end after the job at hand.
+    """
+
+    job_class = AnalysisJob
+    death_penalty_class = NoDeathPenalty
+    max_connection_wait_time = 2.0
+
+    def __init__(self, jobs: Jobs, task: Task, on_stop: Callable[[], None]):
+        super().__init__([jobs.queue], connection=jobs.blocking, serializer=JSONSerializer, worker_ttl=60)
+        self._task, self._on_stop = task, on_stop
+
+    def perform_job(self, job: Job, queue: Queue) -> bool:
+        assert isinstance(job, AnalysisJob)
+        job.task = self._task
+        return bool(super().perform_job(job, queue))
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run a job. Where Redis goes away meanwhile, RQ's bookkeeping fails, and this worker must be replaced."""
+        try:
+            super().execute_job(job, queue)
+        except REDIS_AWAY as error:
+            log.warning("Redis went away during analysis %s: %s", job.id, error)
+            raise StopRequested from error
+
+    def subscribe(self) -> None:
+        """Take no commands through Redis: the supervisor ends this process."""
+
+    def handle_warm_shutdown_request(self) -> None:
+        super().handle_warm_shutdown_request()
+        self._on_stop()
+
+    def set_shutdown_requested_date(self) -> None:
+        # Called in a signal handler: an error here would be raised in the middle of the analysis.
+        with suppress(redis.RedisError):
+            super().set_shutdown_requested_date()
+
+    def register_death(self) -> None:
+        with suppress(redis.RedisError):
+            super().register_death()
+
+
+class QueueConsumer:
+    """Runs a task for every job, through outages of Redis. RQ's loop ends at some of them; then a new one begins."""
+
+    def __init__(self, jobs: Jobs, task: Task, log_level: str):
+        self._jobs, self._task, self._log_level = jobs, task, log_level
+        self._stopping = False
+        self._last_error = ""  # of Redis
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT, and finish the job at hand."""
+        while not self._stopping:
+            with suppress(StopRequested, *REDIS_AWAY):
+                if self._redis_answers():
+                    DetectorWorker(self._jobs, self._task, self._stop).work(logging_level=self._log_level)
+                if not self._stopping:
+                    time.sleep(REDIS_RETRY)
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _redis_answers(self) -> bool:
+        """Whether Redis answers. RQ waits for it too, but not at its start."""
+        try:
+            return bool(self._jobs.redis.ping())
+        except redis.RedisError as error:
+            if str(error) != self._last_error:
+                log.warning("waiting for Redis: %s", error)
+            self._last_error = str(error)
+            return False
