@@ -12,6 +12,7 @@ from app.config.settings import Settings, SettingsError
 from app.queue.services import Services
 from app.store import StoreUnavailable
 from app.worker import child
+from app.worker.models import Models
 from app.worker.supervisor import Supervisor
 from app.worker.worker_process import start_process
 
@@ -19,6 +20,7 @@ from app.worker.worker_process import start_process
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--analyzers", default=child.LOADER, metavar="MODULE:FUNCTION", help="what makes the analyzers")
+    parser.add_argument("--ready-models", action="store_true", help="make engines, fetch the model to serve")
     parser.add_argument("--status-fd", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -33,7 +35,8 @@ def main() -> None:
         return
     services = Services.from_settings(settings)
     services.store.migrate()
-    Supervisor(services, partial(start_process, arguments.analyzers, settings.workers)).run()
+    models = Models(settings) if arguments.ready_models else None
+    Supervisor(services, partial(start_process, arguments.analyzers, settings.workers), models).run()
 
 
 if __name__ == "__main__":

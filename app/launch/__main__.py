@@ -9,8 +9,8 @@ import threading
 
 from app.config.settings import ROOT, Settings, SettingsError
 from app.launch import LaunchError
-from app.launch.launcher import GUNICORN, Launcher
-from app.launch.prepare import prepare, writable_folder
+from app.launch.data_folder import writable_folder
+from app.launch.launcher import GUNICORN, WORKER, Launcher
 from app.queue.services import Services
 from app.store.errors import StoreUnavailable
 from app.system.process import die_with_parent
@@ -34,7 +34,8 @@ def main() -> None:
         logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("alembic").setLevel(logging.WARNING)
         if options.what == "all":
-            Launcher(settings, ["--analyzers", options.analyzers] if options.analyzers else []).run()
+            # Analyzers of the caller's own need none of our models.
+            Launcher(settings, [WORKER[0], "--analyzers", options.analyzers] if options.analyzers else WORKER).run()
         else:
             become(options.what, settings)
     except (SettingsError, LaunchError, StoreUnavailable) as error:
@@ -46,17 +47,16 @@ def become(part: str, settings: Settings) -> None:
     if not settings.redis_url:
         raise LaunchError(f"The {part} alone needs a Redis that the other part knows too; set REDIS_URL.")
     writable_folder(settings)
-    stop = threading.Event()
-    # The first process of a container does not end on SIGTERM by itself.
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     if part == "worker":
-        prepare(settings, stop)
-        command = [sys.executable, str(ROOT / "worker.py")]
+        command = [sys.executable, *WORKER]
     else:
+        stop = threading.Event()
+        # The first process of a container does not end on SIGTERM by itself.
+        signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
         Services.from_settings(settings).store.migrate()
+        if stop.is_set():
+            return
         command = [sys.executable, *GUNICORN]
-    if stop.is_set():
-        return
     sys.stdout.flush()
     os.chdir(ROOT)
     os.execv(command[0], command)

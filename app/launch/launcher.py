@@ -12,7 +12,7 @@ from types import FrameType
 
 from app.config.settings import ROOT, Settings
 from app.launch import LaunchError
-from app.launch.prepare import only_one, prepare, writable_folder
+from app.launch.data_folder import only_one, writable_folder
 from app.launch.processes import Supervised, adopt_orphans, bury_orphans, end_orphans
 from app.launch.ready import introduction, readiness
 from app.launch.redis_server import check_redis, embedded_redis
@@ -24,14 +24,15 @@ TICK = 0.2  # seconds from one look at the children to the next
 PATIENCE = 60.0  # seconds of loading models before something is said about it, and from then to the next time
 HOPELESS = 3  # deaths in a row, before the service was ever ready, after which the start is given up
 GRACE_WEB, GRACE_WORKER = 15.0, 5.0  # to end in; the worker's is added to JOB_TIMEOUT
+WORKER = [str(ROOT / "worker.py"), "--ready-models"]
 GUNICORN = ["-m", "gunicorn", "--config", "python:app.launch.gunicorn", "app:create_app()"]
 
 
 class Launcher:
     """Starts the processes, keeps them alive, and ends them all when told."""
 
-    def __init__(self, settings: Settings, worker_options: Sequence[str] = ()):
-        self._settings, self._worker_options = settings, worker_options
+    def __init__(self, settings: Settings, worker: Sequence[str] = WORKER):
+        self._settings, self._worker = settings, worker
         self._stop, self._hurry = threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -51,8 +52,6 @@ class Launcher:
                 processes.append(server)
             else:
                 check_redis(settings)
-            if not self._worker_options:  # Analyzers of the caller's own need none of our models.
-                prepare(settings, self._stop)
             Services.from_settings(settings).store.migrate()
             processes += self._ours(environment, listener.fileno())
             try:
@@ -66,7 +65,7 @@ class Launcher:
         """The worker and the web process."""
         worker = Supervised(
             "The worker",
-            [sys.executable, str(ROOT / "worker.py"), *self._worker_options],
+            [sys.executable, *self._worker],
             grace=self._settings.job_timeout + GRACE_WORKER,
             environment=environment,
             ending=signal.SIGKILL,  # What it has in hand is done again; SIGTERM would first finish it.

@@ -19,6 +19,7 @@ from app.queue.jobs import WorkerStatus
 from app.queue.services import Services
 from app.worker.maintenance import Maintenance
 from app.worker.messages import ModelsLoaded
+from app.worker.models import Models
 from app.worker.recovery import give_up, retry
 from app.worker.worker_process import Clock, WorkerProcess
 
@@ -35,11 +36,20 @@ class Supervisor:
 
     Args:
         start_process: starts one more worker process.
+        models: what readies their models; None where nothing needs to be readied.
         clock: monotonic seconds.
     """
 
-    def __init__(self, services: Services, start_process: Callable[[], WorkerProcess], clock: Clock = time.monotonic):
+    def __init__(
+        self,
+        services: Services,
+        start_process: Callable[[], WorkerProcess],
+        models: Models | None = None,
+        clock: Clock = time.monotonic,
+    ):
         self._services, self._start_process, self._clock = services, start_process, clock
+        self._models = models
+        self._coming: str | None = None  # the better model that was announced
         self._processes: list[WorkerProcess] = []
         self._lost: list[tuple[str, bool]] = []  # analyses of ended processes; whether they were overdue
         self._stop = threading.Event()
@@ -53,9 +63,13 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._on_signal)
         maintenance = Maintenance(self._services)
         maintenance.start()
+        if self._models:
+            self._models.start()
         while not self._stop.is_set():
             self.tick()
             self._stop.wait(TICK)
+        if self._models:
+            self._models.stop()
         maintenance.stop()
         self.end_processes()
 
@@ -67,9 +81,13 @@ class Supervisor:
 
     def tick(self) -> None:
         """Look at every process once, start those that are missing, and report."""
+        if self._models and self._models.improved():
+            for worker in self._processes:
+                worker.process.terminate()  # After the analysis at hand it makes way for one with the better model.
         for worker in list(self._processes):
             self._check(worker)
-        while len(self._processes) < self._services.settings.workers and self._clock() >= self._start_at:
+        may_start = self._clock() >= self._start_at and (self._models is None or self._models.ready)
+        while may_start and len(self._processes) < self._services.settings.workers:
             self._processes.append(self._start_process())
         try:
             self._report()
@@ -108,11 +126,13 @@ class Supervisor:
             else:
                 retry(store, jobs, analysis_id)
             self._lost.pop(0)
+        coming = self._models.coming.name if self._models and self._models.coming else None
         for worker in self._processes:
-            if worker.offer is not None and not worker.announced:
+            if worker.offer is not None and not (worker.announced and self._coming == coming):
                 self._announce(worker.offer)
                 worker.announced = True
                 self._heartbeat_at = self._clock()
+        self._coming = coming
         if self._clock() >= self._heartbeat_at:
             self._heartbeat()
 
@@ -127,8 +147,9 @@ class Supervisor:
         self._heartbeat_at = self._clock() + constants.HEARTBEAT
 
     def _announce(self, offer: ModelsLoaded) -> None:
-        self._services.jobs.announce(offer.cards, offer.missing)
-        log.info("announced: %s", ", ".join(card.analyzer for card in offer.cards) or "nothing")
+        cards = self._models.annotate(offer.cards) if self._models else offer.cards
+        self._services.jobs.announce(cards, offer.missing)
+        log.info("announced: %s", ", ".join(f"{card.analyzer} by {card.title}" for card in cards) or "nothing")
 
     def end_processes(self) -> None:
         """Let every process finish the analysis at hand, and kill those that take too long for it."""

@@ -5,13 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from app.config.settings import Settings
-from app.launch import LaunchError, prepare, redis_server
+from app.launch import LaunchError, data_folder, redis_server
 from app.launch.launcher import listen
 from app.launch.processes import Supervised
 from app.launch.ready import introduction, local_address
@@ -62,81 +61,17 @@ def test_what_is_printed_says_which_models_stand_in_and_what_is_missing() -> Non
 
 
 def test_a_second_launcher_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    lock = prepare.only_one(tmp_path)
+    lock = data_folder.only_one(tmp_path)
     with pytest.raises(LaunchError, match="already runs on"):
-        prepare.only_one(tmp_path)
+        data_folder.only_one(tmp_path)
     lock.close()
-    prepare.only_one(tmp_path).close()
+    data_folder.only_one(tmp_path).close()
 
 
 def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LaunchError, match=r"cannot be written to .* choose another"):
-        prepare.writable_folder(Settings(data_dir=str(tmp_path / "file" / "data")))
-
-
-def test_bundled_models_are_known_in_another_folder_too(tmp_path: Path) -> None:
-    bundled, folder = tmp_path / "bundled", tmp_path / "other"
-    (bundled / "engines" / "starter").mkdir(parents=True)
-    (bundled / "starter.pth").write_text("weights")
-    for _ in range(2):
-        prepare.link_bundled(folder, bundled)
-    assert (folder / "starter.pth").read_text() == "weights"
-    assert (folder / "engines" / "starter").is_dir()
-    prepare.link_bundled(bundled, bundled)
-    assert not (bundled / "starter.pth").is_symlink()
-
-
-def test_a_model_put_there_by_hand_is_left_alone(tmp_path: Path) -> None:
-    bundled, folder = tmp_path / "bundled", tmp_path / "other"
-    for place, text in ((bundled, "ours"), (folder, "theirs")):
-        place.mkdir()
-        (place / "starter.pth").write_text(text)
-    prepare.link_bundled(folder, bundled)
-    assert (folder / "starter.pth").read_text() == "theirs"
-
-
-def test_the_second_to_ready_the_models_waits_for_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "STEPS", ("ready_the_models",))
-    running: list[str] = []
-    most: list[int] = []
-    first_runs = threading.Event()
-
-    def run(command: list[str], stop: threading.Event) -> int:
-        running.append(command[-1])
-        most.append(len(running))
-        first_runs.set()
-        waiting.wait(0.3)
-        running.pop()
-        return 0
-
-    monkeypatch.setattr(prepare, "run", run)
-    waiting, stop = threading.Event(), threading.Event()
-    settings = Settings(checkpoints_dir=str(tmp_path))
-    threads = [threading.Thread(target=prepare.prepare, args=(settings, stop)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    assert first_runs.wait(10)
-    for thread in threads:
-        thread.join(10)
-    assert most == [1, 1]
-
-
-def test_readying_the_models_ends_when_told_to(tmp_path: Path) -> None:
-    stop = threading.Event()
-    stop.set()
-    assert prepare.run([PYTHON, "-c", "import time; time.sleep(1000)"], stop) is None
-
-
-def test_a_step_that_is_killed_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(prepare, "STEPS", ("fails", "is_killed"))
-    statuses = iter([1, -signal.SIGKILL])
-    monkeypatch.setattr(prepare, "run", lambda command, stop: next(statuses))
-    prepare.prepare(Settings(checkpoints_dir=str(tmp_path)), threading.Event())
-    said = "`python -m is_killed` was ended by SIGKILL, perhaps for lack of memory; going on without it.\n"
-    assert capsys.readouterr().out == said
+        data_folder.writable_folder(Settings(data_dir=str(tmp_path / "file" / "data")))
 
 
 def fake_server(path: Path, version: str) -> str:

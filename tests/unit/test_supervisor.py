@@ -15,8 +15,10 @@ from app.queue.jobs import Jobs
 from app.queue.services import Services
 from app.queue.submit import submit
 from app.store.models import FAILED, QUEUED, Run
+from app.vision.catalogue.models import Model
 from app.vision.results import ModelCard
 from app.worker.messages import AnalysisEnded, AnalysisStarted, ModelsLoaded
+from app.worker.models import Models
 from app.worker.supervisor import Supervisor
 from app.worker.worker_process import WorkerProcess
 from tests.unit.photos import jpeg
@@ -68,6 +70,16 @@ class FakeMachine:
         return self.started[-1]
 
 
+class FakeModels(Models):
+    """Models that the test readies."""
+
+    ready, better = False, False
+
+    def improved(self) -> bool:
+        improved, self.better = self.better, False
+        return improved
+
+
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     return replace(settings, workers=1, job_timeout=10)
@@ -80,7 +92,7 @@ def machine() -> FakeMachine:
 
 @pytest.fixture
 def supervisor(services: Services, machine: FakeMachine) -> Supervisor:
-    return Supervisor(services, machine.start_process, machine.clock)
+    return Supervisor(services, machine.start_process, clock=machine.clock)
 
 
 @pytest.fixture
@@ -242,3 +254,62 @@ def test_at_the_end_a_process_that_does_not_finish_is_killed_and_its_analysis_is
 def test_the_analysis_of_a_killed_supervisor_is_requeued_within_15_seconds() -> None:
     noticed = max(constants.HEARTBEAT_TTL, constants.MAINTENANCE_TTL, constants.LOST_AFTER)
     assert noticed + 2 * constants.MAINTENANCE_INTERVAL < 15
+
+
+@pytest.fixture
+def models(settings: Settings) -> FakeModels:
+    return FakeModels(settings)
+
+
+@pytest.fixture
+def waiting_supervisor(services: Services, machine: FakeMachine, models: FakeModels) -> Supervisor:
+    """A supervisor whose models are not ready yet."""
+    return Supervisor(services, machine.start_process, models, machine.clock)
+
+
+def test_no_worker_starts_before_there_is_a_model_to_serve(
+    waiting_supervisor: Supervisor, machine: FakeMachine, models: FakeModels
+) -> None:
+    waiting_supervisor.tick()
+    assert machine.started == []
+    models.ready = True
+    waiting_supervisor.tick()
+    assert len(machine.started) == 1
+
+
+def test_while_a_better_model_is_fetched_the_note_says_so(
+    waiting_supervisor: Supervisor, machine: FakeMachine, models: FakeModels, jobs: Jobs
+) -> None:
+    models.ready = True
+    models.coming = Model("full", "Full", "labels", "torchvision", "MIT")
+    waiting_supervisor.tick()
+    machine.started[0].receive(LOADED)
+    waiting_supervisor.tick()
+    assert jobs.cards()["labels"].note == "Odd answers while Full is being fetched."
+    models.coming = None  # it could not be fetched
+    waiting_supervisor.tick()
+    assert jobs.cards() == {"labels": CARD}
+    assert len(machine.started) == 1
+
+
+def test_a_better_model_takes_over_once_the_analysis_at_hand_is_finished(
+    waiting_supervisor: Supervisor, machine: FakeMachine, models: FakeModels, services: Services, run: Run
+) -> None:
+    models.ready, machine.stubborn = True, True
+    waiting_supervisor.tick()
+    old = machine.started[0]
+    old.receive(LOADED)
+    old.receive(AnalysisStarted(run.analyses[0].id))
+    models.better = True
+    waiting_supervisor.tick()
+    waiting_supervisor.tick()
+    assert machine.started == [old]
+    old.receive(AnalysisEnded())
+    old.process.exit(0)
+    waiting_supervisor.tick()
+    _, new = machine.started
+    better = ModelsLoaded((replace(CARD, model="better", title="Better"),), {})
+    new.receive(better)
+    waiting_supervisor.tick()
+    assert services.jobs.cards()["labels"].title == "Better"
+    assert services.jobs.waiting() == []  # nothing was queued again
