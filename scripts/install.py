@@ -31,6 +31,7 @@ LEVELS = ("serve", "full", "dev")
 PYTHONS = {"serve": ((3, 11), (3, 14)), "full": ((3, 11), (3, 11)), "dev": ((3, 11), (3, 11))}
 REQUIREMENTS = {"serve": "requirements-serve.txt", "full": "requirements.txt", "dev": "requirements-dev.txt"}
 WEIGHTS = "requirements-weights.txt"
+CATALOGUE = ROOT / "configs" / "models.toml"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_TIMEOUT = 5  # seconds that PyTorch's index has to answer
 GPU_DRIVER = Path("/proc/driver/nvidia/version")
@@ -57,7 +58,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         with one_at_a_time():
-            install(ROOT / options.venv, options.level or level_to_serve(), options.without_gpu)
+            level, why = (options.level, "") if options.level else level_to_serve()
+            install(ROOT / options.venv, level, why, options.without_gpu)
     except InstallError as error:
         print(error, file=sys.stderr)
         return 1
@@ -67,14 +69,21 @@ def main() -> int:
     return 0
 
 
-def level_to_serve() -> str:
-    """What serving needs on this machine with the settings of the environment."""
-    engine, device = os.environ.get("ENGINE"), os.environ.get("DEVICE")
-    torch = engine == "mmdet" or device == "cuda" or (has_gpu() and engine != "openvino" and device != "cpu")
-    return "full" if torch else "serve"
+def level_to_serve() -> tuple[str, str]:
+    """What serving needs on this machine with the settings of the environment, and why it is not the least."""
+    engine, device, model = (os.environ.get(name) for name in ("ENGINE", "DEVICE", "MODEL"))
+    if engine == "mmdet" or device == "cuda":
+        why = "the settings ask for them"
+    elif has_gpu() and engine != "openvino" and device != "cpu":
+        why = "there is an NVIDIA GPU"
+    elif model and model != "auto" and not Path(model).is_dir() and f'name = "{model}"\n' not in CATALOGUE.read_text():
+        why = f"MODEL={model} is no model of {CATALOGUE.name} and may be one of MMDetection's zoo"
+    else:
+        return "serve", ""
+    return "full", f", with PyTorch and MMDetection, because {why}"
 
 
-def install(venv: Path, level: str, without_gpu: bool = False) -> None:
+def install(venv: Path, level: str, why: str = "", without_gpu: bool = False) -> None:
     """Bring a virtual environment to a level; what is at a higher one stays there. Raises InstallError."""
     installed = stamped(venv)
     level = max(level, installed.get("level", level), key=LEVELS.index)
@@ -82,7 +91,7 @@ def install(venv: Path, level: str, without_gpu: bool = False) -> None:
     if installed == stamp and output(venv / "bin" / "python", "-c", "") is not None:
         return
     started, levels = time.monotonic(), LEVELS[: LEVELS.index(level) + 1]
-    print(f"Installing into {venv.name} what Flask Detector needs.", flush=True)
+    print(f"Installing into {venv.name} what Flask Detector needs{why}.", flush=True)
     torch = [] if level == "serve" else torch_requirements()
     on_cpu = any("+cpu" in name for name in torch)
     check_disk(venv, "serve" if level == "serve" else "cpu" if on_cpu else "gpu")

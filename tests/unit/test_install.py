@@ -42,7 +42,7 @@ def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(module.PROOFS, "serve", "import tiny")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    for name in ("ENGINE", "DEVICE", "PIP_FIND_LINKS"):
+    for name in ("ENGINE", "DEVICE", "MODEL", "PIP_FIND_LINKS"):
         monkeypatch.delenv(name, raising=False)
     return module
 
@@ -152,6 +152,10 @@ def test_what_is_at_a_higher_level_stays_there(
         ({"DEVICE": "cuda"}, False, "full"),
         ({"ENGINE": "openvino"}, True, "serve"),
         ({"DEVICE": "cpu"}, True, "serve"),
+        ({"MODEL": "auto"}, False, "serve"),
+        ({"MODEL": "starter"}, False, "serve"),
+        ({"MODEL": str(ROOT / "tests")}, False, "serve"),
+        ({"MODEL": "yolox_s_8x8_300e_coco"}, False, "full"),
     ],
 )
 def test_pytorch_is_installed_to_serve_only_where_it_serves(
@@ -160,7 +164,9 @@ def test_pytorch_is_installed_to_serve_only_where_it_serves(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(installer, "has_gpu", lambda: gpu)
-    assert installer.level_to_serve() == level
+    found, why = installer.level_to_serve()
+    assert found == level
+    assert bool(why) is (level == "full")
 
 
 def test_to_serve_no_package_is_installed_for_the_sake_of_weights(
