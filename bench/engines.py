@@ -22,8 +22,8 @@ import numpy as np
 from app.config.settings import ROOT, Settings
 from app.intake import decode
 from app.system.machine import cpu_count
+from app.vision.analyses.objects.result import Instances
 from app.vision.catalogue.models import Model
-from app.vision.results import Instances
 
 CONFIG = ROOT / "configs" / "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
 PHOTOS = sorted((ROOT / "test_images").glob("*.jpg"))

@@ -28,9 +28,9 @@ from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.engines import engine_folder
 from app.vision.analyses.objects.openvino import make
 from app.vision.analyses.objects.pytorch import MMDetector
+from app.vision.analyses.objects.result import Instances
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, quantize
-from app.vision.results import Instances
 from bench.engines import prepare_r50
 
 BOX_PIXELS, SCORE, MASK_IOU = 0.5, 1e-3, 0.99

@@ -6,10 +6,11 @@ import time
 import numpy as np
 
 from app.intake import decode
+from app.vision.analyses.objects.result import Instances
 from app.vision.masks import encode
 from app.vision.render.picture import annotate
 from app.vision.render.picture import encode as encode_picture
-from app.vision.results import Analysed, Instances, ModelCard
+from app.vision.results import Analysed, ModelCard
 from app.vision.view import View
 from bench.service import photo
 

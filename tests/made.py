@@ -6,7 +6,10 @@ import uuid
 import numpy as np
 
 from app.intake.photo import Photo
-from app.vision.results import RLE, Analysed, Faces, Instances, Labels, ModelCard
+from app.vision.analyses.faces.result import Faces
+from app.vision.analyses.labels.result import Labels
+from app.vision.analyses.objects.result import Instances
+from app.vision.results import RLE, Analysed, ModelCard
 
 IDENTITIES = {"objects": "model@0123/1"}
 

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from app.store.models import Analysis, Run
-from app.vision import masks
-from app.vision.results import LANDMARKS, RLE, Analysed, Faces, Instances, Labels, ModelCard
-from app.vision.view import View, shown_scores
+from app.vision.results import Analysed, ModelCard
+from app.vision.view import View
 
 
 def view_of(run: Run, args: Mapping[str, Any], default_threshold: float) -> View:
@@ -40,7 +39,7 @@ def described(run: Run, view: View) -> dict[str, Any]:
 def found(
     run: Run, results: Mapping[str, Analysed], view: View, *, coordinates: str = "pixels", mask_form: str = "rle"
 ) -> dict[str, Any]:
-    """What a run found, and how long it took: the members `timings` and `results`."""
+    """A run's results, and how long they took: the members `timings` and `results`."""
     scale = 1 / np.asarray((run.photo.width, run.photo.height)) if coordinates == "normalized" else np.ones(2)
     return {
         "timings": _timings(run, results),
@@ -49,28 +48,8 @@ def found(
 
 
 def result(analysed: Analysed, view: View, scale: np.ndarray, mask_form: str) -> dict[str, Any]:
-    """One analysis's result: `schemas.ResultOut`. scale: (2,), what x and y are multiplied by."""
-    found = analysed.result
-    if isinstance(found, Instances):
-        shown = {"kind": "instances", "instances": instances(view.select(found), scale, mask_form)}
-    elif isinstance(found, Faces):
-        shown = {"kind": "faces", "faces": _faces(found, view, scale)}
-    else:
-        shown = {"kind": "labels", "labels": _labels(found)}
-    return {"model": model(analysed.card), **shown}
-
-
-def instances(found: Instances, scale: np.ndarray, mask_form: str) -> list[dict[str, Any]]:
-    """Instances as JSON, each with its mask as `rle`, `polygon` or `none`."""
-    boxes = found.boxes.astype(float) * np.tile(scale, 2)
-    forms: list[Any] = [None] * len(found)
-    if found.masks is not None and mask_form != "none":
-        forms = [_rle(mask) if mask_form == "rle" else _polygons(mask, scale) for mask in found.masks]
-    scores = shown_scores(found.scores)
-    return [
-        {"class": name, "score": float(score), "box": box.tolist(), "mask": mask}
-        for name, score, box, mask in zip(found.names, scores, boxes, forms, strict=True)
-    ]
+    """One analysis's result: `schemas.ResultOut`. scale: (2,) factors of x and y."""
+    return {"model": model(analysed.card), **analysed.result.to_json(view, scale, mask_form)}
 
 
 def model(card: ModelCard) -> dict[str, Any]:
@@ -98,28 +77,3 @@ def _timings(run: Run, results: Mapping[str, Analysed]) -> dict[str, Any]:
         "total": between(run.created_at, run.finished_at),
         "steps": {name: analysed.timings for name, analysed in results.items()},
     }
-
-
-def _faces(found: Faces, view: View, scale: np.ndarray) -> list[dict[str, Any]]:
-    boxes, points = found.boxes.astype(float) * np.tile(scale, 2), found.landmarks.astype(float) * scale
-    scores = shown_scores(found.scores)
-    return [
-        {
-            "score": float(scores[i]),
-            "box": boxes[i].tolist(),
-            "landmarks": dict(zip(LANDMARKS, points[i].tolist(), strict=True)),
-        }
-        for i in np.flatnonzero(view.above(found.scores))
-    ]
-
-
-def _labels(found: Labels) -> list[dict[str, Any]]:
-    return [{"class": name, "score": float(s)} for name, s in zip(found.names, found.scores, strict=True)]
-
-
-def _rle(mask: RLE) -> dict[str, Any]:
-    return {"size": list(mask.size), "counts": mask.counts}
-
-
-def _polygons(mask: RLE, scale: np.ndarray) -> list[Any]:
-    return [(np.asarray(polygon, float) * scale).tolist() for polygon in masks.polygons(mask)]

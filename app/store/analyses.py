@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -22,8 +21,8 @@ from app.store.models import (
     RunAnalysis,
     utcnow,
 )
-from app.vision.results import Analysed, Instances, Labels
-from app.vision.view import shown_scores
+from app.vision.analyses.registry import stored_result
+from app.vision.results import Analysed
 
 
 class Analyses(Part):
@@ -130,7 +129,7 @@ class Analyses(Part):
 
     def result(self, analysis_id: str) -> Analysed:
         """The result of a finished analysis. Raises BlobMissing."""
-        return Analysed.from_dict(json.loads(gzip.decompress(self.blobs.get(result_key(analysis_id)))))
+        return stored_result(json.loads(gzip.decompress(self.blobs.get(result_key(analysis_id)))))
 
     @contextmanager
     def _locked(self, id: str) -> Iterator[tuple[Session, Analysis | None]]:
@@ -159,13 +158,6 @@ def _seconds(analysis: Analysis) -> float | None:
 
 
 def _classes(id: str, analysed: Analysed) -> list[dict[str, object]]:
-    """One row a class at its best score, as it is shown: the objects' classes, the labels' names, or `face`."""
-    result = analysed.result
-    if isinstance(result, Labels):
-        names: Sequence[str] = result.names
-    else:
-        names = result.names if isinstance(result, Instances) else ["face"] * len(result)
-    best: dict[str, float] = {}
-    for name, score in zip(names, shown_scores(np.array(result.scores)).tolist(), strict=True):
-        best[name] = max(score, best.get(name, 0.0))
-    return [{"analysis_id": id, "name": clean(name, 80), "best_score": score} for name, score in best.items()]
+    """One row per class at its best score, as it is shown."""
+    terms = analysed.result.search_terms()
+    return [{"analysis_id": id, "name": clean(name, 80), "best_score": score} for name, score in terms.items()]

@@ -22,10 +22,10 @@ from app.training.data import CocoData, read_coco
 from app.training.errors import DataError
 from app.training.scores import score
 from app.vision.analyses.analysis import Analyzer
+from app.vision.analyses.objects.result import Instances
 from app.vision.analyses.offer import analyzer
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import CatalogueError
-from app.vision.results import Instances
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -14,8 +14,9 @@ from pycocotools import mask as coco_mask
 from app.intake import decode
 from app.training.data import CocoData, Sample
 from app.training.scores import rank
+from app.vision.analyses.objects.result import Instances
 from app.vision.render.picture import annotate
-from app.vision.results import RLE, Analysed, Instances, ModelCard
+from app.vision.results import RLE, Analysed, ModelCard
 from app.vision.view import View
 
 matplotlib.use("Agg")

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from app.training.data import CocoData
-from app.vision.results import Instances
+from app.vision.analyses.objects.result import Instances
 
 # Ranks below any precision: there is no ground truth.
 UNKNOWN = -1.0

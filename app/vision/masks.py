@@ -20,7 +20,7 @@ _SCREEN: Final = 1600  # Pixels of a screen that show a long side of a photo.
 _SHARE: Final = 1 / 40
 
 
-class Part(NamedTuple):
+class Component(NamedTuple):
     """One connected piece of a mask: rings of (K, 2) float64 x y in pixels, along the edges of pixels, not closed."""
 
     outline: np.ndarray
@@ -64,7 +64,7 @@ def from_bitmap(mask: np.ndarray) -> RLE:
 
 
 def decode(rle: RLE) -> np.ndarray:
-    """The whole mask, (H, W) uint8 of 0 and 1. Takes a byte for each pixel of the photo: prefer `decode_crop`."""
+    """The whole mask, (H, W) uint8 of 0 and 1: a byte for each pixel of the photo. Prefer `decode_crop`."""
     return np.ascontiguousarray(coco.decode(rle.to_coco()))
 
 
@@ -103,12 +103,12 @@ def bounds(rle: RLE) -> tuple[int, int, int, int]:
     return _bounds(*_runs(rle), rle.size[0])
 
 
-def parts(rle: RLE, tolerance: float = 0.0) -> list[Part]:
-    """The mask's outline, piece by piece, largest first.
+def components(rle: RLE, tolerance: float = 0.0) -> list[Component]:
+    """The outlines of a mask's connected pieces, largest first.
 
     With tolerance 0 the rings follow the pixels' edges exactly: pixel (c, r) covers c..c+1, r..r+1. Otherwise they are
     simplified to about that many pixels, and a ring that would vanish keeps its exact shape. (Douglas and Peucker's
-    method keeps to the tolerance; the pass over the points left that OpenCV adds may give away 0.71 of it again.)
+    method keeps to the tolerance; OpenCV's second pass over the remaining points can add 0.71 of it.)
     """
     x, y, w, h = bounds(rle)
     # Half of a large tolerance pays for looking at some of the pixels only, an edge being off by half a step.
@@ -117,14 +117,14 @@ def parts(rle: RLE, tolerance: float = 0.0) -> list[Part]:
         _, _, crop = decode_crop(rle, step)
         if step > 1 and not crop.any():
             step, crop = 1, decode_crop(rle)[2]
-        found = outline_crop(crop, (tolerance - step / 2) / step if step > 1 else tolerance)
+        outlined = outline_crop(crop, (tolerance - step / 2) / step if step > 1 else tolerance)
 
-    corner, most = np.array([x, y]), np.array([w, h])
+    corner, max_xy = np.array([x, y]), np.array([w, h])
 
     def place(ring: np.ndarray) -> np.ndarray:
-        return np.minimum(ring * step, most) + corner
+        return np.minimum(ring * step, max_xy) + corner
 
-    return [Part(place(part.outline), [place(hole) for hole in part.holes]) for part in found]
+    return [Component(place(c.outline), [place(hole) for hole in c.holes]) for c in outlined]
 
 
 def unseen_tolerance(rle: RLE) -> float:
@@ -132,8 +132,8 @@ def unseen_tolerance(rle: RLE) -> float:
     return min(max(1.0, max(rle.size) / _SCREEN), math.sqrt(area(rle)) * _SHARE)
 
 
-def outline_crop(crop: np.ndarray, tolerance: float = 0.0) -> list[Part]:
-    """`parts` of a mask given as its (h, w) pixels, in pixels of the crop."""
+def outline_crop(crop: np.ndarray, tolerance: float = 0.0) -> list[Component]:
+    """`components` of a mask given as its (h, w) pixels, in pixels of the crop."""
     if not crop.any():
         return []
     # At twice the size every pixel has its own left, right, upper and lower cell. The contour runs through the cells
@@ -141,11 +141,11 @@ def outline_crop(crop: np.ndarray, tolerance: float = 0.0) -> list[Part]:
     double = cv2.resize(np.ascontiguousarray(crop).view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     contours, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     rings = [_ring(contour[:, 0], tolerance) for contour in contours]
-    found = {i: Part(rings[i], []) for i, node in enumerate(tree[0]) if node[3] < 0}
+    outer = {i: Component(rings[i], []) for i, node in enumerate(tree[0]) if node[3] < 0}
     for i, node in enumerate(tree[0]):
         if node[3] >= 0:
-            found[node[3]].holes.append(rings[i])
-    return sorted(found.values(), key=lambda part: -ring_area(part.outline))
+            outer[node[3]].holes.append(rings[i])
+    return sorted(outer.values(), key=lambda component: -ring_area(component.outline))
 
 
 def run_lengths(packed: str) -> np.ndarray:
@@ -172,9 +172,9 @@ def polygons(rle: RLE, tolerance: float = 0.0) -> list[np.ndarray]:
     """The mask as simple polygons, one a piece, largest first: (K, 2) float64 x y in pixels, K >= 3.
 
     Formats that know no holes get them through a cut of no width from the outline to each hole and back, so that a
-    filled polygon leaves the hole free. `parts` gives outlines and holes apart.
+    filled polygon leaves the hole free. `components` gives outlines and holes apart.
     """
-    return [join(part.outline, part.holes) for part in parts(rle, tolerance)]
+    return [join(component.outline, component.holes) for component in components(rle, tolerance)]
 
 
 def join(ring: np.ndarray, others: list[np.ndarray]) -> np.ndarray:

@@ -1,12 +1,16 @@
-"""What analyzers answer: plain values in pixels of the upright photo, ready to store as JSON.
+"""Results of analyzers: values in pixels of the upright photo, ready to store as JSON, and the rows that show them."""
 
-`Instances` follows detectron2's `structures/instances.py`: parallel arrays of one length, indexable as one value.
-"""
-
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from app.vision.view import View
+
+Box = tuple[float, float, float, float]
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -25,137 +29,115 @@ class RLE:
 
 
 @dataclass(frozen=True)
-class Instances:
-    """Objects found in one photo, best first.
+class Row:
+    """One line of any result: all that lists, overlays, drawing, exports and the search index need.
 
-    boxes: (N, 4) float32, x1 y1 x2 y2 in pixels; scores: (N,) float32 in 0..1; labels: (N,) int64, indices into
-    `classes`; masks: N RLEs of the photo's size, or None for a model that gives boxes only.
-    size: (height, width) of the upright photo.
+    kind: what it is, as a noun that is counted: object, face, label; name: its class; score: 0..1, as stored.
+    box: x1 y1 x2 y2 in pixels of the upright photo; None where the row is about the whole photo.
+    mask: of the photo's size; corners: four x y, clockwise from the upper left one as the text reads, where the outline
+    is a quadrilateral; points: named landmarks, x y; text: what is written there.
+    layer: the flag of a view that must be on for the row to be shown, or empty.
     """
 
-    size: tuple[int, int]
-    classes: tuple[str, ...]
-    boxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
-    masks: tuple[RLE, ...] | None = None
-
-    def __post_init__(self) -> None:
-        n = len(self.scores)
-        if self.boxes.shape != (n, 4) or len(self.labels) != n or (self.masks is not None and len(self.masks) != n):
-            raise ValueError("boxes, scores, labels and masks must have one length")
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __getitem__(self, index: Any) -> "Instances":
-        """The instances chosen by a slice, an index array or a boolean array of length N."""
-        chosen = np.arange(len(self))[index]
-        masks = None if self.masks is None else tuple(self.masks[i] for i in chosen)
-        return Instances(self.size, self.classes, self.boxes[chosen], self.scores[chosen], self.labels[chosen], masks)
+    kind: str
+    name: str
+    score: float
+    box: Box | None = None
+    mask: RLE | None = None
+    corners: tuple[Point, ...] = ()
+    points: tuple[tuple[str, Point], ...] = ()
+    text: str = ""
+    layer: str = ""
 
     @property
-    def names(self) -> list[str]:
-        """Class name of each instance."""
-        return [self.classes[label] for label in self.labels]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "kind": "instances",
-            "size": list(self.size),
-            "classes": list(self.classes),
-            "boxes": [[float(v) for v in box] for box in self.boxes],
-            "scores": [float(s) for s in self.scores],
-            "labels": [int(label) for label in self.labels],
-            "masks": None if self.masks is None else [m.counts for m in self.masks],
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Instances":
-        size = (int(data["size"][0]), int(data["size"][1]))
-        masks = None if data["masks"] is None else tuple(RLE(size, counts) for counts in data["masks"])
-        return cls(
-            size,
-            tuple(data["classes"]),
-            np.asarray(data["boxes"], np.float32).reshape(-1, 4),
-            np.asarray(data["scores"], np.float32),
-            np.asarray(data["labels"], np.int64),
-            masks,
-        )
+    def shown_score(self) -> float:
+        """The score as it is shown and compared everywhere."""
+        return shown_score(self.score)
 
 
-# Of a face, in the order in which results have them; left and right as seen in the photo.
-LANDMARKS: Final = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+class Category(NamedTuple):
+    """A class that a result can have: its name, the group it belongs to, and the names of its landmarks."""
+
+    name: str
+    group: str = ""
+    points: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Faces:
-    """Faces found in one photo, best first.
+class Result(ABC):
+    """What an analyzer found in one photo. Each analysis has a subclass in its folder.
 
-    boxes: (N, 4) float32, x1 y1 x2 y2 in pixels; scores: (N,) float32; landmarks: (N, 5, 2) float32, x y in pixels of
-    each of LANDMARKS. size: (height, width).
+    kind: of the stored JSON and of the API's; noun: `kind` of its rows; placed: whether its rows have boxes.
+    size: (height, width) of the upright photo, None where the result does not depend on it.
     """
 
-    size: tuple[int, int]
-    boxes: np.ndarray
-    scores: np.ndarray
-    landmarks: np.ndarray
+    kind: ClassVar[str]
+    noun: ClassVar[str]
+    placed: ClassVar[bool] = True
+    size: tuple[int, int] | None
 
-    def __len__(self) -> int:
-        return len(self.scores)
-
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "kind": "faces",
-            "size": list(self.size),
-            "boxes": np.asarray(self.boxes, float).tolist(),
-            "scores": np.asarray(self.scores, float).tolist(),
-            "landmarks": np.asarray(self.landmarks, float).tolist(),
-        }
+        """The result as it is stored: JSON values, with its `kind`."""
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Faces":
-        return cls(
-            (int(data["size"][0]), int(data["size"][1])),
-            np.asarray(data["boxes"], np.float32).reshape(-1, 4),
-            np.asarray(data["scores"], np.float32),
-            np.asarray(data["landmarks"], np.float32).reshape(-1, 5, 2),
-        )
+    @abstractmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The result that `to_dict` stored."""
+
+    @abstractmethod
+    def rows(self) -> list[Row]:
+        """Everything that was found, in the stored order."""
+
+    def layers(self) -> tuple[str, ...]:
+        """The flags of a view, beside those that every picture has, that say what of this result is drawn."""
+        return ()
+
+    def categories(self) -> tuple[Category, ...]:
+        """The classes that rows with boxes can have, also those that were not found."""
+        return ()
+
+    def to_json(self, view: "View", scale: np.ndarray, mask_form: str) -> dict[str, Any]:
+        """What the API and webhooks say of the result beside its model.
+
+        Args:
+            view: selects the rows; scale: (2,) factors of x and y; mask_form: `rle`, `polygon` or `none`.
+        """
+        return {"kind": self.kind, "items": [row_json(row, scale) for row in view.select(self.rows())]}
+
+    def search_terms(self) -> dict[str, float]:
+        """The classes that were found, each with its best score as it is shown: what the history is searched by."""
+        terms: dict[str, float] = {}
+        for row in self.rows():
+            terms[row.name] = max(row.shown_score, terms.get(row.name, 0.0))
+        return terms
 
 
-@dataclass(frozen=True)
-class Labels:
-    """What the whole photo shows: ImageNet class names (as `studio_couch`) with probabilities, best first."""
-
-    names: tuple[str, ...]
-    scores: tuple[float, ...]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"kind": "labels", "names": list(self.names), "scores": list(self.scores)}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Labels":
-        return cls(tuple(data["names"]), tuple(float(s) for s in data["scores"]))
+def row_json(row: Row, scale: np.ndarray) -> dict[str, Any]:
+    """A row as JSON: class, score, box and, where it has them, corners, points and text. scale: (2,) of x and y."""
+    item: dict[str, Any] = {"class": row.name, "score": row.shown_score}
+    if row.box is not None:
+        item["box"] = (np.array(row.box) * np.tile(scale, 2)).tolist()
+    if row.corners:
+        item["corners"] = (np.array(row.corners) * scale).tolist()
+    if row.points:
+        item["points"] = {name: (np.array(point) * scale).tolist() for name, point in row.points}
+    if row.text:
+        item["text"] = row.text
+    return item
 
 
-Result = Instances | Faces | Labels
-KINDS: dict[str, type[Instances] | type[Faces] | type[Labels]] = {
-    "instances": Instances,
-    "faces": Faces,
-    "labels": Labels,
-}
+def shown_score(score: float) -> float:
+    """A score as it is shown and compared everywhere: at four decimals, so that server and browser agree."""
+    return float(np.round(score, 4))
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What an analyzer is: enough to key its results, and to say honestly what answered.
+    """What an analyzer is: enough to key its results, and to tell people what answered.
 
-    analyzer: objects, faces or labels; model: catalogue name; title: name shown to people; version: of our code path,
+    analyzer: the name of its analysis; model: catalogue name; title: name shown to people; version: of our code path,
     raised when the same weights would answer differently, with digits of what else they depend on, such as a config;
-    checkpoint: SHA-256 of the weights, in hex; note: one honest line where the model is a stand-in (with the step that
+    checkpoint: SHA-256 of the weights, in hex; note: one sentence where the model is a stand-in (with the step that
     brings the better one), else empty.
     """
 
@@ -169,7 +151,7 @@ class ModelCard:
 
     @property
     def identity(self) -> str:
-        """The key of this model's results: equal identities give equal answers."""
+        """The key of this model's results: equal identities give equal results."""
         return f"{self.model}@{self.checkpoint[:16]}/{self.version}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -182,16 +164,12 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Analysed:
-    """One analyzer's answer for one photo: the result, who gave it, and seconds by step."""
+    """One analyzer's answer for one photo: the result, the model that gave it, and seconds by step."""
 
     card: ModelCard
     result: Result
     timings: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        """The answer as it is stored; `app.vision.analyses.registry.stored_result` reads it."""
         return {"card": self.card.to_dict(), "result": self.result.to_dict(), "timings": self.timings}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "Analysed":
-        kind = KINDS[data["result"]["kind"]]
-        return cls(ModelCard.from_dict(data["card"]), kind.from_dict(data["result"]), dict(data["timings"]))

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from app.errors import BadRequest
-from app.vision.results import Instances
+from app.vision.results import Row
 
 MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 FORMATS: Final = tuple(MEDIA_TYPES)
@@ -23,11 +21,6 @@ _FLAGS = ("masks", "boxes", "labels", "faces")
 _NAMES = (*WHICH, *_FLAGS, "max_size", "format")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
-
-
-def shown_scores(scores: np.ndarray) -> np.ndarray:
-    """Scores as shown and compared everywhere: (N,) float64 at four decimals, so that server and browser agree."""
-    return np.round(np.asarray(scores, np.float64), 4)
 
 
 def percent(score: float) -> str:
@@ -107,20 +100,23 @@ class View:
         return MEDIA_TYPES[self.format]
 
     def shows(self, name: str) -> bool:
-        """Whether instances of this class are among those chosen."""
+        """Whether rows of this class are shown."""
         key = name.casefold()
         if key in {n.casefold() for n in self.exclude}:
             return False
         return self.classes is None or key in {n.casefold() for n in self.classes}
 
-    def select(self, instances: Instances) -> Instances:
-        """The instances that this view shows, in their order."""
-        chosen = [label for label, name in enumerate(instances.classes) if self.shows(name)]
-        return instances[self.above(instances.scores) & np.isin(instances.labels, chosen)]
+    def select(self, rows: Iterable[Row]) -> list[Row]:
+        """The rows that this view shows, in their order."""
+        return [row for row in rows if self.reaches(row) and self.shows_row(row)]
 
-    def above(self, scores: np.ndarray) -> np.ndarray:
-        """(N,) bool: which scores reach the threshold."""
-        return shown_scores(scores) >= self.threshold
+    def shows_row(self, row: Row) -> bool:
+        """Whether a row's class and layer are shown, whatever its score."""
+        return (not row.layer or bool(getattr(self, row.layer))) and self.shows(row.name)
+
+    def reaches(self, row: Row) -> bool:
+        """Whether a row's score reaches the threshold."""
+        return row.shown_score >= self.threshold
 
     def key(self) -> str:
         """The view as one line of text, the same for equal views and different for others: a cache's key."""

@@ -10,9 +10,12 @@ import numpy as np
 
 from app.config.settings import Settings
 from app.vision.analyses.analysis import Analyzer
+from app.vision.analyses.faces.result import Faces
+from app.vision.analyses.labels.result import Labels
+from app.vision.analyses.objects.result import Instances
 from app.vision.analyses.offer import Offer
 from app.vision.masks import encode
-from app.vision.results import Analysed, Faces, Instances, Labels, ModelCard, Result
+from app.vision.results import Analysed, ModelCard, Result
 
 CLASSES = ("person", "car", "dog", "traffic light", "backpack", "kite")
 # Class, score, and box and extent as shares of the photo: centre x, centre y, width, height.

@@ -14,8 +14,9 @@ import numpy as np
 
 from app.config.settings import Settings
 from app.vision.analyses.analysis import Analyzer
+from app.vision.analyses.labels.result import Labels
 from app.vision.analyses.offer import Offer
-from app.vision.results import Analysed, Labels, ModelCard
+from app.vision.results import Analysed, ModelCard
 
 FINE, HANG, SEGFAULT, OUT_OF_MEMORY, STOP_ONCE, WAIT, RAISE = range(40, 47)
 

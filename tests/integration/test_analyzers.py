@@ -15,13 +15,15 @@ from app.config.settings import Settings
 from app.intake import decode
 from app.vision import masks
 from app.vision.analyses import offer as offers
+from app.vision.analyses.faces.result import Faces
+from app.vision.analyses.labels.result import Labels
 from app.vision.analyses.objects.mmdet_masks import MaskEncoder
 from app.vision.analyses.objects.pytorch import MMDetector
+from app.vision.analyses.objects.result import Instances
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import load_catalogue
 from app.vision.coco import CLASSES
 from app.vision.engine.device import mmcv_device
-from app.vision.results import Faces, Instances, Labels
 from tests.conftest import ROOT
 
 MAIN = "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco"

@@ -11,11 +11,11 @@ import pytest
 
 from app.config.settings import Settings
 from app.vision.analyses import offer as offers
+from app.vision.analyses.objects.result import Instances
 from app.vision.catalogue import fetch as weights_command
 from app.vision.catalogue import models as catalogue
 from app.vision.catalogue import zoo
 from app.vision.coco import CLASSES
-from app.vision.results import Instances
 from tests.conftest import ROOT
 from tests.fixtures.weights import write_checkpoint
 from tests.unit.servers import reply, serving

@@ -22,7 +22,8 @@ from app.config.settings import Settings
 from app.intake.address import Guard
 from app.queue.services import Services
 from app.vision import masks
-from app.vision.results import Analysed, Instances, ModelCard
+from app.vision.analyses.objects.result import Instances
+from app.vision.results import Analysed, ModelCard
 from app.worker.webhooks import deliver_due, shown_secret
 from tests.conftest import ROOT
 from tests.unit.photos import jpeg

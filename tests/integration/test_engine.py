@@ -15,6 +15,7 @@ from app.vision.analyses.engines import current, engine_folder
 from app.vision.analyses.objects.openvino import make
 from app.vision.analyses.objects.pytorch import MMDetector
 from app.vision.analyses.objects.quantize import quantize
+from app.vision.analyses.objects.result import Instances
 from app.vision.analyses.objects.spec import EngineSpec
 from app.vision.analyses.offer import analyzer
 from app.vision.catalogue import zoo
@@ -22,7 +23,7 @@ from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, main
 from app.vision.engine.record import EngineError
-from app.vision.results import Analysed, Instances
+from app.vision.results import Analysed
 from bench.parity import compare
 from tests.conftest import ROOT
 from tests.fixtures.weights import write_entry
@@ -227,7 +228,8 @@ from pathlib import Path
 from app.intake import decode
 from app.config.settings import Settings
 from app.vision.analyses.offer import analyzer
-from app.vision.results import Analysed, Instances
+from app.vision.analyses.objects.result import Instances
+from app.vision.results import Analysed
 detector = analyzer("objects", Settings(checkpoints_dir=sys.argv[1], engine="openvino"))
 detector.load("cpu")
 assert len(detector.analyse(decode(Path(sys.argv[2]).read_bytes())).result)

@@ -27,14 +27,15 @@ from app.store.models import DONE, FINISHED
 from app.vision.analyses.analysis import Analyzer, EngineExport
 from app.vision.analyses.engines import current, engine_folder
 from app.vision.analyses.faces import mtcnn
+from app.vision.analyses.faces.result import Faces
 from app.vision.analyses.labels.openvino import make
 from app.vision.analyses.labels.pytorch import PhotoLabels
+from app.vision.analyses.labels.result import Labels
 from app.vision.analyses.offer import analyzer, offer
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, up_to_date, versions
 from app.vision.engine.record import SPEC_FILE, EngineError
-from app.vision.results import Faces, Labels
 from tests.conftest import ROOT, TEST_DATA
 
 PHOTOS = sorted((ROOT / "test_images").glob("*.jpg"))

@@ -15,11 +15,11 @@ from app.vision import masks
 from app.vision.analyses.engines import engine_folder
 from app.vision.analyses.objects.openvino import make
 from app.vision.analyses.objects.pytorch import MMDetector
+from app.vision.analyses.objects.result import Instances
 from app.vision.catalogue.checkpoints import sha256_of
 from app.vision.catalogue.models import CONFIGS, Model
 from app.vision.catalogue.zoo import zoo_folder
 from app.vision.engine.__main__ import export
-from app.vision.results import Instances
 from bench.parity import compare
 from tests.conftest import ROOT
 from tests.fixtures.weights import write_checkpoint

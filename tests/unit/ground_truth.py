@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
+from app.vision.analyses.objects.result import Instances
 from app.vision.coco import CLASSES
-from app.vision.results import RLE, Instances
+from app.vision.results import RLE
 
 
 @cache

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.vision import masks
+from app.vision.analyses.faces.result import Faces
+from app.vision.analyses.labels.result import Labels
+from app.vision.analyses.objects.result import Instances
 from app.vision.coco import CLASSES
-from app.vision.results import Analysed, Faces, Instances, Labels, ModelCard
+from app.vision.results import Analysed, ModelCard
 
 CARD = ModelCard("objects", "mask_rcnn", "Mask R-CNN", "1", "ab" * 32, CLASSES)
 

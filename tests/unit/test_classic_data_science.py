@@ -65,7 +65,8 @@ def test_the_answer_has_the_published_shape(service: Service) -> None:
 
 
 def test_only_the_three_likeliest_labels_are_named(service: Service) -> None:
-    from app.vision.results import Analysed, Labels
+    from app.vision.analyses.labels.result import Labels
+    from app.vision.results import Analysed
 
     card = service.found["labels"].card
     service.found["labels"] = Analysed(card, Labels(("a", "b", "c", "d"), (0.4, 0.3, 0.2, 0.1)))

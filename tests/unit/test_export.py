@@ -20,9 +20,11 @@ from torchvision.datasets import VOCDetection
 
 from app.errors import BadRequest
 from app.vision import masks
+from app.vision.analyses.labels.result import Labels
+from app.vision.analyses.objects.result import Instances
 from app.vision.export import FORMATS, ExportItem, export
 from app.vision.export.table import COLUMNS
-from app.vision.results import Analysed, Instances, Labels
+from app.vision.results import Analysed
 from app.vision.view import View
 from tests.unit.photos import encode, scene
 from tests.unit.results import CARD, everything, instances, objects

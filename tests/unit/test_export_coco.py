@@ -14,9 +14,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from app.vision import masks
+from app.vision.analyses.objects.result import Instances
+from app.vision.analyses.registry import stored_result
 from app.vision.coco import CLASSES, IDS
 from app.vision.export import ExportItem, export
-from app.vision.results import Analysed, Instances
+from app.vision.results import Analysed
 from app.vision.view import View
 from tests.unit.ground_truth import ground_truth, true_instances
 from tests.unit.results import CARD, everything, instances
@@ -92,7 +94,7 @@ def _stored(truth: COCO, image: int) -> ExportItem:
     """An image's annotations as they are after having been stored as JSON and read back."""
     stored = json.dumps(Analysed(CARD, true_instances(truth, image)).to_dict())
     size = truth.imgs[image]
-    results = {"objects": Analysed.from_dict(json.loads(stored))}
+    results = {"objects": stored_result(json.loads(stored))}
     return ExportItem(size["file_name"], bytes, size["width"], size["height"], results)
 
 

@@ -72,7 +72,7 @@ def test_the_area_is_the_number_of_pixels(mask: np.ndarray) -> None:
 
 @given(bitmaps())
 def test_outlines_and_holes_cover_exactly_the_mask(mask: np.ndarray) -> None:
-    found = masks.parts(reference(mask))
+    found = masks.components(reference(mask))
     inside = sum(masks.ring_area(p.outline) - sum(masks.ring_area(h) for h in p.holes) for p in found)
     assert inside == mask.sum()
 
@@ -99,7 +99,7 @@ def test_simplified_polygons_stay_within_the_tolerance(width: int, height: int, 
 def test_a_line_thinner_than_the_tolerance_is_not_lost() -> None:
     frame = np.ones((64, 64), bool)
     frame[1:-1, 1:-1] = False
-    (part,) = masks.parts(reference(frame), 6)
+    (part,) = masks.components(reference(frame), 6)
     assert masks.ring_area(part.outline) - masks.ring_area(part.holes[0]) == frame.sum()
 
 
@@ -121,7 +121,7 @@ def test_an_empty_mask_has_no_area_and_no_outline() -> None:
     rle = masks.encode(np.zeros((0, 0), bool), 3, 2, (10, 10))
     assert rle == reference(np.zeros((10, 10)))
     assert masks.area(rle) == 0
-    assert masks.parts(rle) == []
+    assert masks.components(rle) == []
     assert masks.decode_crop(rle)[2].shape == (0, 0)
 
 

@@ -58,9 +58,8 @@ def test_nothing_found_is_an_empty_picture_of_the_known_size() -> None:
 @pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.7, 0.98])
 def test_browser_and_server_choose_the_same_at_every_threshold(threshold: float) -> None:
     results = everything()
-    found = results["objects"].result
     chosen = [entry["class"] for entry in overlay(results)["instances"] if entry["score"] >= threshold]
-    assert chosen == View(threshold).select(found).names  # type: ignore[arg-type]
+    assert chosen == [row.name for row in View(threshold).select(results["objects"].result.rows())]
 
 
 def test_a_hole_is_left_free_by_the_even_odd_rule() -> None:

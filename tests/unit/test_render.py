@@ -11,11 +11,12 @@ from PIL import Image
 
 from app.intake import decode
 from app.vision import masks
+from app.vision.analyses.labels.result import Labels
 from app.vision.render.labels_layout import overlap, place
 from app.vision.render.lettering import fit, tag, tag_size
 from app.vision.render.palette import colour, contrast, rgb
 from app.vision.render.picture import annotate, encode, render
-from app.vision.results import Analysed, Labels
+from app.vision.results import Analysed
 from app.vision.view import View
 from tests.unit.photos import encode as photo_file
 from tests.unit.photos import scene, stored_as

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
 from app.errors import BadRequest
-from app.vision.results import RLE, Instances
-from app.vision.view import View, percent, shown_scores
+from app.vision.analyses.objects.result import Instances
+from app.vision.results import RLE, Row
+from app.vision.view import View, percent
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
@@ -123,25 +124,36 @@ def test_jpg_is_jpeg() -> None:
 
 
 def test_selection_is_by_score_and_class_and_keeps_parallel_values_together() -> None:
-    instances = found([0.9, 0.8, 0.5, 0.4999], ["car", "dog", "Car", "car"])
-    assert View(0.5).select(instances).names == ["car", "dog", "Car"]
-    shown = View(0.5, classes=("CAR",)).select(instances)
-    assert shown.names == ["car", "Car"]
-    assert shown.masks == (RLE((9, 9), "0"), RLE((9, 9), "2"))
-    assert shown.boxes.tolist() == [[0, 1, 2, 3], [8, 9, 10, 11]]
-    assert View(0.5, exclude=("car",)).select(instances).names == ["dog"]
-    assert View(0.5, classes=("car", "dog"), exclude=("dog",)).select(instances).names == ["car", "Car"]
+    rows = found([0.9, 0.8, 0.5, 0.4999], ["car", "dog", "Car", "car"]).rows()
+
+    def names(view: View) -> list[str]:
+        return [row.name for row in view.select(rows)]
+
+    assert names(View(0.5)) == ["car", "dog", "Car"]
+    shown = View(0.5, classes=("CAR",)).select(rows)
+    assert [row.name for row in shown] == ["car", "Car"]
+    assert [row.mask for row in shown] == [RLE((9, 9), "0"), RLE((9, 9), "2")]
+    assert [row.box for row in shown] == [(0, 1, 2, 3), (8, 9, 10, 11)]
+    assert names(View(0.5, exclude=("car",))) == ["dog"]
+    assert names(View(0.5, classes=("car", "dog"), exclude=("dog",))) == ["car", "Car"]
 
 
-def test_nothing_to_select_from_is_nothing_selected() -> None:
-    assert len(View().select(found([], []))) == 0
+def test_a_row_of_a_layer_is_shown_only_while_the_layer_is_on() -> None:
+    rows = [Row("face", "face", 0.9, layer="faces"), Row("object", "car", 0.9)]
+    assert View(0.5).select(rows) == rows
+    assert View(0.5, faces=False).select(rows) == rows[1:]
+
+
+def test_nothing_is_selected_of_no_rows() -> None:
+    assert len(View().select(found([], []).rows())) == 0
 
 
 @given(st.integers(0, 10_000))
 def test_a_score_stored_as_float32_reaches_the_threshold_that_it_shows(steps: int) -> None:
     share = steps / 10_000
-    assert View(share).above(np.array([share], np.float32)).all()
-    assert shown_scores(np.array([share], np.float32))[0] == share
+    row = Row("object", "car", float(np.float32(share)))
+    assert View(share).reaches(row)
+    assert row.shown_score == share
 
 
 def test_the_plain_view_draws_nothing() -> None:

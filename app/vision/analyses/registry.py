@@ -1,10 +1,13 @@
 """The registered analyses. Imports neither torch nor OpenVINO."""
 
 import functools
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 from app.config.analyses import ANALYSES
 from app.vision.analyses.analysis import Analysis
+from app.vision.results import Analysed, ModelCard
 
 
 @functools.cache
@@ -19,3 +22,21 @@ def find(name: str) -> Analysis:
 def analyses() -> tuple[Analysis, ...]:
     """Every registered analysis, in the order in which they are offered."""
     return tuple(find(name) for name in ANALYSES)
+
+
+def stored_result(data: dict[str, Any]) -> Analysed:
+    """The answer that `Analysed.to_dict` stored."""
+    kinds = {analysis.result.kind: analysis.result for analysis in analyses()}
+    result = kinds[data["result"]["kind"]].from_dict(data["result"])
+    return Analysed(ModelCard.from_dict(data["card"]), result, dict(data["timings"]))
+
+
+def ordered(results: Mapping[str, Analysed]) -> list[Analysed]:
+    """Stored results in the order of their analyses; those of unknown ones last."""
+    kinds = [analysis.result.kind for analysis in analyses()]
+
+    def place(analysed: Analysed) -> int:
+        kind = analysed.result.kind
+        return kinds.index(kind) if kind in kinds else len(kinds)
+
+    return sorted(results.values(), key=place)

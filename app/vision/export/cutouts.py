@@ -10,24 +10,25 @@ from app.intake.budget import pixel_budget
 from app.intake.decode import decode
 from app.vision import masks
 from app.vision.export.files import ExportFile, archive, base_name, safe_name, unique_names
-from app.vision.export.items import ExportItem, Found, found
+from app.vision.export.items import ExportItem, box_of, export_rows
+from app.vision.results import Row
 from app.vision.view import View
 
 
 def write(items: Sequence[ExportItem], view: View) -> ExportFile:
-    """A ZIP of `<number>_<class>.png`, the surest first; of several photos in a folder each."""
+    """A ZIP of `<number>_<class>.png`, best first; of several photos in a folder each. Faces are left out."""
     return archive(f"{base_name(items)}_cutouts.zip", _entries(items, view), compress=False)
 
 
-def cut(rgb: np.ndarray, row: Found) -> bytes:
+def cut(rgb: np.ndarray, row: Row) -> bytes:
     """One object as a PNG with transparency; its box where it has no mask."""
     if row.mask:
         x, y, crop = masks.decode_crop(row.mask)
         h, w = crop.shape
         alpha = crop.view(np.uint8) * np.uint8(255)
     else:
-        x, y = (min(int(v), side - 1) for v, side in zip(row.box[:2], rgb.shape[1::-1], strict=True))
-        w, h = max(1, round(row.box[2]) - x), max(1, round(row.box[3]) - y)
+        x, y = (min(int(v), side - 1) for v, side in zip(box_of(row)[:2], rgb.shape[1::-1], strict=True))
+        w, h = max(1, round(box_of(row)[2]) - x), max(1, round(box_of(row)[3]) - y)
         alpha = np.full((h, w), 255, np.uint8)
     pixels = rgb[y : y + h, x : x + w]
     bgra = cv2.merge([*cv2.split(pixels)[::-1], alpha])
@@ -38,12 +39,12 @@ def cut(rgb: np.ndarray, row: Found) -> bytes:
 def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
     for item, name in zip(items, unique_names(items), strict=True):
         folder = f"{PurePosixPath(name).stem}/" if len(items) > 1 else ""
-        rows = [row for row in found(item.load_results(), item, view) if not row.is_face]
+        rows = [row for row in export_rows(item.load_results(), item, view) if not row.points]
         if rows:
             yield from _cut_all(item, rows, folder)
 
 
-def _cut_all(item: ExportItem, rows: Sequence[Found], folder: str) -> Iterator[tuple[str, bytes]]:
+def _cut_all(item: ExportItem, rows: Sequence[Row], folder: str) -> Iterator[tuple[str, bytes]]:
     data, digits = item.load_photo(), max(2, len(str(len(rows))))
     with pixel_budget.reserve(item.width * item.height):
         rgb = decode(data)

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from app.vision.export.files import ExportFile, archive, base_name, single, unique_names
-from app.vision.export.items import ExportItem, Found, found, labels
-from app.vision.masks import Part
-from app.vision.results import LANDMARKS
+from app.vision.export.items import ExportItem, area, box_of, components, export_rows, labels
+from app.vision.masks import Component
+from app.vision.results import Row
 from app.vision.view import View
 
 _TYPE: Final = "application/geo+json"
@@ -36,25 +36,27 @@ def _collection(item: ExportItem, name: str, view: View) -> bytes:
         "width": item.width,
         "height": item.height,
         "labels": labels(results),
-        "features": [_feature(row, i) for i, row in enumerate(found(results, item, view))],
+        "features": [_feature(row, i) for i, row in enumerate(export_rows(results, item, view))],
     }
     return json.dumps(collection, ensure_ascii=False).encode()
 
 
-def _feature(row: Found, id: int) -> dict[str, Any]:
-    pieces = [_polygon(part) for part in row.parts()]
+def _feature(row: Row, id: int) -> dict[str, Any]:
+    pieces = [_polygon(component) for component in components(row)]
     geometry: dict[str, Any] = {"type": "MultiPolygon", "coordinates": pieces}
     if len(pieces) == 1:
         geometry = {"type": "Polygon", "coordinates": pieces[0]}
-    properties = {"class": row.name, "score": row.score, "box": list(row.box), "area": row.area}
-    if row.is_face:
-        properties["landmarks"] = dict(zip(LANDMARKS, map(list, row.landmarks), strict=True))
+    properties = {"class": row.name, "score": row.score, "box": list(box_of(row)), "area": area(row)}
+    if row.points:
+        properties["landmarks"] = {name: list(point) for name, point in row.points}
+    if row.text:
+        properties["text"] = row.text
     return {"type": "Feature", "id": id, "geometry": geometry, "properties": properties}
 
 
-def _polygon(part: Part) -> list[list[list[float]]]:
+def _polygon(component: Component) -> list[list[list[float]]]:
     """Closed rings, the outline first, turning as RFC 7946 asks: it anticlockwise, holes clockwise (with y upwards)."""
-    return [_closed(part.outline, 1), *(_closed(hole, -1) for hole in part.holes)]
+    return [_closed(component.outline, 1), *(_closed(hole, -1) for hole in component.holes)]
 
 
 def _closed(ring: np.ndarray, turn: int) -> list[list[float]]:

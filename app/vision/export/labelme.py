@@ -1,6 +1,7 @@
 """LabelMe's JSON (https://github.com/wkentaro/labelme): one a photo, to be opened beside it and edited.
 
-Pieces of one object share a `group_id`. What the whole photo shows becomes flags.
+Pieces of one object share a `group_id`. Labels of the whole photo become flags. Text becomes the
+`description`, which LabelMe shows.
 """
 
 import json
@@ -9,8 +10,8 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from app.vision.export.files import JSON, ExportFile, archive, base_name, single, unique_names
-from app.vision.export.items import ExportItem, Found, found, labels
-from app.vision.results import LANDMARKS
+from app.vision.export.items import ExportItem, box_of, export_rows, labels, polygons
+from app.vision.results import Row
 from app.vision.view import View
 
 _VERSION: Final = "5.5.0"  # Of the program whose files these are like.
@@ -30,7 +31,7 @@ def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, byt
 
 def _document(item: ExportItem, name: str, view: View) -> bytes:
     results = item.load_results()
-    shapes = [s for i, row in enumerate(found(results, item, view)) for s in _shapes(row, i)]
+    shapes = [s for i, row in enumerate(export_rows(results, item, view)) for s in _shapes(row, i)]
     document = {
         "version": _VERSION,
         "flags": dict.fromkeys(labels(results), True),
@@ -43,24 +44,25 @@ def _document(item: ExportItem, name: str, view: View) -> bytes:
     return json.dumps(document, ensure_ascii=False, indent=1).encode()
 
 
-def _shapes(row: Found, group: int) -> Iterator[dict[str, Any]]:
-    if row.mask is None:
-        x1, y1, x2, y2 = row.box
-        yield _shape(row, group, "rectangle", [[x1, y1], [x2, y2]])
-    else:
-        for polygon in row.polygons():
+def _shapes(row: Row, group: int) -> Iterator[dict[str, Any]]:
+    if row.mask or row.corners:
+        for polygon in polygons(row):
             yield _shape(row, group, "polygon", polygon.tolist())
-    for name, point in zip(LANDMARKS, row.landmarks, strict=False):
+    else:
+        x1, y1, x2, y2 = box_of(row)
+        yield _shape(row, group, "rectangle", [[x1, y1], [x2, y2]])
+    for name, point in row.points:
         yield _shape(row, group, "point", [list(point)]) | {"label": name}
 
 
-def _shape(row: Found, group: int, kind: str, points: list[list[float]]) -> dict[str, Any]:
-    return {
+def _shape(row: Row, group: int, kind: str, points: list[list[float]]) -> dict[str, Any]:
+    shape = {
         "label": row.name,
         "points": points,
         "group_id": group,
-        "description": f"score {row.score}",
+        "description": row.text or f"score {row.score}",
         "shape_type": kind,
         "flags": {},
         "mask": None,
     }
+    return shape | ({"score": row.score} if row.text else {})

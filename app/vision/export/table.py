@@ -5,8 +5,9 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from app.vision.analyses.registry import ordered
 from app.vision.export.files import ExportFile, base_name, spool, unique_names
-from app.vision.export.items import ExportItem, found, labels
+from app.vision.export.items import ExportItem, area, box_of, rows_of
 from app.vision.view import View
 
 COLUMNS: Final = (
@@ -30,15 +31,15 @@ def write(items: Sequence[ExportItem], view: View) -> ExportFile:
 
 
 def _rows(item: ExportItem, name: str, view: View) -> Iterator[tuple[object, ...]]:
-    results = item.load_results()
     photo = (name, item.width, item.height)
-    for row in found(results, item, view):
-        points = ";".join(f"{x:g} {y:g}" for x, y in row.landmarks)
-        kind = "face" if row.is_face else "object"
-        yield (*photo, kind, row.name, row.score, *row.box, round(row.area, 2), points, row.card.model)
-    models = [analysed.card.model for name, analysed in results.items() if analysed.card.analyzer == "labels"]
-    for label, score in labels(results).items():
-        yield (*photo, "label", label, score, "", "", "", "", "", "", *models[:1])
+    for analysed in ordered(item.load_results()):
+        model = analysed.card.model
+        for row in rows_of(analysed, item, view):
+            points = ";".join(f"{x:g} {y:g}" for _, (x, y) in row.points)
+            yield (*photo, row.kind, row.name, row.score, *box_of(row), round(area(row), 2), points, model)
+        for row in analysed.result.rows():
+            if row.box is None:
+                yield (*photo, row.kind, row.name, row.shown_score, "", "", "", "", "", "", model)
 
 
 def _cell(value: object) -> object:

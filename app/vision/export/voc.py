@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
 
 from app.vision.export.files import ExportFile, archive, base_name, single, unique_names
-from app.vision.export.items import ExportItem, Found, found
+from app.vision.export.items import ExportItem, box_of, export_rows
+from app.vision.results import Row
 from app.vision.view import View
 
 # What XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets).
@@ -24,9 +25,9 @@ def write(items: Sequence[ExportItem], view: View) -> ExportFile:
     return archive(f"{base_name(items)}_voc.zip", _entries(items, view))
 
 
-def pixel_box(row: Found, width: int, height: int) -> tuple[int, int, int, int]:
+def pixel_box(row: Row, width: int, height: int) -> tuple[int, int, int, int]:
     """A box as xmin ymin xmax ymax in whole pixels, at least one pixel and inside the photo."""
-    x1, y1, x2, y2 = (round(v) for v in row.box)
+    x1, y1, x2, y2 = (round(v) for v in box_of(row))
     left, top = min(x1, width - 1), min(y1, height - 1)
     return left + 1, top + 1, max(x2, left + 1), max(y2, top + 1)
 
@@ -45,7 +46,7 @@ def _document(item: ExportItem, name: str, view: View) -> bytes:
     for tag, value in (("width", item.width), ("height", item.height), ("depth", 3)):
         _add(size, tag, value)
     _add(root, "segmented", 0)
-    for row in found(item.load_results(), item, view):
+    for row in export_rows(item.load_results(), item, view):
         entry = ET.SubElement(root, "object")
         rows = ("name", row.name), ("pose", "Unspecified"), ("truncated", 0), ("difficult", 0), ("score", row.score)
         for tag, text in rows:

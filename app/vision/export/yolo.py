@@ -12,7 +12,8 @@ import numpy as np
 
 from app.vision import masks
 from app.vision.export.files import ExportFile, archive, base_name, unique_names
-from app.vision.export.items import ExportItem, Found, class_names, found
+from app.vision.export.items import ExportItem, box_of, categories, export_rows, polygons
+from app.vision.results import Row
 from app.vision.view import View
 
 
@@ -30,28 +31,28 @@ def write_outlines(items: Sequence[ExportItem], view: View) -> ExportFile:
 
 
 def _entries(
-    items: Sequence[ExportItem], view: View, shape: Callable[[Found], np.ndarray]
+    items: Sequence[ExportItem], view: View, shape: Callable[[Row], np.ndarray]
 ) -> Iterator[tuple[str, bytes]]:
     """shape: gives the points of an object's line, (K, 2) in pixels."""
     classes: dict[str, int] = {}
     for item, name in zip(items, unique_names(items), strict=True):
         results = item.load_results()
-        for known in class_names(results):
-            classes.setdefault(known, len(classes))
+        for category in categories(results):
+            classes.setdefault(category.name, len(classes))
         size = np.array([item.width, item.height])
-        lines = [_line(classes[row.name], shape(row) / size) for row in found(results, item, view)]
+        lines = [_line(classes[row.name], shape(row) / size) for row in export_rows(results, item, view)]
         yield f"labels/{PurePosixPath(name).stem}.txt", "".join(lines).encode()
     yield "classes.txt", "".join(" ".join(name.split()) + "\n" for name in classes).encode()
     yield "data.yaml", _yaml(list(classes)).encode()
 
 
-def _box(row: Found) -> np.ndarray:
-    x1, y1, x2, y2 = row.box
+def _box(row: Row) -> np.ndarray:
+    x1, y1, x2, y2 = box_of(row)
     return np.array([((x1 + x2) / 2, (y1 + y2) / 2), (x2 - x1, y2 - y1)])
 
 
-def _outline(row: Found) -> np.ndarray:
-    first, *others = row.polygons()
+def _outline(row: Row) -> np.ndarray:
+    first, *others = polygons(row)
     return masks.join(first, others)
 
 

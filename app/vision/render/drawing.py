@@ -1,6 +1,7 @@
 """What is drawn on a picture: tinted masks with their contours, boxes, faces, tags and a caption, all in place."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -10,7 +11,7 @@ from app.vision import masks
 from app.vision.render.labels_layout import place
 from app.vision.render.lettering import fit, lay, line_height, tag, tag_size
 from app.vision.render.palette import colour, rgb, text_colour
-from app.vision.results import RLE, Labels
+from app.vision.results import RLE, Point, Row
 from app.vision.view import percent
 
 _BAND = 1 << 15  # Pixels blended at a time: they stay in the processor's cache.
@@ -18,8 +19,8 @@ _FILL = 1 / 3
 _CASING = (16, 18, 20)
 _WHITE = (255, 255, 255)
 _MIN_FONT = 7
-# More of a picture than this the tags leave to what it shows: first they get smaller, then the least certain go.
-_COMFORTABLE, _MOST = 0.12, 0.35
+# Shares of the picture that tags may cover: beyond the first they get smaller, beyond the second some are left out.
+_COMFORTABLE, _MAX_SHARE = 0.12, 0.35
 # A mask's tag stands on this upper part of it where no box is drawn.
 _HEAD = 0.2
 
@@ -41,7 +42,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to draw: its box and landmarks in pixels of the picture, its mask in those of the photo.
+    """One thing to draw: its box and points in pixels of the picture, its mask in those of the photo.
 
     scale: the picture's width and height as shares of the photo's.
     """
@@ -50,8 +51,17 @@ class Item:
     score: float
     box: tuple[float, ...]
     mask: RLE | None = None
-    landmarks: np.ndarray | None = None
+    points: tuple[Point, ...] = ()
     scale: tuple[float, float] = (1.0, 1.0)
+
+    @classmethod
+    def of(cls, row: Row, scale: tuple[float, float], masked: bool = True) -> "Item":
+        """A row with a box, in a picture of another size. masked: whether its mask is drawn."""
+        sx, sy = scale
+        x1, y1, x2, y2 = row.box or (0.0, 0.0, 0.0, 0.0)
+        points = tuple((x * sx, y * sy) for _, (x, y) in row.points)
+        mask = row.mask if masked else None
+        return cls(row.name, row.shown_score, (x1 * sx, y1 * sy, x2 * sx, y2 * sy), mask, points, scale)
 
     @property
     def colour(self) -> tuple[int, int, int]:
@@ -60,12 +70,6 @@ class Item:
     @property
     def text(self) -> str:
         return f"{self.name} {percent(self.score)}"
-
-    def scaled(self, scale: tuple[float, float]) -> "Item":
-        """The same in a picture of another size."""
-        box = tuple(v * s for v, s in zip(self.box, 2 * scale, strict=True))
-        landmarks = None if self.landmarks is None else self.landmarks * np.array(scale)
-        return replace(self, box=box, landmarks=landmarks, scale=scale)
 
     def pixels(self) -> tuple[int, int, np.ndarray] | None:
         """The mask in the picture: column, row and (h, w) uint8 of 0 and 1; None for none or an empty one."""
@@ -84,7 +88,7 @@ class Item:
 
 
 def draw_objects(picture: np.ndarray, items: list[Item], style: Style, boxes: bool) -> list[Item]:
-    """Fill masks and draw contours and boxes, the largest first, so that nothing small is hidden.
+    """Fill masks and draw contours and boxes, the largest first, so that no small object is hidden.
 
     Returns:
         The items in their order, each with the box that its tag belongs to.
@@ -108,15 +112,14 @@ def draw_face(picture: np.ndarray, face: Item, style: Style) -> None:
     edge = max(1, style.line // 2)
     cv2.polylines(picture, lines, False, _WHITE, style.line + 2 * edge, cv2.LINE_AA)
     cv2.polylines(picture, lines, False, face.colour, style.line, cv2.LINE_AA)
-    if face.landmarks is not None:
-        radius = max(1.0, min(style.line * 1.3, (x2 - x1) / 22))
-        for x, y in face.landmarks:
-            _dot(picture, x, y, radius + edge, _CASING)
-            _dot(picture, x, y, radius, _WHITE)
+    radius = max(1.0, min(style.line * 1.3, (x2 - x1) / 22))
+    for x, y in face.points:
+        _dot(picture, x, y, radius + edge, _CASING)
+        _dot(picture, x, y, radius, _WHITE)
 
 
 def draw_tags(picture: np.ndarray, items: list[Item], style: Style, taken: np.ndarray | None = None) -> None:
-    """Name the items, the most certain first, where there is room; a leader line goes to those that are far.
+    """Draw the items' tags, best scores first, where they fit; a leader line connects those that are far away.
 
     taken: (M, 4) rectangles to stay off.
     """
@@ -125,11 +128,11 @@ def draw_tags(picture: np.ndarray, items: list[Item], style: Style, taken: np.nd
     size = _tag_font(items, style.font, width, height)
     texts = [fit(item.text, size, width) or fit(item.name, size, width) for item in items]
     sizes = np.array([tag_size(text, size) for text in texts]).reshape(-1, 2)
-    room = np.cumsum(sizes.prod(1)) <= _MOST * width * height
-    room[:1] = True
+    fitting = np.cumsum(sizes.prod(1)) <= _MAX_SHARE * width * height
+    fitting[:1] = True
     margin = style.line / 2 * np.array([-1, -1, 1, 1])
     boxes = np.array([item.box for item in items]).reshape(-1, 4) + margin
-    places = place(boxes[room], sizes[room], (height, width), taken)
+    places = place(boxes[fitting], sizes[fitting], (height, width), taken)
     chosen = [(item, text, p) for item, text, p in zip(items, texts, places, strict=False) if p and text]
     for item, text, p in chosen:
         if p.leader:
@@ -140,18 +143,17 @@ def draw_tags(picture: np.ndarray, items: list[Item], style: Style, taken: np.nd
         lay(picture, tag(text, size, fill, text_colour(fill)), p.x, p.y)
 
 
-def draw_caption(picture: np.ndarray, labels: Labels, style: Style) -> np.ndarray | None:
-    """What the whole photo shows, in the lower left corner: the surest name, and up to two more of 10 % and above.
+def draw_caption(picture: np.ndarray, labels: Sequence[Row], style: Style) -> np.ndarray | None:
+    """What the whole photo shows, in the lower left corner: the best label, and up to two more of 10 % and above.
 
     Returns:
-        The rectangle that it takes, (1, 4); None where there is no room for it.
+        The rectangle that it takes, (1, 4); None where it does not fit.
     """
-    named = list(zip(labels.names, labels.scores, strict=True))
-    shown = [*named[:1], *(pair for pair in named[1:3] if pair[1] >= 0.1)]
+    shown = [*labels[:1], *(label for label in labels[1:3] if label.score >= 0.1)]
     size = max(_MIN_FONT, round(style.font * 0.85))
     height, width = picture.shape[:2]
     margin = line_height(size) // 3
-    text = " · ".join(f"{name.replace('_', ' ')} {percent(score)}" for name, score in shown)
+    text = " · ".join(f"{label.name.replace('_', ' ')} {percent(label.score)}" for label in shown)
     text = fit(text, size, width - 2 * margin)
     if not text or line_height(size) + margin > height:
         return None
@@ -163,10 +165,10 @@ def draw_caption(picture: np.ndarray, labels: Labels, style: Style) -> np.ndarra
 
 def _fill(picture: np.ndarray, item: Item, style: Style) -> list[np.ndarray]:
     """Tint a mask's pixels by a third of its colour, a few rows at a time. Returns its outline, smoothed."""
-    found = item.pixels()
-    if found is None:
+    pixels = item.pixels()
+    if pixels is None:
         return []
-    x, y, crop = found
+    x, y, crop = pixels
     h, w = crop.shape
     rows = min(h, max(1, _BAND // w))
     tint = np.empty((rows, w, 3), np.uint8)

@@ -1,15 +1,15 @@
 """A stored result as JSON for the browser, which draws it over the photo and filters it without asking again."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from app.vision import masks
+from app.vision.analyses.registry import ordered
 from app.vision.render.palette import colour, text_colour
-from app.vision.results import RLE, Analysed, Faces, Instances, Labels
-from app.vision.view import shown_scores
+from app.vision.results import RLE, Analysed, Row
 
 # Changes when the same results are answered otherwise, so that what is kept of them is made anew.
 VERSION = "1"
@@ -32,19 +32,17 @@ def overlay(results: Mapping[str, Analysed], size: tuple[int, int] | None = None
         classes: name, colour, text_colour and count of each class found, the most frequent first.
         counts: number of instances (and faces) by class.
     """
-    found = [analysed.result for analysed in results.values()]
-    instances = [entry for r in found if isinstance(r, Instances) for entry in _instances(r)]
-    faces = [entry for r in found if isinstance(r, Faces) for entry in _faces(r)]
-    for id, entry in enumerate(instances):
-        entry["id"] = id
-    height, width = next((r.size for r in found if isinstance(r, (Instances, Faces))), size or (None, None))
-    counts = Counter(entry["class"] for entry in [*instances, *faces])
+    listed = [analysed.result for analysed in ordered(results)]
+    rows = [row for result in listed for row in result.rows()]
+    placed = [row for row in rows if row.box is not None]
+    height, width = next((result.size for result in listed if result.size), size or (None, None))
+    counts = Counter(row.name for row in placed)
     return {
         "width": width,
         "height": height,
-        "instances": instances,
-        "faces": faces,
-        "labels": [entry for r in found if isinstance(r, Labels) for entry in _labels(r)],
+        "instances": [_entry(id, row) for id, row in enumerate(row for row in placed if not row.layer)],
+        "faces": [_entry(id, row) for id, row in enumerate(row for row in placed if row.layer == "faces")],
+        "labels": [{"name": row.name, "score": row.shown_score} for row in rows if row.box is None],
         "classes": [{"name": name, "count": count, **_colours(name)} for name, count in counts.most_common()],
         "counts": dict(counts),
     }
@@ -52,46 +50,21 @@ def overlay(results: Mapping[str, Analysed], size: tuple[int, int] | None = None
 
 def rings(rle: RLE) -> list[list[int]]:
     """A mask's outlines and holes as [x, y, x, y, ...], simplified as far as a screen does not show it."""
-    parts = masks.parts(rle, masks.unseen_tolerance(rle))
-    found = [ring for part in parts for ring in (part.outline, *part.holes)]
-    return [ring.round().astype(int).ravel().tolist() for ring in found]
+    components = masks.components(rle, masks.unseen_tolerance(rle))
+    outlines = [ring for component in components for ring in (component.outline, *component.holes)]
+    return [ring.round().astype(int).ravel().tolist() for ring in outlines]
 
 
-def _instances(instances: Instances) -> list[dict[str, Any]]:
-    scores = shown_scores(instances.scores).tolist()
-    polygons = [[]] * len(scores) if instances.masks is None else [rings(rle) for rle in instances.masks]
-    return [
-        {"id": id, "class": name, "score": score, **_colours(name), "box": _pixels(box), "polygons": outline}
-        for id, (name, score, box, outline) in enumerate(
-            zip(instances.names, scores, instances.boxes, polygons, strict=True)
-        )
-    ]
-
-
-def _faces(faces: Faces) -> list[dict[str, Any]]:
-    scores = shown_scores(faces.scores).tolist()
-    rows = enumerate(zip(scores, faces.boxes, faces.landmarks, strict=True))
-    return [
-        {
-            "id": id,
-            "class": "face",
-            "score": score,
-            **_colours("face"),
-            "box": _pixels(box),
-            "landmarks": [_pixels(point) for point in landmarks],
-        }
-        for id, (score, box, landmarks) in rows
-    ]
-
-
-def _labels(labels: Labels) -> list[dict[str, Any]]:
-    scores = shown_scores(np.array(labels.scores)).tolist()
-    return [{"name": name, "score": score} for name, score in zip(labels.names, scores, strict=True)]
+def _entry(id: int, row: Row) -> dict[str, Any]:
+    entry = {"id": id, "class": row.name, "score": row.shown_score, **_colours(row.name), "box": _pixels(row.box)}
+    if row.points:
+        return entry | {"landmarks": [_pixels(point) for _, point in row.points]}
+    return entry | {"polygons": rings(row.mask) if row.mask else []}
 
 
 def _colours(name: str) -> dict[str, str]:
     return {"colour": colour(name), "text_colour": text_colour(colour(name))}
 
 
-def _pixels(values: np.ndarray) -> list[float]:
+def _pixels(values: Sequence[float] | None) -> list[float]:
     return np.round(np.asarray(values, np.float64), 1).tolist()

@@ -3,15 +3,16 @@
 Everything is drawn in place and mask by mask on its crop, so that a picture needs little more memory than its pixels.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import cv2
 import numpy as np
 
+from app.vision.analyses.registry import ordered
 from app.vision.render.drawing import Item, Style, draw_caption, draw_face, draw_objects, draw_tags
-from app.vision.results import Analysed, Faces, Instances, Labels
-from app.vision.view import View, shown_scores
+from app.vision.results import Analysed
+from app.vision.view import View
 
 VERSION: Final = "2"  # Raised when the same result would be drawn differently.
 QUALITY: Final = {"jpeg": 90, "webp": 85}
@@ -37,18 +38,20 @@ def annotate(rgb: np.ndarray, results: Mapping[str, Analysed], view: View) -> np
         The picture, (h, w, 3) uint8 RGB, at most `view.max_size` long.
     """
     picture = shrunk(rgb, view)
-    found = [r.result for r in results.values()]
-    height, width = next((r.size for r in found if isinstance(r, (Instances, Faces))), rgb.shape[:2])
+    listed = [analysed.result for analysed in ordered(results)]
+    rows = [row for result in listed for row in result.rows()]
+    height, width = next((result.size for result in listed if result.size), rgb.shape[:2])
     scale = (picture.shape[1] / width, picture.shape[0] / height)
     style = Style.of(*picture.shape[:2])
-    objects = [item.scaled(scale) for r in found if isinstance(r, Instances) for item in _items(r, view)]
-    faces = [item.scaled(scale) for r in found if isinstance(r, Faces) for item in _faces(r, view)]
-    objects = draw_objects(picture, objects, style, view.boxes)
+    items = [Item.of(row, scale, view.masks) for row in view.select(rows) if row.box is not None]
+    objects = draw_objects(picture, [item for item in items if not item.points], style, view.boxes)
+    faces = [item for item in items if item.points]
     for face in faces:
         draw_face(picture, face, style)
     if view.labels:
-        captions = [draw_caption(picture, r, style) for r in found if isinstance(r, Labels) and len(r)]
-        draw_tags(picture, [*objects, *faces], style, captions[0] if captions else None)
+        captions = [row for row in rows if row.box is None]
+        taken = draw_caption(picture, captions, style) if captions else None
+        draw_tags(picture, [*objects, *faces], style, taken)
     return picture
 
 
@@ -79,26 +82,11 @@ def encode(rgb: np.ndarray, format: str) -> bytes:
 def shrunk(rgb: np.ndarray, view: View) -> np.ndarray:
     """The photo at the size that the view asks for, or that its format can hold; itself if that is its own."""
     longest = max(rgb.shape[:2])
-    most = min(view.max_size or longest, WEBP_SIDE if view.format == "webp" else longest)
-    if most >= longest:
+    max_side = min(view.max_size or longest, WEBP_SIDE if view.format == "webp" else longest)
+    if max_side >= longest:
         return rgb if rgb.flags.writeable else rgb.copy()
-    height, width = (max(1, round(side * most / longest)) for side in rgb.shape[:2])
+    height, width = (max(1, round(side * max_side / longest)) for side in rgb.shape[:2])
     return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def _items(instances: Instances, view: View) -> Iterator[Item]:
-    chosen = view.select(instances)
-    for i, (name, score) in enumerate(zip(chosen.names, shown_scores(chosen.scores), strict=True)):
-        mask = chosen.masks[i] if view.masks and chosen.masks is not None else None
-        yield Item(name, float(score), tuple(map(float, chosen.boxes[i])), mask)
-
-
-def _faces(faces: Faces, view: View) -> Iterator[Item]:
-    if not view.faces or not view.shows("face"):
-        return
-    scores = shown_scores(faces.scores)
-    for i in np.flatnonzero(view.above(faces.scores)):
-        yield Item("face", float(scores[i]), tuple(map(float, faces.boxes[i])), None, faces.landmarks[i])
 
 
 def _swap_channels(picture: np.ndarray) -> None:

@@ -7,7 +7,6 @@ from flask.typing import ResponseReturnValue
 
 from app.store.models import DONE, FINISHED, Run
 from app.vision.render.palette import colour
-from app.vision.results import Instances
 from app.vision.view import View
 from app.web.classic.image import THRESHOLD
 from app.web.common.deleting import delete_run
@@ -88,9 +87,8 @@ def remove(run_id: str) -> ResponseReturnValue:
 def card_of(run: Run) -> Card:
     """What a run's card shows."""
     objects = services().store.results(run).get("objects") if run.state == DONE else None
-    if objects is None or not isinstance(objects.result, Instances):
+    if objects is None:
         return Card(run, [], 0, searched=False)
-    found = View(threshold=THRESHOLD).select(objects.result)
-    pairs = sorted(zip(found.names, found.scores.tolist(), strict=True), key=lambda pair: -pair[1])
-    lines = [Line(name, score, colour(name)) for name, score in pairs]
+    rows = sorted(View(threshold=THRESHOLD).select(objects.result.rows()), key=lambda row: -row.score)
+    lines = [Line(row.name, row.score, colour(row.name)) for row in rows]
     return Card(run, lines[:LINES], max(0, len(lines) - LINES))

@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from flask import Blueprint, Flask, Response, request
 
-from app.vision.results import Instances
+from app.vision.results import Row
 from app.vision.view import View, flag
 from app.web.classic.answer import analysed, answer_errors
 from app.web.common import limits
@@ -36,30 +37,31 @@ def classify() -> Response:
     view = View.from_args({"threshold": request.args.get("threshold")}, THRESHOLD)
     verbose = flag("verbose", request.args.get("verbose") or "0")
     run = analysed(body_bytes(), name="photo", analyses=("objects",), api="classify", threshold=view.threshold)
-    found = services().store.results(run)["objects"].result
-    shown = view.select(found) if isinstance(found, Instances) else None
-    body = (boxes(shown) if verbose else counts(shown)) if shown is not None else {}
+    rows = view.select(services().store.results(run)["objects"].result.rows())
+    body: Any = boxes(rows, (run.photo.width, run.photo.height)) if verbose else counts(rows)
     return Response(json.dumps(body), mimetype="application/json")
 
 
-def counts(found: Instances) -> dict[str, int]:
-    """Number of instances by class, most first."""
-    return dict(Counter(map(_capital, found.names)).most_common())
+def counts(rows: Iterable[Row]) -> dict[str, int]:
+    """Number of objects by class, most frequent first."""
+    return dict(Counter(_capital(row.name) for row in rows).most_common())
 
 
-def boxes(found: Instances) -> list[dict[str, Any]]:
-    """Each instance with its box in 0..1 of the photo, best first."""
-    height, width = found.size
-    places = np.clip(found.boxes.astype(float) / (width, height, width, height), 0, 1)
-    order = np.argsort(-found.scores, kind="stable")
+def boxes(rows: Iterable[Row], size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Each object with its box in 0..1 of the photo, best first. size: (width, height) of the photo."""
     return [
         {
-            "class": _capital(found.names[i]),
-            "score": float(found.scores[i]),
-            **dict(zip(("x1", "y1", "x2", "y2"), places[i].tolist(), strict=True)),
+            "class": _capital(row.name),
+            "score": row.score,
+            **dict(zip(("x1", "y1", "x2", "y2"), _normalized(row, size), strict=True)),
         }
-        for i in order
+        for row in sorted(rows, key=lambda row: -row.score)
     ]
+
+
+def _normalized(row: Row, size: tuple[int, int]) -> list[float]:
+    box: list[float] = np.clip(np.array(row.box) / (*size, *size), 0, 1).tolist()
+    return box
 
 
 def _capital(name: str) -> str:

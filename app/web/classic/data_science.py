@@ -6,12 +6,12 @@ nobody finds one by trying.
 
 import hmac
 import json
-from typing import Any
+from collections.abc import Sequence
 
 from flask import Blueprint, Flask, Response, current_app, request, url_for
 
 from app.errors import NoPhoto, NotFound
-from app.vision.results import Instances, Labels
+from app.vision.results import Row
 from app.vision.view import View
 from app.web.api.serialise import absolute
 from app.web.classic import requests_log
@@ -84,33 +84,28 @@ def answer(name: str, data: bytes) -> dict[str, str]:
     """What the three models say of a photo, in the API's shape."""
     run = analysed(data, name=name, analyses=ANALYSES, api=API, threshold=THRESHOLD)
     requests_log.note(run.photo.md5)
-    results = {name: analysed.result for name, analysed in services().store.results(run).items()}
+    rows = {name: analysed.result.rows() for name, analysed in services().store.results(run).items()}
     return {
         "error": "",
         "hash": run.photo.md5,
         "original": address(run.photo.md5, "original"),
-        "resnet": json.dumps(top_labels(results["labels"])),
-        "yolov3": json.dumps(best_scores(results["objects"])),
+        "resnet": json.dumps(top_labels(rows["labels"])),
+        "yolov3": json.dumps(best_scores(rows["objects"])),
         "yolov3_source": address(run.photo.md5, "yolov3"),
         "faces_source": address(run.photo.md5, "faces"),
     }
 
 
-def top_labels(found: Any) -> dict[str, str]:
+def top_labels(rows: Sequence[Row]) -> dict[str, str]:
     """The three likeliest ImageNet names of the photo, each with its probability as a fraction."""
-    if not isinstance(found, Labels):
-        return {}
-    return {name: str(score) for name, score in list(zip(found.names, found.scores, strict=True))[:TOP]}
+    return {row.name: str(row.score) for row in rows[:TOP]}
 
 
-def best_scores(found: Any) -> dict[str, str]:
+def best_scores(rows: Sequence[Row]) -> dict[str, str]:
     """Each class of object in the photo with its best score as a percentage, best first."""
-    if not isinstance(found, Instances):
-        return {}
-    shown = View(threshold=THRESHOLD).select(found)
     best: dict[str, float] = {}
-    for name, score in zip(shown.names, shown.scores, strict=True):
-        best[name] = max(best.get(name, 0.0), 100 * float(score))
+    for row in View(threshold=THRESHOLD).select(rows):
+        best[row.name] = max(best.get(row.name, 0.0), 100 * row.score)
     return {name: str(score) for name, score in sorted(best.items(), key=lambda item: -item[1])}
 
 

@@ -10,7 +10,6 @@ from app.errors import BadRequest, NoPhoto
 from app.intake.body import OVERHEAD, allow, in_base64
 from app.intake.names import photo_name
 from app.store.models import Run
-from app.vision.results import Instances
 from app.vision.view import EXTENSIONS, View
 from app.web.classic.answer import analysed, answer_errors
 from app.web.classic.byte_list import LONGEST, MEMBER, WANTED, read_json
@@ -47,8 +46,7 @@ def image() -> Response:
 def modified(run: Run, name: str) -> dict[str, Any]:
     """The annotated photo of a finished run: JPEG, PNG or WebP like the upload, PNG for other formats."""
     view = View(threshold=THRESHOLD, format=run.photo.format if run.photo.format in EXTENSIONS else "png")
-    found = services().store.results(run)["objects"].result
-    shown = view.select(found) if isinstance(found, Instances) else None
+    rows = view.select(services().store.results(run)["objects"].result.rows())
     data = rendered(run, view)[0]
     return {
         "name": f"modified-{named_as(name, view.format)}",
@@ -56,9 +54,9 @@ def modified(run: Run, name: str) -> dict[str, Any]:
         "ext": EXTENSIONS[view.format][0][1:],
         "processed": True,
         "prediction_image": base64.b64encode(data).decode("ascii"),
-        "labels": shown.names if shown is not None else [],
-        "scores": [float(score) for score in shown.scores] if shown is not None else [],
-        "boxes": shown.boxes.astype(float).tolist() if shown is not None else [],
+        "labels": [row.name for row in rows],
+        "scores": [row.score for row in rows],
+        "boxes": [row.box for row in rows],
     }
 
 

@@ -6,31 +6,30 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
 from flask import request
 from werkzeug.datastructures import MultiDict
 
 from app.store.models import Run
 from app.vision.render.palette import colour
-from app.vision.results import Analysed, Faces, Instances, Labels
+from app.vision.results import Analysed, Row
 from app.vision.view import WHICH, View
 from app.web.common.services import services
 
-FACE = "face"
 # The picture has the format that the photo's name promises, so that `detected_<name>` can keep the name.
 FORMAT_OF = {".png": "png", ".webp": "webp"}
 LAYERS = ("masks", "boxes", "labels", "faces")
 
 
 @dataclass(frozen=True)
-class Found:
-    """One row of the list. kind: object or face; index: its place in the stored result."""
+class ListRow:
+    """One row of the list. kind: the noun that it is counted as; index: its place in the stored result."""
 
     kind: str
     index: int
     name: str
     score: float
     colour: str
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,8 @@ class Shown:
     weaker: guesses below the threshold, best first; hidden: the classes that the view leaves out, at any score.
     """
 
-    rows: list[Found]
-    weaker: list[Found]
+    rows: list[ListRow]
+    weaker: list[ListRow]
     chips: list[Chip]
     captions: list[tuple[str, float]]
     has: dict[str, bool]
@@ -100,58 +99,48 @@ def ticked_view(args: MultiDict[str, str]) -> dict[str, str]:
 
 def shown(results: Mapping[str, Analysed], view: View) -> Shown:
     """What a view shows of results."""
-    kept: list[Found] = []
-    weaker: list[Found] = []
+    kept: list[ListRow] = []
+    weaker: list[ListRow] = []
     chips: list[Chip] = []
     captions: list[tuple[str, float]] = []
     hidden: list[str] = []
     for analysed in results.values():
-        result = analysed.result
-        if isinstance(result, Labels):
-            names = [name.replace("_", " ") for name in result.names]
-            captions += zip(names, result.scores, strict=True)
-            continue
-        found = _found(result)
-        above = found[: int(view.above(np.array([row.score for row in found])).sum())]
-        if isinstance(result, Instances):
-            chips = _chips(found, above, view)
-            kept += [row for row in above if view.shows(row.name)]
-            hidden = [name for name in dict.fromkeys(row.name for row in found) if not view.shows(name)]
-        elif view.faces and view.shows(FACE):
-            kept += above
-        weaker += found[len(above) :]
+        rows = sorted(enumerate(analysed.result.rows()), key=lambda pair: -pair[1].score)
+        captions += [(row.name.replace("_", " "), row.score) for _, row in rows if row.box is None]
+        placed = [(index, row) for index, row in rows if row.box is not None]
+        kept += [_list_row(index, row) for index, row in placed if view.reaches(row) and view.shows_row(row)]
+        weaker += [_list_row(index, row) for index, row in placed if not view.reaches(row)]
+        # A layer has a switch of its own instead of chips.
+        chosen = [row for _, row in placed if not row.layer]
+        chips += _chips(chosen, view)
+        hidden += [name for name in dict.fromkeys(row.name for row in chosen) if not view.shows(name)]
     kept.sort(key=_worst_last)
     weaker.sort(key=_worst_last)
     return Shown(kept, weaker, chips, captions, _has(results), hidden)
 
 
-def _worst_last(row: Found) -> float:
+def _worst_last(row: ListRow) -> float:
     return -row.score
 
 
-def _found(result: Instances | Faces) -> list[Found]:
-    names = result.names if isinstance(result, Instances) else [FACE] * len(result)
-    kind = "object" if isinstance(result, Instances) else "face"
-    scores = [float(score) for score in result.scores]
-    rows = [
-        Found(kind, i, name, score, colour(name)) for i, (name, score) in enumerate(zip(names, scores, strict=True))
-    ]
-    return sorted(rows, key=_worst_last)
+def _list_row(index: int, row: Row) -> ListRow:
+    return ListRow(row.kind, index, row.name, row.score, colour(row.name), row.text)
 
 
-def _chips(found: list[Found], above: list[Found], view: View) -> list[Chip]:
-    """Classes in the order of their best score; those with nothing to show and nothing hidden are left out."""
-    counts = Counter(row.name for row in above)
-    names = dict.fromkeys(row.name for row in found)
+def _chips(rows: list[Row], view: View) -> list[Chip]:
+    """Classes in the order of their best score; those with nothing above the threshold are left out."""
+    counts = Counter(row.name for row in rows if view.reaches(row))
+    names = dict.fromkeys(row.name for row in rows)
     return [Chip(name, counts[name], colour(name), view.shows(name)) for name in names if counts[name]]
 
 
 def _has(results: Mapping[str, Analysed]) -> dict[str, Any]:
     """Which layers there are at all."""
-    kinds = [analysed.result for analysed in results.values()]
+    listed = [analysed.result for analysed in results.values()]
+    layers = {layer for result in listed for layer in result.layers()}
     return {
-        "objects": any(isinstance(result, Instances) for result in kinds),
-        "masks": any(isinstance(result, Instances) and result.masks is not None for result in kinds),
-        "faces": any(isinstance(result, Faces) for result in kinds),
-        "labels": any(isinstance(result, Labels) for result in kinds),
+        "objects": any(result.noun == "object" for result in listed),
+        "masks": "masks" in layers,
+        "faces": "faces" in layers,
+        "labels": any(not result.placed for result in listed),
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.vision.analyses.analysis import Analysis, Analyzer, EngineExport
-from app.vision.results import Faces
+from app.vision.analyses.faces.result import Faces
 
 if TYPE_CHECKING:
     from app.config.settings import Settings

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from app.vision.results import Faces
+from app.vision.analyses.faces.result import Faces
 
 # Faces smaller than this share of the shorter side, or than 20 pixels, are not looked for.
 LEAST_FACE = 0.02

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from app.vision.results import Labels
+from app.vision.analyses.labels.result import Labels
 
 TOP = 5
 CROP = 224

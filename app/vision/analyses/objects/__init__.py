@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.vision.analyses.analysis import Analysis, Analyzer, EngineExport
-from app.vision.results import Instances
+from app.vision.analyses.objects.result import Instances
 
 if TYPE_CHECKING:
     from app.config.settings import Settings

@@ -20,6 +20,7 @@ from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.objects import boxes as box_math
 from app.vision.analyses.objects.memory import plan_memory
 from app.vision.analyses.objects.preprocess import prepare
+from app.vision.analyses.objects.result import Instances
 from app.vision.analyses.objects.roi_align import pool_levels
 from app.vision.analyses.objects.spec import EngineSpec, PoolSpec
 from app.vision.catalogue.checkpoints import CheckpointError
@@ -28,7 +29,7 @@ from app.vision.catalogue.packages import checksum
 from app.vision.engine.memory import worker_limit_mb
 from app.vision.engine.runtime import Graph, Runtime, widen
 from app.vision.paste import paste
-from app.vision.results import RLE, Analysed, Instances, ModelCard
+from app.vision.results import RLE, Analysed, ModelCard
 
 log = logging.getLogger(__name__)
 

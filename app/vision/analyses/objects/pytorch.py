@@ -19,11 +19,12 @@ from mmcv.parallel import collate, scatter
 from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.objects.mmdet_build import build, class_count, dataset_classes, pipeline, telling_line
 from app.vision.analyses.objects.mmdet_masks import MaskEncoder, box_of, encoded_mask
+from app.vision.analyses.objects.result import Instances
 from app.vision.catalogue.checkpoints import Checkpoint, CheckpointError, load_weights, verify
 from app.vision.catalogue.config_text import digest
 from app.vision.catalogue.models import Model
 from app.vision.engine.device import mmcv_device
-from app.vision.results import Analysed, Instances, ModelCard
+from app.vision.results import Analysed, ModelCard
 
 # Raised when the same weights and config would answer differently.
 VERSION = "mmdet-1"
