@@ -9,7 +9,8 @@ from app.intake.photo import Photo
 from app.vision.analyses.faces.result import Faces
 from app.vision.analyses.labels.result import Labels
 from app.vision.analyses.objects.result import Instances
-from app.vision.results import RLE, Analysed, ModelCard
+from app.vision.results import Analysed, ModelCard
+from app.vision.rows import RLE
 
 IDENTITIES = {"objects": "model@0123/1"}
 

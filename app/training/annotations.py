@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from app.vision import masks
-from app.vision.results import RLE
+from app.vision.rows import RLE
 
 # Rings of x y x y ... in pixels, or a mask of the photo's size.
 Outline = list[list[float]] | RLE

@@ -16,7 +16,8 @@ from app.training.data import CocoData, Sample
 from app.training.scores import rank
 from app.vision.analyses.objects.result import Instances
 from app.vision.render.picture import annotate
-from app.vision.results import RLE, Analysed, ModelCard
+from app.vision.results import Analysed, ModelCard
+from app.vision.rows import RLE
 from app.vision.view import View
 
 matplotlib.use("Agg")

@@ -13,7 +13,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 from app.intake.budget import pixel_budget
-from app.vision.results import RLE
+from app.vision.rows import RLE
 
 _SCREEN: Final = 1600  # Pixels of a screen that show a long side of a photo.
 # A small object keeps more of its shape: no more than this share of its extent is given away.

@@ -1,66 +1,13 @@
-"""Results of analyzers: values in pixels of the upright photo, ready to store as JSON, and the rows that show them."""
+"""Results of analyzers: values in pixels of the upright photo, ready to store as JSON."""
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from app.vision.view import View
-
-Box = tuple[float, float, float, float]
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class RLE:
-    """One binary mask in COCO's compressed run-length encoding (pycocotools).
-
-    size: (height, width) of the photo; counts: the encoding as an ASCII string.
-    """
-
-    size: tuple[int, int]
-    counts: str
-
-    def to_coco(self) -> dict[str, Any]:
-        """The dict that `pycocotools.mask` functions take, with `counts` as bytes."""
-        return {"size": list(self.size), "counts": self.counts.encode("ascii")}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of any result: all that lists, overlays, drawing, exports and the search index need.
-
-    kind: what it is, as a noun that is counted: object, face, label; name: its class; score: 0..1, as stored.
-    box: x1 y1 x2 y2 in pixels of the upright photo; None where the row is about the whole photo.
-    mask: of the photo's size; corners: four x y, clockwise from the upper left one as the text reads, where the outline
-    is a quadrilateral; points: named landmarks, x y; text: what is written there.
-    layer: the flag of a view that must be on for the row to be shown, or empty.
-    """
-
-    kind: str
-    name: str
-    score: float
-    box: Box | None = None
-    mask: RLE | None = None
-    corners: tuple[Point, ...] = ()
-    points: tuple[tuple[str, Point], ...] = ()
-    text: str = ""
-    layer: str = ""
-
-    @property
-    def shown_score(self) -> float:
-        """The score as it is shown and compared everywhere."""
-        return shown_score(self.score)
-
-
-class Category(NamedTuple):
-    """A class that a result can have: its name, the group it belongs to, and the names of its landmarks."""
-
-    name: str
-    group: str = ""
-    points: tuple[str, ...] = ()
+from app.vision.rows import Category, Row
+from app.vision.view import View
 
 
 class Result(ABC):
@@ -96,7 +43,7 @@ class Result(ABC):
         """The classes that rows with boxes can have, also those that were not found."""
         return ()
 
-    def to_json(self, view: "View", scale: np.ndarray, mask_form: str) -> dict[str, Any]:
+    def to_json(self, view: View, scale: np.ndarray, mask_form: str) -> dict[str, Any]:
         """What the API and webhooks say of the result beside its model.
 
         Args:
@@ -124,11 +71,6 @@ def row_json(row: Row, scale: np.ndarray) -> dict[str, Any]:
     if row.text:
         item["text"] = row.text
     return item
-
-
-def shown_score(score: float) -> float:
-    """A score as it is shown and compared everywhere: at four decimals, so that server and browser agree."""
-    return float(np.round(score, 4))
 
 
 @dataclass(frozen=True)

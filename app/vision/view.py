@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.errors import BadRequest
-from app.vision.results import Row
+from app.vision.rows import Row
 
 MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 FORMATS: Final = tuple(MEDIA_TYPES)

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 
 from app.vision.analyses.objects.result import Instances
 from app.vision.coco import CLASSES
-from app.vision.results import RLE
+from app.vision.rows import RLE
 
 
 @cache

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
 from app.vision import masks
-from app.vision.results import RLE
+from app.vision.rows import RLE
 
 
 def bitmaps(most: int = 12) -> st.SearchStrategy[np.ndarray]:

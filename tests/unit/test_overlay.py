@@ -10,7 +10,8 @@ import pytest
 from app.vision import masks
 from app.vision.render.overlay import overlay, rings
 from app.vision.render.palette import colour, contrast
-from app.vision.results import RLE, Analysed
+from app.vision.results import Analysed
+from app.vision.rows import RLE
 from app.vision.view import View
 from tests.unit.ground_truth import ground_truth, true_instances
 from tests.unit.results import CARD, everything, instances

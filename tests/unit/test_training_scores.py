@@ -12,7 +12,8 @@ from app.training.scores import score
 from app.vision import masks
 from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.objects.result import Instances
-from app.vision.results import RLE, Analysed, ModelCard
+from app.vision.results import Analysed, ModelCard
+from app.vision.rows import RLE
 from tests.unit.test_training_data import box, write_folder
 
 RING = [[4, 4, 24, 4, 24, 24, 4, 24]]

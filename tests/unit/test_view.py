@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.errors import BadRequest
 from app.vision.analyses.objects.result import Instances
-from app.vision.results import RLE, Row
+from app.vision.rows import RLE, Row
 from app.vision.view import View, percent
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

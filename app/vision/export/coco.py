@@ -12,7 +12,7 @@ from app.vision import masks
 from app.vision.coco import IDS
 from app.vision.export.files import JSON, ExportFile, base_name, spool, unique_names
 from app.vision.export.items import ExportItem, area, box_of, categories, export_rows
-from app.vision.results import Category, Row
+from app.vision.rows import Category, Row
 from app.vision.view import View
 
 _FIRST_OTHER = 101  # Ids of classes that COCO does not have; its own end at 90.

@@ -11,7 +11,7 @@ from app.intake.decode import decode
 from app.vision import masks
 from app.vision.export.files import ExportFile, archive, base_name, safe_name, unique_names
 from app.vision.export.items import ExportItem, box_of, export_rows
-from app.vision.results import Row
+from app.vision.rows import Row
 from app.vision.view import View
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from app.vision.export.files import ExportFile, archive, base_name, single, unique_names
 from app.vision.export.items import ExportItem, area, box_of, components, export_rows, labels
 from app.vision.masks import Component
-from app.vision.results import Row
+from app.vision.rows import Row
 from app.vision.view import View
 
 _TYPE: Final = "application/geo+json"

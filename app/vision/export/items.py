@@ -7,7 +7,8 @@ import numpy as np
 
 from app.vision import masks
 from app.vision.analyses.registry import ordered
-from app.vision.results import Analysed, Box, Category, Point, Row
+from app.vision.results import Analysed
+from app.vision.rows import Box, Category, Point, Row
 from app.vision.view import View
 
 Results = Mapping[str, Analysed]

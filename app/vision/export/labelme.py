@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from app.vision.export.files import JSON, ExportFile, archive, base_name, single, unique_names
 from app.vision.export.items import ExportItem, box_of, export_rows, labels, polygons
-from app.vision.results import Row
+from app.vision.rows import Row
 from app.vision.view import View
 
 _VERSION: Final = "5.5.0"  # Of the program whose files these are like.

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from app.vision.export.files import ExportFile, archive, base_name, single, unique_names
 from app.vision.export.items import ExportItem, box_of, export_rows
-from app.vision.results import Row
+from app.vision.rows import Row
 from app.vision.view import View
 
 # What XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets).

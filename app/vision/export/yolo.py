@@ -13,7 +13,7 @@ import numpy as np
 from app.vision import masks
 from app.vision.export.files import ExportFile, archive, base_name, unique_names
 from app.vision.export.items import ExportItem, box_of, categories, export_rows, polygons
-from app.vision.results import Row
+from app.vision.rows import Row
 from app.vision.view import View
 
 

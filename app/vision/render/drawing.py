@@ -11,7 +11,7 @@ from app.vision import masks
 from app.vision.render.labels_layout import place
 from app.vision.render.lettering import fit, lay, line_height, tag, tag_size
 from app.vision.render.palette import colour, rgb, text_colour
-from app.vision.results import RLE, Point, Row
+from app.vision.rows import RLE, Point, Row
 from app.vision.view import percent
 
 _BAND = 1 << 15  # Pixels blended at a time: they stay in the processor's cache.

@@ -9,7 +9,8 @@ import numpy as np
 from app.vision import masks
 from app.vision.analyses.registry import ordered
 from app.vision.render.palette import colour, text_colour
-from app.vision.results import RLE, Analysed, Row
+from app.vision.results import Analysed
+from app.vision.rows import RLE, Row
 
 # Changes when the same results are answered otherwise, so that what is kept of them is made anew.
 VERSION = "1"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, Flask, Response, request
 
-from app.vision.results import Row
+from app.vision.rows import Row
 from app.vision.view import View, flag
 from app.web.classic.answer import analysed, answer_errors
 from app.web.common import limits

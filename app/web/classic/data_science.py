@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Flask, Response, current_app, request, url_for
 
 from app.errors import NoPhoto, NotFound
-from app.vision.results import Row
+from app.vision.rows import Row
 from app.vision.view import View
 from app.web.api.serialise import absolute
 from app.web.classic import requests_log

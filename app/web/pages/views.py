@@ -11,7 +11,8 @@ from werkzeug.datastructures import MultiDict
 
 from app.store.models import Run
 from app.vision.render.palette import colour
-from app.vision.results import Analysed, Row
+from app.vision.results import Analysed
+from app.vision.rows import Row
 from app.vision.view import WHICH, View
 from app.web.common.services import services
 

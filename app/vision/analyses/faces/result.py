@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from app.vision.results import Category, Result, Row
+from app.vision.results import Result
+from app.vision.rows import Category, Row
 from app.vision.view import View
 
 # The class of every face.

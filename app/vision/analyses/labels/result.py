@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from app.vision.results import Result, Row
+from app.vision.results import Result
+from app.vision.rows import Row
 from app.vision.view import View
 
 

@@ -11,7 +11,7 @@ from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 
 from app.vision import masks
 from app.vision.paste import paste
-from app.vision.results import RLE
+from app.vision.rows import RLE
 
 
 class MaskEncoder:

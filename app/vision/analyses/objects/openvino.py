@@ -29,7 +29,8 @@ from app.vision.catalogue.packages import checksum
 from app.vision.engine.memory import worker_limit_mb
 from app.vision.engine.runtime import Graph, Runtime, widen
 from app.vision.paste import paste
-from app.vision.results import RLE, Analysed, ModelCard
+from app.vision.results import Analysed, ModelCard
+from app.vision.rows import RLE
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from app.vision import masks
 from app.vision.coco import GROUPS
-from app.vision.results import RLE, Category, Result, Row
+from app.vision.results import Result
+from app.vision.rows import RLE, Category, Row
 from app.vision.view import View
 
 
