@@ -239,3 +239,20 @@ def test_the_status_of_a_finished_run_names_its_links(site: str, visit: Visit, t
     status = json.loads(page.request.get(page.url.split("?")[0] + "/status").text())
     assert status["state"] == "done"
     assert page.request.get(site + status["links"]["overlay"]).ok
+
+
+def test_the_photo_itself_never_takes_the_focus(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(has_touch=True)
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    page.reload()
+    done(page)
+    page.locator(".skip.js-only").focus()
+    focused = []
+    for _ in names(page):
+        page.keyboard.press("Tab")
+        focused.append(page.evaluate("document.activeElement.getAttribute('class')"))
+    assert set(focused) == {"inst on"}
+    page.evaluate("document.activeElement.blur()")
+    page.locator("#stage svg").tap(position={"x": 5, "y": 5})
+    assert page.evaluate("document.activeElement === document.body")

@@ -6,6 +6,7 @@ import { handle, outline, shape } from "./shapes.js";
 import { drawTags } from "./tags.js";
 
 export class Stage {
+  #svg;
   #overlay;
   #view = null;
   #lit = null;
@@ -32,15 +33,15 @@ export class Stage {
     this.#paths = each(({ rings }) => new Path2D(outline(rings)));
     // Painted the largest first and faces last, as in the rendered file; reached by Tab in reading order.
     const painted = [...this.#smallestFirst].reverse().sort((a, b) => (a.kind === "face") - (b.kind === "face"));
-    this.element = svg(
+    this.#svg = svg(
       "svg",
       { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "What was found" },
       svg("g", {}, ...painted.map(({ id }) => this.#shapes.get(id))),
       this.#tagLayer,
       svg("g", {}, ...inReadingOrder(instances, height).map(({ id }) => this.#handles.get(id))),
     );
-    box.append(this.element);
-    new ResizeObserver(() => this.#placeTags()).observe(this.element);
+    box.append(this.#svg);
+    new ResizeObserver(() => this.#placeTags()).observe(this.#svg);
     document.fonts.ready.then(() => this.#placeTags());
   }
 
@@ -70,7 +71,7 @@ export class Stage {
 
   /** The id of the instance at a pointer: by its tag, else the smallest whose mask or else box is there; or null. */
   idAt({ clientX, clientY }) {
-    const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(this.element.getScreenCTM().inverse());
+    const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(this.#svg.getScreenCTM().inverse());
     for (const [id, { box }] of this.#tags) if (inside(box, x, y)) return id;
     const shown = this.#smallestFirst.filter(({ id }) => this.#shown.has(id));
     const inMask = ({ id }) => this.#context.isPointInPath(this.#paths.get(id), x, y, "evenodd");
@@ -95,7 +96,7 @@ export class Stage {
 
   #showLit() {
     const id = this.#lit;
-    this.element.classList.toggle("lit", Boolean(id));
+    this.#svg.classList.toggle("lit", Boolean(id));
     for (const [other, element] of this.#shapes) {
       element.classList.toggle("on", other === id);
       this.#handles.get(other).classList.toggle("on", other === id);
@@ -108,7 +109,7 @@ export class Stage {
 
   /** Pixels of the screen for each of the photo. */
   get #scale() {
-    const { clientWidth, clientHeight } = this.element;
+    const { clientWidth, clientHeight } = this.#svg;
     return Math.min(clientWidth / this.#overlay.width, clientHeight / this.#overlay.height) || 1;
   }
 }

@@ -58,18 +58,17 @@ class Viewer {
     this.#stage = new Stage(box, overlay);
     this.#list = new List(byId("found"), overlay.instances);
     if (byId("chips")) this.#chips = new Chips(byId("chips"), overlay.instances, this.#view);
-    this.#listen();
+    this.#listen(box);
     this.#update();
   }
 
-  #listen() {
+  #listen(box) {
     this.#form.addEventListener("input", () => this.#update());
     this.#form.addEventListener("change", () => this.#update());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
-    const stage = this.#stage.element;
-    const list = this.#list.element;
-    this.#follow(stage, (event) => this.#stage.idAt(event), true);
-    this.#follow(list, ({ target }) => target.closest("[data-id]")?.dataset.id ?? null, false);
+    // Not on the drawing itself: a browser gives an SVG that listens for the focus a tab stop of its own.
+    this.#follow(box, (event) => this.#stage.idAt(event), true);
+    this.#follow(this.#list.element, ({ target }) => target.closest("[data-id]")?.dataset.id ?? null, false);
     document.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
