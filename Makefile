@@ -46,8 +46,8 @@ lint: install-dev ## Check style and types
 bench: install-dev ## Measure speed and memory; writes build/bench.json and the tables in docs/engine.md
 	@$(RUN) -m bench $(ARGS)
 
-docker-test: python ## Build the images and try them for real: docker run, compose, Heroku's layout (ARGS: which)
-	@$(PYTHON) scripts/docker_test.py $(ARGS)
+docker-test: install-dev ## Build the images and try them for real: docker run, compose, Heroku's layout
+	@$(RUN) -m pytest -m docker -s -v tests/docker $(ARGS)
 
 train: full ## Fine-tune: make train ARGS="--data FOLDER --base starter --out FOLDER"
 	@$(RUN) -m app.training $(ARGS)

@@ -255,4 +255,28 @@ def test_the_photo_itself_never_takes_the_focus(site: str, visit: Visit, tmp_pat
     assert set(focused) == {"inst on"}
     page.evaluate("document.activeElement.blur()")
     page.locator("#stage svg").tap(position={"x": 5, "y": 5})
-    assert page.evaluate("document.activeElement === document.body")
+    assert not page.evaluate("document.activeElement.closest('#stage')")
+
+
+def test_two_fingers_enlarge_the_photo(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    box = page.locator("#stage svg").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.evaluate(
+        """() => {
+          window.resized = new Promise((resolve) => {
+            visualViewport.addEventListener("resize", resolve);
+            setTimeout(resolve, 5000);
+          });
+        }"""
+    )
+    fingers = page.context.new_cdp_session(page)
+    for apart in range(10, 90, 5):
+        points = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+        kind = "touchStart" if apart == 10 else "touchMove"
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert page.evaluate("resized.then(() => visualViewport.scale)") > 1

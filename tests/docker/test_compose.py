@@ -1,0 +1,42 @@
+"""Compose with two workers, one of which is killed while it has a photo in hand."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import free_port
+from tests.docker.containers import START, compose, docker, health, until
+from tests.docker.visitor import ANSWER, PHOTO, assert_answered, ready, send_photo
+
+
+@pytest.mark.timeout(900)
+def test_all_photos_are_answered_though_a_worker_is_killed_and_outlive_a_restart() -> None:
+    port = free_port()
+    with compose(port) as run:
+        run("up", "-d", "--no-build", "--scale", "worker=2")
+        address = f"http://127.0.0.1:{port}"
+        until(lambda: ready(address, workers=2), START, "two workers are not ready")
+        photo = PHOTO.read_bytes()
+        # A comment in the file makes each another photo: the same one would be analysed once.
+        runs = [send_photo(address, photo[:2] + b"\xff\xfe\x00\x06%04d" % n + photo[2:]) for n in range(8)]
+        victim = until(lambda: busy_worker(run), ANSWER, "no worker was seen at work")
+        docker("kill", "--signal", "KILL", victim)
+        for page in runs:
+            assert_answered(address, page)
+        until(lambda: docker("inspect", "-f", "{{.State.Status}}", victim) == "exited", 30, "it still runs")
+        others = [name for name in run("ps", "-q").split() if not name.startswith(victim)]
+        until(lambda: all(health(name) == "healthy" for name in others), 120, "redis, web and worker are not healthy")
+        assert run("exec", "-T", "redis", "redis-cli", "config", "get", "appendonly").split() == ["appendonly", "yes"]
+        run("restart", "redis", "web")
+        until(lambda: ready(address), START, "not ready after a restart")
+        assert_answered(address, runs[0])
+
+
+def busy_worker(run: Callable[..., str]) -> str:
+    """The container that has a photo in hand; empty while none has. Workers are named by their container's host."""
+    keys = run("exec", "-T", "redis", "redis-cli", "keys", "detector:alive:*").split()
+    for key in keys:
+        said = run("exec", "-T", "redis", "redis-cli", "get", key)
+        if '"job": "' in said:
+            return key.split(":")[2]
+    return ""
