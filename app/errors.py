@@ -1,6 +1,6 @@
-"""Errors that a person may see: each carries an HTTP status, a short code and one plain sentence.
+"""Errors that users may see, each with an HTTP status, a short code and one plain sentence.
 
-This module knows no Flask: `app/web/common/errors.py` turns these into pages, JSON and problem details.
+This module does not import Flask: `app/web/common/errors.py` turns the errors into pages, JSON and problem details.
 """
 
 
@@ -39,7 +39,11 @@ class Unauthorized(PublicError):
 
 
 class LengthRequired(PublicError):
-    status, code, message = 411, "length-required", "This upload does not say how long it is. Send a Content-Length."
+    status, code, message = (
+        411,
+        "length-required",
+        "This upload has no length. Send a Content-Length header.",
+    )
 
 
 class UploadCutShort(PublicError):
@@ -47,7 +51,11 @@ class UploadCutShort(PublicError):
 
 
 class UploadTooSlow(PublicError):
-    status, code, message = 408, "upload-too-slow", "This upload took too long. Please try again on a faster line."
+    status, code, message = (
+        408,
+        "upload-too-slow",
+        "This upload was too slow. Please try a faster connection.",
+    )
 
 
 class UploadTooLarge(PublicError):
@@ -84,7 +92,21 @@ class QueueFull(PublicError):
 
 
 class ServiceUnavailable(PublicError):
-    status, code, message = 503, "unavailable", "The service cannot take photos right now. Try again in a few seconds."
+    status, code, message = (
+        503,
+        "unavailable",
+        "The service is not available right now. Try again in a few seconds.",
+    )
+
+
+class Busy(PublicError):
+    """No thread may be held for this request; see `app.web.common.waiting`."""
+
+    status, code = 503, "too-many-waiting"
+    message = "Too many requests are waiting for a result. Try again in a moment."
+
+    def __init__(self, message: str | None = None):
+        super().__init__(message, {"Retry-After": "1"})
 
 
 class NotReady(PublicError):
@@ -93,7 +115,7 @@ class NotReady(PublicError):
 
 class AddressRefused(PublicError):
     status, code = 422, "address-refused"
-    message = "This address does not lead to a public web server. Only public http and https addresses can be used."
+    message = "This address does not belong to a public web server. Only public http and https addresses can be used."
 
 
 class FetchFailed(PublicError):
@@ -105,6 +127,6 @@ class BrokenArchive(PublicError):
 
 
 class EntryRefused(PublicError):
-    """A file inside a ZIP, or one of several sent together, that is not taken; the others are."""
+    """A file in a ZIP, or one of several sent together, that is not accepted; the others are."""
 
-    status, code, message = 422, "entry-refused", "This file was not taken."
+    status, code, message = 422, "entry-refused", "This file was not accepted."

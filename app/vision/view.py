@@ -15,10 +15,10 @@ FORMATS: Final = tuple(MEDIA_TYPES)
 # How the names of such files may end; the first is how ours do.
 EXTENSIONS: Final = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",)}
 # The arguments that say which instances are shown.
-WHICH: Final = ("threshold", "classes", "exclude")
+FILTERS: Final = ("threshold", "classes", "exclude")
 MIN_SIZE, MAX_SIZE = 16, 16_384
 _FLAGS = ("masks", "boxes", "labels", "faces")
-_NAMES = (*WHICH, *_FLAGS, "max_size", "format")
+_NAMES = (*FILTERS, *_FLAGS, "max_size", "format")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 

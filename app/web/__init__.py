@@ -4,12 +4,15 @@ from importlib import import_module
 
 from flask import Flask
 
-# Each module offers `init_app(app)`. The drawing recogniser adds its operations to the API, so it comes first.
+# Each module has a function `init_app(app)`. The drawing recogniser adds operations to the API, so it comes before it.
 MODULES = (
     "app.web.common.errors",
-    "app.web.common.json_input",
+    "app.web.common.bodies",
     "app.web.common.security",
+    "app.web.common.waiting",
     "app.web.common.limits",
+    "app.web.common.words",
+    "app.web.common.navigation",
     "app.web.ops",
     "app.web.pages",
     "app.sketch.web",

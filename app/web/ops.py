@@ -1,4 +1,4 @@
-"""Health for machines: `/healthz` (the process answers) and `/readyz` (photos can be taken)."""
+"""Health checks: `/healthz` (the process answers) and `/readyz` (photos can be analysed)."""
 
 import logging
 from typing import Any
@@ -15,21 +15,21 @@ ops = Blueprint("ops", __name__)
 
 
 def init_app(app: Flask) -> None:
-    """Attach both addresses."""
+    """Attach both checks."""
     app.register_blueprint(ops)
 
 
 @ops.get("/healthz")
 def healthz() -> ResponseReturnValue:
-    """200 as long as the process answers at all."""
+    """200 while the process answers."""
     return jsonify(status="ok")
 
 
 @ops.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """200 once Redis, the database and a worker are there, else 503; which analyses can be had, and how to add more.
+    """200 when Redis, the database and a worker are available, else 503; with the available and the missing analyses.
 
-    `analyses`: {name: {"model", "title", "note"}}; `missing`: {name: the one step that adds it}.
+    `analyses`: {name: {"model", "title", "note"}}; `missing`: {name: the step that adds it}.
     """
     checks = {"redis": _redis(), "database": _database()}
     offer = _offer()

@@ -105,7 +105,7 @@ def test_the_board_works_without_scripts(site: str, visit: Visit) -> None:
     page.set_input_files("input[type=file]", [photo])  # type: ignore[list-item]
     page.get_by_role("button", name="Add to the board").click()
     expect(page.locator("[data-card]")).to_have_count(1)
-    again = page.get_by_role("link", name="Look again")
+    again = page.get_by_role("link", name="Reload")
     while again.count():
         again.click()
     expect(page.locator("[data-card][data-state=done]")).to_have_count(1)

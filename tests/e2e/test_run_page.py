@@ -219,7 +219,7 @@ def test_a_deleted_photo_is_gone(site: str, visit: Visit, tmp_path: Path) -> Non
 def test_without_scripts_everything_works_by_forms(site: str, visit: Visit, tmp_path: Path) -> None:
     page = visit(site, java_script_enabled=False)
     page.set_input_files("#photo", str(photos.photo(tmp_path, slow=True)))
-    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Analyse").click()
     page.get_by_role("button", name="Show").wait_for()
     page.locator("#threshold").fill("30")
     page.locator(".chip", has_text="car").click()

@@ -22,7 +22,7 @@ APPLICATION = """
 from flask import Flask, jsonify, request
 from app.errors import PublicError
 from app.config.settings import Settings
-from app.web.common.received import check_bodies
+from app.web.common.bodies import check_bodies
 
 app = Flask(__name__)
 check_bodies(app, Settings(max_upload_mb=1, max_batch_mb=1, upload_timeout=1))

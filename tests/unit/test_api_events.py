@@ -88,7 +88,7 @@ def test_a_run_moves_up_when_others_end(service: Service, monkeypatch: pytest.Mo
 
 def test_streams_beyond_their_places_are_503_and_closing_one_makes_room(service: Service) -> None:
     id = service.add(PHOTO).id
-    count = service.app.extensions["waiting_room"].streams.count
+    count = service.app.extensions["thread_slots"].streams.count
     streams = [follow(service, id) for _ in range(count)]
     refused = follow(service, id)
     assert (refused.status_code, refused.json["code"]) == (503, "too-many-waiting")  # type: ignore[index]

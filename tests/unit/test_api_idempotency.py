@@ -138,7 +138,7 @@ def test_a_request_that_lost_its_claim_leaves_that_of_another_alone(service: Ser
             pass
         other.keep("run other")
     with claim(service.redis, "v:me", "k1", "print") as third:
-        assert third.made == "run other"
+        assert third.created == "run other"
 
 
 def test_what_was_made_anew_takes_the_place_of_what_is_gone(service: Service) -> None:
@@ -147,7 +147,7 @@ def test_what_was_made_anew_takes_the_place_of_what_is_gone(service: Service) ->
             known.renew()
             known.keep(made)
     with claim(service.redis, "v:me", "k1", "print") as known:
-        assert known.made == "run second"
+        assert known.created == "run second"
 
 
 def batch(service: Service) -> TestResponse:

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from app.config.settings import Settings
 from app.errors import PublicError
 from app.web.api.blueprint import PREFIX
-from app.web.api.problems import kinds
+from app.web.api.problems import error_classes
 from app.web.api.schemas import Problem
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
@@ -166,7 +166,7 @@ def test_a_nul_in_a_form_or_in_the_address_is_refused_too(service: Service) -> N
 
 def test_every_kind_of_problem_has_a_code_of_its_own_and_a_place_in_the_documentation(service: Service) -> None:
     page = service.client.get("/docs").text
-    assert kinds()
-    for kind in kinds():
+    assert error_classes()
+    for kind in error_classes():
         assert issubclass(kind, PublicError)
         assert f'id="problem-{kind.code}"' in page

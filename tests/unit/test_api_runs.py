@@ -185,8 +185,8 @@ def test_waiting_in_vain_gives_202(service: Service) -> None:
 
 
 def test_with_every_place_to_wait_taken_the_answer_is_202_at_once(service: Service) -> None:
-    places = service.app.extensions["waiting_room"].answers
-    taken = [places.take() for _ in range(places.count)]
+    places = service.app.extensions["thread_slots"].polls
+    taken = [places.acquire() for _ in range(places.count)]
     assert all(taken)
     answer = service.post(PHOTO, "?wait=60")
     assert answer.status_code == 202

@@ -11,7 +11,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from app.config.settings import Settings
 from app.errors import PublicError
 from app.intake.body import OVERHEAD, CheckedBody, allow
-from app.web.common.received import check_bodies
+from app.web.common.bodies import check_bodies
 
 KB = 1024
 

@@ -85,16 +85,16 @@ def test_other_methods_are_405_in_the_same_shape(service: Service) -> None:
 
 
 def test_with_every_place_to_wait_taken_it_is_503_and_nothing_is_queued(service: Service) -> None:
-    places = service.app.extensions["waiting_room"].calls
-    assert all(places.take() for _ in range(places.count))
+    places = service.app.extensions["thread_slots"].results
+    assert all(places.acquire() for _ in range(places.count))
     answer = service.client.post("/classify", data=PHOTO)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert service.services.jobs.waiting() == []
 
 
 def test_it_may_take_a_place_that_others_have_left(service: Service) -> None:
-    room = service.app.extensions["waiting_room"]
-    assert all(room.answers.take() for _ in range(room.answers.count))
+    room = service.app.extensions["thread_slots"]
+    assert all(room.polls.acquire() for _ in range(room.polls.count))
     assert classify(service) != {}
 
 

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.config.settings import Settings
 from app.sketch import ANIMALS
-from app.sketch.web.api import MOST_JSON_BYTES, MOST_POINTS
+from app.sketch.web.api import MAX_JSON_BYTES, MAX_POINTS
 from tests import drawings
 from tests.drawings import FISH, STAIRS
 from tests.unit import api_service
@@ -141,7 +141,7 @@ def test_an_image_of_too_many_bytes_is_413(service: Service) -> None:
 
 
 def test_as_many_points_as_allowed_are_taken_and_one_more_is_refused(service: Service) -> None:
-    xs, ys = [n % 997 for n in range(MOST_POINTS)], [n % 1009 for n in range(MOST_POINTS)]
+    xs, ys = [n % 997 for n in range(MAX_POINTS)], [n % 1009 for n in range(MAX_POINTS)]
     assert send(service, {"strokes": [[xs, ys]]}).status_code == 200
     answer = send(service, {"strokes": [[xs, ys], [[1], [1]]]})
     assert refusal(answer) == (422, "invalid-request")
@@ -150,7 +150,7 @@ def test_as_many_points_as_allowed_are_taken_and_one_more_is_refused(service: Se
 
 
 def test_a_json_body_beyond_all_points_is_413_unread(service: Service) -> None:
-    assert refusal(send(service, b" " * (MOST_JSON_BYTES + 1))) == (413, "upload-too-large")
+    assert refusal(send(service, b" " * (MAX_JSON_BYTES + 1))) == (413, "upload-too-large")
 
 
 @pytest.mark.parametrize(

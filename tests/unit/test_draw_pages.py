@@ -128,7 +128,7 @@ def test_live_guesses_are_counted_by_visitor_and_an_address_has_a_bound(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.sketch.web.pages.RATE", "3/hour")
-    monkeypatch.setattr("app.sketch.web.pages.CROWD", "10/hour")
+    monkeypatch.setattr("app.sketch.web.pages.ADDRESS_RATE", "10/hour")
     limited = Service(settings, rate_limit="100/hour")
 
     def guesses(client: FlaskClient, count: int) -> list[int]:

@@ -49,7 +49,7 @@ def test_an_unexpected_error_shows_nothing_of_itself(service: Service) -> None:
     answer = service.client.get("/fail")
     assert answer.status_code == 500
     assert "secret" not in answer.text
-    assert errors.SENTENCES[500] in answer.text
+    assert errors.MESSAGES[500] in answer.text
 
 
 def test_an_error_page_shows_even_when_redis_is_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_a_room_may_give_errors_under_its_addresses_another_shape(service: Servi
     def shout(error: PublicError) -> tuple[object, int]:
         return jsonify(problem=error.message.upper()), error.status
 
-    errors.shape(service.app, "/shouting/", shout)
+    errors.register_format(service.app, "/shouting/", shout)
     answer = service.client.get("/shouting/nothing")
     assert answer.status_code == 404
     assert answer.json is not None

@@ -15,8 +15,8 @@ from app.intake import Photo
 from app.store.errors import StoreUnavailable
 from app.store.models import Batch
 from app.vision.results import ModelCard
-from app.web.pages import uploads
-from app.web.pages.uploads import NAMED
+from app.web.common import uploads
+from app.web.common.uploads import MAX_NAMED
 from tests.unit.api_service import PHOTO, Service, running
 from tests.unit.photos import jpeg
 from tests.unit.visitor import Visitor
@@ -214,12 +214,12 @@ def test_of_very_many_files_that_are_no_photos_the_first_are_named_and_written_d
     store, written = service.services.store, []
     refuse = store.refuse
     monkeypatch.setattr(store, "refuse", lambda id, files: (written.append(id), refuse(id, files)))
-    notes = [(f"{n}.txt", b"note") for n in range(NAMED + 2_750)]
+    notes = [(f"{n}.txt", b"note") for n in range(MAX_NAMED + 2_750)]
     id = visitor.send((zipped(*notes, ("last.jpg", PHOTO)), "a.zip")).location.removeprefix("/batches/")
     assert written == [id]
     assert [run.name for run in store.batch_runs(id)] == ["last.jpg"]
     names = [entry["name"] for entry in store.get_batch(id).refused]
-    assert names == [*(name for name, _ in notes[:NAMED]), "and 2,750 more files"]
+    assert names == [*(name for name, _ in notes[:MAX_NAMED]), "and 2,750 more files"]
 
 
 def test_a_zip_beyond_the_largest_batch_is_not_opened(visitor: Visitor, service: Service) -> None:
@@ -248,7 +248,7 @@ def test_stand_ins_and_missing_analyses_are_named_with_the_next_step(visitor: Vi
     service.services.jobs.announce([card], {"faces": "Install `facenet-pytorch`."})
     page = visitor.get("/").text
     assert "A stand-in; run <code>make weights</code>." in page
-    assert "Faces cannot be had yet. Install <code>facenet-pytorch</code>." in page
+    assert "Faces: not available yet. Install <code>facenet-pytorch</code>." in page
     assert page.count("disabled") == 2
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.config.settings import Settings
 from app.intake.address import Guard
-from app.web.common.waiting import Places, WaitingRoom
+from app.web.common.waiting import Slots, ThreadSlots
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 from tests.unit.servers import Seen, reply, serving
@@ -22,28 +22,28 @@ def service(settings: Settings) -> Iterator[Service]:
     yield from api_service.running(settings, threads=4)
 
 
-def taken(places: Places) -> int:
+def taken(places: Slots) -> int:
     """How many places could be taken, one after the other."""
     count = 0
-    while places.take():
+    while places.acquire():
         count += 1
     return count
 
 
-@pytest.mark.parametrize("first", ["calls", "answers", "streams", "fetches"])
+@pytest.mark.parametrize("first", ["results", "polls", "streams", "fetches"])
 def test_a_quarter_of_the_threads_is_never_held(first: str) -> None:
     for threads in range(2, 65):
-        room = WaitingRoom.of(threads)
+        room = ThreadSlots.for_threads(threads)
         held = taken(getattr(room, first))
         assert held >= 1
-        held += sum(taken(places) for places in (room.fetches, room.streams, room.answers, room.calls))
+        held += sum(taken(places) for places in (room.fetches, room.streams, room.polls, room.results))
         assert held <= threads - max(1, threads / 4)
 
 
 def test_a_place_that_was_left_can_be_taken_by_another_kind() -> None:
-    room = WaitingRoom.of(4)
-    assert (taken(room.answers), taken(room.streams), taken(room.fetches)) == (2, 1, 0)
-    room.streams.leave()
+    room = ThreadSlots.for_threads(4)
+    assert (taken(room.polls), taken(room.streams), taken(room.fetches)) == (2, 1, 0)
+    room.streams.release()
     assert (taken(room.fetches), taken(room.streams)) == (1, 0)
 
 
@@ -59,23 +59,23 @@ def test_a_place_that_was_left_can_be_taken_by_another_kind() -> None:
 def test_beyond_its_places_no_address_is_visited(service: Service, path: str, request_: dict[str, Any]) -> None:
     service.app.config["WTF_CSRF_ENABLED"] = False
     service.app.extensions["address_guard"] = Guard(resolve=lambda host, port: pytest.fail("It was visited."))
-    assert taken(service.app.extensions["waiting_room"].fetches) == 1
+    assert taken(service.app.extensions["thread_slots"].fetches) == 1
     answer = service.client.post(path, **request_)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert b"Too many web addresses" in answer.data
+    assert b"Too many addresses" in answer.data
     assert service.client.get("/healthz").status_code == 200
 
 
 def test_a_photo_that_is_fetched_takes_a_place_until_it_is_there(service: Service) -> None:
-    fetches = service.app.extensions["waiting_room"].fetches
+    fetches = service.app.extensions["thread_slots"].fetches
     free_meanwhile: list[bool] = []
 
     def photo(seen: Seen, handler: BaseHTTPRequestHandler) -> None:
-        free_meanwhile.append(fetches.take())
+        free_meanwhile.append(fetches.acquire())
         reply(handler, 200, PHOTO)
 
     service.app.extensions["address_guard"] = Guard(allows=lambda address: address == "127.0.0.1", ports=None)
     with serving(photo) as server:
         answer = service.client.post("/api/v1/runs", json={"url": f"http://127.0.0.1:{server.port}/a.jpg"})
     assert (answer.status_code, free_meanwhile) == (202, [False])
-    assert fetches.take()
+    assert fetches.acquire()

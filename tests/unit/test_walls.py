@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 VISION = ROOT / "app" / "vision"
 TORCH = {"torch", "torchvision", "mmcv", "mmdet", "facenet_pytorch", "efficientnet_lite_pytorch"}
 SERVING = {"flask", "werkzeug", "redis", "rq", "sqlalchemy", "alembic", "gunicorn", "boto3"}
-WEB_ROOMS = ("web", "intake", "store", "queue", "cli", "sketch")
+WEB_ROOMS = ("web", "intake", "store", "queue", "cli", "sketch/web")
 # What vision knows nothing of.
 ABOVE_VISION = {f"app.{room}" for room in ("web", "store", "queue", "worker", "cli", "client", "sketch")}
 

@@ -1,14 +1,14 @@
-"""The drawing recogniser on the web: its page, its API, and the older drawing app's own form."""
+"""The drawing recogniser on the web: its page, its API, and the classic drawing API `/predict`."""
 
 from flask import Flask
 
-from app.sketch.web import api, classic, guessing, pages
+from app.sketch.web import api, classic, guesser, pages
 
 __all__ = ["api", "init_app"]
 
 
 def init_app(app: Flask) -> None:
-    """Attach the pages, and the recogniser that they and the API share. To be called before the API is registered."""
-    guessing.init_app(app)
+    """Attach the pages, and the recogniser that they share with the API. Call it before the API is registered."""
+    guesser.init_app(app)
     pages.init_app(app)
     classic.init_app(app)

@@ -1,4 +1,4 @@
-"""`/draw`: the page to draw on, the guesses while drawing, and the form for those without scripts."""
+"""`/draw`: the page to draw on, the guesses while drawing, and the form for browsers without JavaScript."""
 
 from typing import Any
 
@@ -6,33 +6,34 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, render_tem
 from flask.typing import ResponseReturnValue
 
 from app.errors import NotAPhoto, PublicError
-from app.sketch.web.api import MOST_POINTS, body, guess_json
-from app.sketch.web.guessing import NothingDrawn, guesser
-from app.sketch.web.shown import OTHER, bars, shown
-from app.web.common import limits
-from app.web.common.received import file_bytes
+from app.sketch.web.api import MAX_POINTS, guess_json, recognise_json
+from app.sketch.web.guesser import NothingDrawn, guesser
+from app.sketch.web.verdict import OTHER, bars, verdict
+from app.web.common import limits, navigation
+from app.web.common.bodies import file_bytes
 from app.web.common.security import csrf, visitor
 
-# A drawing is guessed up to 17 times a second while its lines grow. It is counted apart from the photos, so that
-# nobody who draws is kept from sending one; and for each visitor, so that a class behind one address can draw.
+# While its lines grow, a drawing is guessed up to 17 times a second. This is counted apart from the photos, so that
+# drawing does not use up their limit, and per visitor, so that a school class behind one address can draw.
 RATE = "3000/minute"
-CROWD = "15000/minute"
+ADDRESS_RATE = "15000/minute"
 NO_FILE = "Choose a picture of a drawing first."
 
-pages = Blueprint("draw", __name__, url_prefix="/draw")
+pages = Blueprint("draw", __name__, url_prefix="/draw", template_folder="templates")
 
 
 def init_app(app: Flask) -> None:
     """Attach the page."""
-    csrf.exempt(live)  # changes nothing, keeps nothing, needs no cookie; other sites cannot post JSON without CORS
+    csrf.exempt(live)  # Changes and stores nothing, needs no cookie; other sites cannot post JSON without CORS.
     app.register_blueprint(pages)
-    limits.limit(app, pages, rate=RATE, crowd=CROWD, scope="draw")
+    limits.limit(app, pages, rate=RATE, address_rate=ADDRESS_RATE, scope="draw")
+    navigation.add(app, "draw.page", "Draw", after="start.start")
 
 
 @pages.get("")
 def page() -> str:
     """The sheet to draw on."""
-    visitor()  # A visitor with a cookie is counted apart from others behind the same address.
+    visitor()  # With a cookie, the visitor is counted apart from others behind the same address.
     return _page()
 
 
@@ -44,29 +45,29 @@ def upload() -> Response:
         data = file_bytes(file) if file else b""
         if not data:
             raise NothingDrawn(NO_FILE)
-        return make_response(_page(guess=shown(guesser().image(data))))
+        return make_response(_page(guess=verdict(guesser().from_image(data))))
     except PublicError as error:
-        return refused(_page(problem=error.message), error)
+        return error_page(_page(problem=error.message), error)
 
 
 @pages.post("/guess")
 def live() -> ResponseReturnValue:
-    """The guess for the strokes of an unfinished drawing, in the page's words. A blank sheet is no error here."""
+    """The guess for the strokes of an unfinished drawing, with its verdict. Here a blank sheet is not an error."""
     if request.mimetype != "application/json":
         raise NotAPhoto("Send the strokes as JSON.")
     try:
-        seen = guess_json()
-        return jsonify(body(seen.guess) | shown(seen).json())
+        recognition = recognise_json()
+        return jsonify(guess_json(recognition.guess) | verdict(recognition).to_json())
     except NothingDrawn as nothing:
         return jsonify(answer=None, message=nothing.message)
 
 
-def refused(page: str, error: PublicError) -> Response:
-    """A page that says what is wrong, with the status of an error."""
+def error_page(page: str, error: PublicError) -> Response:
+    """A page that shows an error, with the error's status."""
     response = make_response(page, error.status)
     response.headers.update({"Cache-Control": "no-store", **error.headers})
     return response
 
 
 def _page(**more: Any) -> str:
-    return render_template("draw.html", **({"empty": bars(), "other": OTHER, "most_points": MOST_POINTS} | more))
+    return render_template("draw/page.html", **({"empty": bars(), "other": OTHER, "max_points": MAX_POINTS} | more))

@@ -1,4 +1,4 @@
-"""`/api/v1`: the documented REST API, one view over the stored results."""
+"""`/api/v1`: the documented REST API, a view of the stored results."""
 
 from flask import Flask
 from flask_cors import CORS
@@ -7,23 +7,22 @@ from app.config.checks import split
 from app.web.api import create, runs, spec
 from app.web.api.blueprint import PREFIX, api
 from app.web.api.problems import problem
-from app.web.common import errors, limits, waiting
-from app.web.common.keys import require
+from app.web.common import errors, limits
+from app.web.common.keys import check_key
 from app.web.common.security import csrf
 
 __all__ = ["api", "create", "init_app", "runs"]
 
-# Headers of ours that a browser shows to scripts of other origins.
+# Response headers that scripts of other origins may read.
 EXPOSED = ["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Preference-Applied"]
 
-api.before_request(require)
+api.before_request(check_key)
 
 
 def init_app(app: Flask) -> None:
     """Attach the API, its documentation and, where the settings name origins, CORS."""
-    errors.shape(app, f"{PREFIX}/", problem)
-    csrf.exempt(api)  # callers send no form of ours; the cookie that names a visitor is SameSite
-    waiting.init_app(app)
+    errors.register_format(app, f"{PREFIX}/", problem)
+    csrf.exempt(api)  # Clients send no form of ours, and the visitor's cookie is SameSite.
     spec.init_app(app)
     app.register_blueprint(api)
     limits.limit(app, api)

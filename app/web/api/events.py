@@ -1,22 +1,21 @@
-"""A run's course as server-sent events: position, running, and one of done, failed, cancelled."""
+"""The progress of a run as server-sent events: position, running, and finally done, failed or cancelled."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flask import Response, json
 
-from app.errors import NotFound
+from app.errors import Busy, NotFound
 from app.queue.services import Services
 from app.store.models import FINISHED, QUEUED, Run
-from app.web.api.problems import Busy
-from app.web.api.serialise import told
-from app.web.common.waiting import waiting_room
+from app.web.api.serialise import build_summary
+from app.web.common.waiting import thread_slots
 
-# Seconds after which a silent stream looks again: other runs ending move a queued one up without news of its own.
+# Seconds after which a silent stream checks the run again: when other runs end, its position changes without an event.
 REFRESH = 5.0
 
-# One event, as the OpenAPI file describes it.
-DOCUMENTED: dict[str, Any] = {
+# The response in the OpenAPI file.
+RESPONSE: dict[str, Any] = {
     "description": "Server-sent events, until the run has ended.",
     "content": {
         "text/event-stream": {
@@ -36,23 +35,23 @@ Event = tuple[str, dict[str, Any]]
 
 
 def stream(services: Services, run: Run, links: Mapping[str, str]) -> Response:
-    """The answer that tells a run's course until it ends. Raises Busy when too many streams are open.
+    """A response that streams a run's progress until it ends. Raises Busy when too many streams are open.
 
-    What it yields is made outside of the request, of which it keeps nothing but the run's links.
+    The events are generated outside the request, so the run's links are passed in.
     """
-    streams = waiting_room().streams
-    if not streams.take():
+    streams = thread_slots().streams
+    if not streams.acquire():
         raise Busy
-    # The response gives the place back, not the generator: one that never starts never reaches its `finally`.
+    # The response releases the slot and not the generator, which never reaches a `finally` if it is never started.
     response = Response(_events(services, run, links), mimetype="text/event-stream")
-    response.call_on_close(streams.leave)
+    response.call_on_close(streams.release)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
 def _events(services: Services, run: Run, links: Mapping[str, str]) -> Iterator[str]:
-    """Every change as an event, and a comment now and then, which finds out whether anybody still listens."""
+    """Every change as an event, and between them comments, by which the server notices a closed connection."""
     last: Event | None = None
     while True:
         event = _event(services, run, links)
@@ -61,24 +60,24 @@ def _events(services: Services, run: Run, links: Mapping[str, str]) -> Iterator[
         if run.state in FINISHED:
             return
         try:
-            services.jobs.wait(run.id, REFRESH, until=_has_left(services, run))
+            services.jobs.wait(run.id, REFRESH, until=_has_changed(services, run))
             run = services.store.get_run(run.id)
         except NotFound:
             yield _encode(("deleted", {"id": run.id}))
             return
 
 
-def _has_left(services: Services, run: Run) -> Callable[[], bool]:
-    """Whether the run is no longer in the state that it was seen in."""
-    seen = run.state
-    return lambda: services.store.get_run(run.id).state != seen
+def _has_changed(services: Services, run: Run) -> Callable[[], bool]:
+    """A function that tells whether the run has another state by now."""
+    state = run.state
+    return lambda: services.store.get_run(run.id).state != state
 
 
 def _event(services: Services, run: Run, links: Mapping[str, str]) -> Event:
     if run.state == QUEUED:
         return "position", {"position": services.jobs.position(run), "eta": services.jobs.eta(run)}
     if run.state in FINISHED:
-        return run.state, told(services, run, links)
+        return run.state, build_summary(services, run, links)
     return run.state, {"started_at": run.started_at and run.started_at.isoformat()}
 
 

@@ -1,8 +1,8 @@
-"""Idempotency-Key: a repeated request answers with what the first one made.
+"""Idempotency-Key: a repeated request gets the response of the first one.
 
-Redis keeps, per caller and key, a fingerprint of the request and the id of what it made. A key is first claimed for
-as long as one request is at work on it; a process that dies in between leaves a claim that ends by itself, so no key is
-lost to it. A request that lost its claim in this way leaves alone what another has made of the key since.
+Redis holds, per caller and key, a fingerprint of the request and the id of what it created. While a request is being
+processed its key is claimed for a limited time, so the claim of a process that dies expires. A request that lost its
+claim in this way does not overwrite what another request has stored under the key since.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ from redis.client import Pipeline
 
 from app.errors import PublicError
 
-KEPT = 24 * 3600  # seconds that an answered key is remembered
-CLAIMED = 60  # seconds from one `renew` to the next before a key is free again
-_AT_WORK = "at work "  # before the token of a claim, where a key that is answered has what was made
+KEPT = 24 * 3600  # seconds that the key of a finished request is remembered
+CLAIMED = 60  # seconds that a claim lasts, from one `renew` to the next
+_IN_PROGRESS = "in progress "  # Before a claim's token, where a finished request has the id of what it created.
 
 
 class KeyReused(PublicError):
@@ -27,47 +27,46 @@ class KeyReused(PublicError):
 
 class KeyInUse(PublicError):
     status, code = 409, "idempotency-key-in-use"
-    message = "A request with this Idempotency-Key is being worked on. Try again in a moment."
+    message = "A request with this Idempotency-Key is still being processed. Try again in a moment."
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "1"})
 
 
 class Claim:
-    """What a key stands for, for the length of a request.
+    """An idempotency key for the length of a request. Every method raises redis.RedisError when Redis is unavailable.
 
-    made: what an earlier request made, or None when this one is the first. Every method raises redis.RedisError when
-    Redis is away.
+    created: what an earlier request created; None for the first request.
     """
 
-    def __init__(self, redis: Redis, name: str, print_: str, made: str | None = None):
-        self.made, self._redis, self._name, self._print = made, redis, name, print_
-        self._at_work = f"{print_}:{_AT_WORK}{secrets.token_hex(16)}"
-        # What Redis holds as long as the key is this request's to change.
-        self._own = f"{print_}:{made}" if made else self._at_work
+    def __init__(self, redis: Redis, name: str, request_print: str, created: str | None = None):
+        self.created, self._redis, self._name, self._print = created, redis, name, request_print
+        self._in_progress = f"{request_print}:{_IN_PROGRESS}{secrets.token_hex(16)}"
+        # The value in Redis as long as this request may change the key.
+        self._own = f"{request_print}:{created}" if created else self._in_progress
 
     def begin(self) -> bool:
-        """Take the key if it is free; whether it was."""
-        return bool(self._redis.set(self._name, self._at_work, nx=True, ex=CLAIMED))
+        """Claim the key; False when it is not free."""
+        return bool(self._redis.set(self._name, self._in_progress, nx=True, ex=CLAIMED))
 
     def renew(self) -> None:
-        """Hold the key for CLAIMED seconds from now. Call it before every step of what may take long."""
-        if self._change(lambda pipe: pipe.set(self._name, self._at_work, ex=CLAIMED)):
-            self._own = self._at_work
+        """Extend the claim to CLAIMED seconds from now. Call it before each step that may take long."""
+        if self._change(lambda pipe: pipe.set(self._name, self._in_progress, ex=CLAIMED)):
+            self._own = self._in_progress
 
-    def keep(self, made: str) -> None:
-        """Remember what was made."""
-        value = f"{self._print}:{made}"
+    def keep(self, created: str) -> None:
+        """Remember what was created."""
+        value = f"{self._print}:{created}"
         if self._change(lambda pipe: pipe.set(self._name, value, ex=KEPT)):
             self._own = value
 
     def end(self) -> None:
-        """Free the key if it still says that this request is at work."""
-        if self._own == self._at_work:
+        """Free the key if nothing was created."""
+        if self._own == self._in_progress:
             self._change(lambda pipe: pipe.delete(self._name))
 
     def _change(self, step: Callable[[Pipeline], object]) -> bool:
-        """Take a step that no other request comes between, if the key is this one's or nobody's; whether it was."""
+        """Change the key in one transaction if it is still this request's, or free; whether it was."""
 
         mine = False
 
@@ -83,46 +82,46 @@ class Claim:
 
 
 class NoClaim(Claim):
-    """That of a request without a key."""
+    """The claim of a request without a key."""
 
     def __init__(self) -> None:
-        self.made = None
+        self.created = None
 
     def renew(self) -> None:
         pass
 
-    def keep(self, made: str) -> None:
+    def keep(self, created: str) -> None:
         pass
 
 
 def fingerprint(*parts: object) -> str:
-    """One hash of everything that makes two requests the same."""
+    """One hash of everything that makes two requests equal."""
     return hashlib.sha256("\x1f".join(repr(part) for part in parts).encode()).hexdigest()
 
 
 @contextmanager
-def claim(redis: Redis, owner: str, key: str | None, print_: str) -> Iterator[Claim]:
-    """The meaning of a key for the length of a request; the caller tells what it made with `keep`.
+def claim(redis: Redis, owner: str, key: str | None, request_print: str) -> Iterator[Claim]:
+    """Claim a key for the length of a request, which calls `keep` with what it created.
 
     Args:
-        print_: the request's fingerprint.
+        request_print: the request's fingerprint.
 
     Raises:
-        KeyReused: the key came with another request before.
-        KeyInUse: a request with this key has not ended yet.
+        KeyReused: the key was used with another request.
+        KeyInUse: a request with this key is still being processed.
     """
     if key is None:
         yield NoClaim()
         return
     name = f"idempotency:{hashlib.sha256(f'{owner}:{key}'.encode()).hexdigest()}"
-    claimed = Claim(redis, name, print_)
+    claimed = Claim(redis, name, request_print)
     if not claimed.begin():
-        known, _, made = _text(redis.get(name)).partition(":")
-        if known and known != print_:
+        known, _, created = _text(redis.get(name)).partition(":")
+        if known and known != request_print:
             raise KeyReused
-        if not made or made.startswith(_AT_WORK):
+        if not created or created.startswith(_IN_PROGRESS):
             raise KeyInUse
-        claimed = Claim(redis, name, print_, made)
+        claimed = Claim(redis, name, request_print, created)
     try:
         yield claimed
     finally:

@@ -1,56 +1,55 @@
-"""What became of photos: runs, their images, exports and events."""
+"""Runs: listing, reading, deleting and cancelling them; their images, exports and events."""
 
 from typing import Any
 
 from flask import Response, request
 
 from app.errors import NotReady
-from app.store.models import Run
-from app.vision.view import MEDIA_TYPES, WHICH
+from app.store.models import DONE, Run
+from app.vision.view import MEDIA_TYPES
 from app.web.api import events, schemas
-from app.web.api.blueprint import answer, answers, api, media
-from app.web.api.create import batch_body
-from app.web.api.serialise import full, links, summary, view_of
-from app.web.common import deleting, inputs
+from app.web.api.blueprint import api, describe, describe_file, json_response
+from app.web.api.serialise import batch_with_runs, requested_view, run_links, run_summary, run_with_results
+from app.web.common import inputs, runs
 from app.web.common.exports import export_response
-from app.web.common.keys import may_change, owner
-from app.web.common.rendered import rendered
+from app.web.common.keys import check_owner, request_owner
+from app.web.common.rendering import render_view
 from app.web.common.services import services
 
 EXPORT_TYPES = ("application/json", "application/geo+json", "application/xml", "application/zip", "text/csv")
 
 
-@api.get("/runs", operation_id="listRuns", summary="List your runs", responses=answers(s200=schemas.RunPage))
+@api.get("/runs", operation_id="listRuns", summary="List your runs", responses=describe(s200=schemas.RunPage))
 def list_runs(query: inputs.HistoryQuery) -> Response:
     """The runs of the API key, or of the visitor's cookie; newest first."""
     page = services().store.history(
-        owner(),
+        request_owner(),
         cursor=query.cursor,
         limit=query.limit,
         class_name=query.class_name,
         since=query.since,
         until=query.until,
     )
-    return answer({"runs": [summary(run) for run in page.runs], "next": page.next_cursor})
+    return json_response({"runs": [run_summary(run) for run in page.runs], "next": page.next_cursor})
 
 
-@api.get("/runs/<run_id>", operation_id="getRun", summary="Get a run", responses=answers(404, s200=schemas.Run))
-def get_run(path: inputs.RunPath, query: inputs.ResultOptions) -> Response:
-    """Its state, place in the queue and times; and of its result what the query asks for."""
+@api.get("/runs/<run_id>", operation_id="getRun", summary="Get a run", responses=describe(404, s200=schemas.Run))
+def get_run(path: inputs.RunPath, query: inputs.ResultQuery) -> Response:
+    """Its state, position in the queue and times; and of its results what the query asks for."""
     run = services().store.get_run(path.run_id)
-    return answer(full(run, _shown(query), coordinates=query.coordinates, mask_form=query.masks))
+    return json_response(run_with_results(run, _filters(query), coordinates=query.coordinates, mask_form=query.masks))
 
 
 @api.delete(
     "/runs/<run_id>",
     operation_id="deleteRun",
     summary="Delete a run",
-    responses=answers(403, 404, s204={"description": "The run is gone."}),
+    responses=describe(403, 404, s204={"description": "The run is deleted."}),
 )
 def delete_run(path: inputs.RunPath) -> Response:
-    """Delete a run at once, with its photo and result where no other run uses them. For its owner only."""
-    run = _own(path.run_id)
-    deleting.delete_run(run)
+    """Delete a run, with its photo and results where no other run uses them. Only for its owner."""
+    run = _own_run(path.run_id)
+    runs.delete_run(run)
     return Response(status=204)
 
 
@@ -58,27 +57,29 @@ def delete_run(path: inputs.RunPath) -> Response:
     "/runs/<run_id>/cancel",
     operation_id="cancelRun",
     summary="Cancel a run",
-    responses=answers(403, 404, s200=schemas.RunSummary),
+    responses=describe(403, 404, s200=schemas.RunSummary),
 )
 def cancel_run(path: inputs.RunPath) -> Response:
-    """End a run that has not ended. For its owner only. A run that has ended stays as it is."""
-    run = _own(path.run_id)
-    deleting.cancel(run)
-    return answer(summary(services().store.get_run(run.id)))
+    """Cancel a run that has not ended. Only for its owner. A run that has ended stays as it is."""
+    run = _own_run(path.run_id)
+    runs.cancel_run(run)
+    return json_response(run_summary(services().store.get_run(run.id)))
 
 
 @api.get(
     "/runs/<run_id>/image",
     operation_id="getImage",
     summary="Get the annotated photo",
-    responses=answers(404, 409, s200=media("The photo.", *MEDIA_TYPES.values()), s304={"description": "Not changed."}),
+    responses=describe(
+        404, 409, s200=describe_file("The photo.", *MEDIA_TYPES.values()), s304={"description": "Not modified."}
+    ),
 )
 def get_image(path: inputs.RunPath, query: inputs.ImageQuery) -> Response:
-    """The photo with what was found drawn on it, as the query asks for. 409 until the run is done."""
+    """The photo with the results drawn on it as the query asks for. 409 until the run is done."""
     run = services().store.get_run(path.run_id)
-    view = view_of(run, query.model_dump(exclude_none=True))
-    _done(run)
-    data, media_type, etag = rendered(run, view)
+    view = requested_view(run, query.model_dump(exclude_none=True))
+    _check_done(run)
+    data, media_type, etag = render_view(run, view)
     response = Response(data, mimetype=media_type)
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, max-age=3600"
@@ -90,13 +91,13 @@ def get_image(path: inputs.RunPath, query: inputs.ImageQuery) -> Response:
     "/runs/<run_id>/export",
     operation_id="getExport",
     summary="Export the result",
-    responses=answers(404, 409, s200=media("The file.", *EXPORT_TYPES)),
+    responses=describe(404, 409, s200=describe_file("The file.", *EXPORT_TYPES)),
 )
 def get_export(path: inputs.RunPath, query: inputs.ExportQuery) -> Response:
     """The result as a file of another tool's format. 409 until the run is done."""
     run = services().store.get_run(path.run_id)
-    view = view_of(run, _shown(query))
-    _done(run)
+    view = requested_view(run, _filters(query))
+    _check_done(run)
     return export_response([run], query.format, view)
 
 
@@ -104,43 +105,46 @@ def get_export(path: inputs.RunPath, query: inputs.ExportQuery) -> Response:
     "/runs/<run_id>/events",
     operation_id="getEvents",
     summary="Follow a run",
-    responses=answers(404, s200=events.DOCUMENTED),
+    responses=describe(404, s200=events.RESPONSE),
 )
 def get_events(path: inputs.RunPath) -> Response:
-    """Server-sent events: `position` while it is queued, `running`, and at last `done`, `failed` or `cancelled`."""
+    """Server-sent events: `position` while it is queued, `running`, and finally `done`, `failed` or `cancelled`."""
     run = services().store.get_run(path.run_id)
-    return events.stream(services(), run, links(run))
+    return events.stream(services(), run, run_links(run))
 
 
 @api.get(
-    "/batches/<batch_id>", operation_id="getBatch", summary="Get a batch", responses=answers(404, s200=schemas.Batch)
+    "/batches/<batch_id>",
+    operation_id="getBatch",
+    summary="Get a batch",
+    responses=describe(404, s200=schemas.Batch),
 )
 def get_batch(path: inputs.BatchPath) -> Response:
-    """The runs of several photos that were sent in one go."""
-    return answer(batch_body(services(), path.batch_id))
+    """The runs of several photos that were sent together."""
+    return json_response(batch_with_runs(path.batch_id))
 
 
-@api.get("/models", operation_id="listModels", summary="List the models", responses=answers(s200=schemas.Models))
+@api.get("/models", operation_id="listModels", summary="List the models", responses=describe(s200=schemas.Models))
 def list_models() -> Response:
-    """The analyses that can be asked for, and who answers them."""
+    """The analyses that are available, and their models."""
     jobs = services().jobs
     models = [
         {**card.to_dict(), "identity": card.identity, "seconds": jobs.duration(name)}
         for name, card in sorted(jobs.cards().items())
     ]
-    return answer({"models": models, "workers": jobs.workers()})
+    return json_response({"models": models, "workers": jobs.workers()})
 
 
-def _shown(query: inputs.ResultOptions | inputs.ExportQuery) -> dict[str, Any]:
-    return query.model_dump(include=set(WHICH), exclude_none=True)
+def _filters(query: inputs.Filters) -> dict[str, Any]:
+    return query.model_dump(include=set(inputs.Filters.model_fields), exclude_none=True)
 
 
-def _own(run_id: str) -> Run:
+def _own_run(run_id: str) -> Run:
     run = services().store.get_run(run_id)
-    may_change(run.owner)
+    check_owner(run.owner)
     return run
 
 
-def _done(run: Run) -> None:
-    if run.state != "done":
+def _check_done(run: Run) -> None:
+    if run.state != DONE:
         raise NotReady(f"This run is {run.state}. {run.error or ''}".strip())

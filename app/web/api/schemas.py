@@ -1,4 +1,4 @@
-"""What the API answers, as the pydantic models that make the OpenAPI file."""
+"""The API's responses, as pydantic models from which the OpenAPI file is generated."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -18,14 +18,14 @@ class PhotoOut(BaseModel):
 
 class AnalysisOut(BaseModel):
     analyzer: str
-    model: str = Field(description="Identity of the model that answers: name, checkpoint hash, version.")
+    model: str = Field(description="Identity of the model: name, checkpoint hash, version.")
     state: State
-    seconds: float | None = Field(description="Seconds that the worker took.")
+    seconds: float | None = Field(description="Seconds that the analysis took.")
     error: str | None
 
 
 class TimingsOut(BaseModel):
-    waited: float | None = Field(description="Seconds from the request until the worker began.")
+    waited: float | None = Field(description="Seconds from the request until the worker started.")
     worked: float | None = Field(description="Seconds from then until the run ended.")
     total: float | None = Field(description="Seconds from the request until the run ended.")
     steps: dict[str, dict[str, float]] = Field(description="Seconds of each step of each finished analysis.")
@@ -52,25 +52,25 @@ class RunSummary(BaseModel):
     expires_at: datetime | None = Field(description="When the run and its result are deleted; null: never.")
     photo: PhotoOut
     analyses: list[AnalysisOut]
-    position: int | None = Field(description="Place in the queue, 1 being next; null when not queued.")
-    eta: float | None = Field(description="Seconds until the result is expected, from measured service time.")
-    deduplicated: bool = Field(description="The result was there already: nothing was computed for this run.")
-    threshold: float = Field(description="Least score shown where a request names none.")
-    classes: list[str] | None = Field(description="Classes shown where a request names none; null: all.")
-    batch: str | None = Field(description="Id of the batch that the run belongs to.")
+    position: int | None = Field(description="Position in the queue, 1 for the next; null when not queued.")
+    eta: float | None = Field(description="Seconds until the result is expected, from measured analysis times.")
+    deduplicated: bool = Field(description="The result was stored already; nothing was computed for this run.")
+    threshold: float = Field(description="Minimum score shown where a request has no threshold.")
+    classes: list[str] | None = Field(description="Classes shown where a request has none; null: all.")
+    batch: str | None = Field(description="Id of the run's batch.")
     error: str | None = Field(description="Why the run failed, in one sentence.")
     links: LinksOut
 
 
 class ModelOut(BaseModel):
-    """Who answers."""
+    """A model."""
 
     analyzer: str
     model: str
     title: str
     version: str
     checkpoint: str = Field(description="SHA-256 of the weights, in hex.")
-    note: str = Field(description="What to know where the model is a stand-in, else empty.")
+    note: str = Field(description="What to know about a stand-in model, else empty.")
 
 
 class MaskOut(BaseModel):
@@ -119,7 +119,7 @@ class LabelOut(BaseModel):
 class InstancesOut(BaseModel):
     kind: Literal["instances"]
     model: ModelOut
-    instances: list[InstanceOut] = Field(description="Best first, at the asked threshold.")
+    instances: list[InstanceOut] = Field(description="Best first, at or above the threshold.")
 
 
 class FacesOut(BaseModel):
@@ -138,7 +138,7 @@ ResultOut = Annotated[InstancesOut | FacesOut | LabelsOut, Field(discriminator="
 
 
 class Run(RunSummary):
-    """One request to analyse one photo, with what was found."""
+    """One request to analyse one photo, with its results."""
 
     timings: TimingsOut
     results: dict[str, ResultOut] = Field(description="The finished analyses, by name.")
@@ -150,11 +150,11 @@ class RefusedOut(BaseModel):
 
 
 class Batch(BaseModel):
-    """Several photos sent in one go."""
+    """Several photos sent together."""
 
     id: str
     runs: list[RunSummary]
-    refused: list[RefusedOut] = Field(description="The files that were not taken, and why.")
+    refused: list[RefusedOut] = Field(description="The files that were not accepted, and why.")
 
 
 class Submitted(RootModel[Run | Batch]):
@@ -163,74 +163,34 @@ class Submitted(RootModel[Run | Batch]):
 
 class RunPage(BaseModel):
     runs: list[RunSummary]
-    next: str | None = Field(description="Cursor of the next page; null: this was the last.")
+    next: str | None = Field(description="Cursor of the next page; null on the last page.")
 
 
 class ModelStatus(ModelOut):
     classes: list[str]
     identity: str
-    seconds: float | None = Field(description="Measured seconds a photo, lately.")
+    seconds: float | None = Field(description="Moving average of the seconds per photo.")
 
 
 class Models(BaseModel):
     models: list[ModelStatus]
-    workers: int = Field(description="Workers alive now; 0: new photos wait until one starts.")
-
-
-class ProbabilitiesOut(BaseModel):
-    """Of the six animals, given that it is one of them; they sum to 1."""
-
-    cat: float
-    dog: float
-    fish: float
-    giraffe: float
-    camel: float
-    octopus: float
-
-
-class Drawing(BaseModel):
-    """What a drawing shows."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "answer": "fish",
-                "sure": True,
-                "not_sure": 0.04,
-                "probabilities": {
-                    "cat": 0.01,
-                    "dog": 0.01,
-                    "fish": 0.95,
-                    "giraffe": 0.01,
-                    "camel": 0.01,
-                    "octopus": 0.01,
-                },
-                "seconds": 0.004,
-            }
-        }
-    )
-
-    answer: Literal["cat", "dog", "fish", "giraffe", "camel", "octopus", "not sure"]
-    sure: bool = Field(description="Whether an animal is named.")
-    not_sure: float = Field(description="Probability that the drawing shows none of the six.")
-    probabilities: ProbabilitiesOut
-    seconds: float = Field(description="Seconds that looking at the drawing took.")
+    workers: int = Field(description="Number of running workers; with 0, new photos wait until one starts.")
 
 
 class FieldError(BaseModel):
-    """One thing wrong with the request."""
+    """One error in the request."""
 
-    loc: list[str | int] = Field(description="Where: names and positions from the outside in.")
+    loc: list[str | int] = Field(description="Path of the value: names and indices from the outside in.")
     msg: str
 
 
 class Problem(BaseModel):
     """Problem details for HTTP APIs, RFC 9457."""
 
-    type: str = Field(description="Address that explains this kind of problem.")
+    type: str = Field(description="Address of the documentation of this error.")
     title: str
     status: int
     detail: str = Field(description="One plain sentence.")
     instance: str = Field(description="Path of the request.")
-    code: str = Field(description="Short name of this kind of problem.")
-    errors: list[FieldError] = Field(description="What is wrong, member by member, where that is known.")
+    code: str = Field(description="Short name of this error.")
+    errors: list[FieldError] = Field(description="The invalid values, where known.")

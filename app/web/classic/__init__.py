@@ -1,4 +1,7 @@
-"""Older projects' own APIs, each a small view over the same stored result."""
+"""The APIs of older projects, each a view of the same stored results.
+
+The classic drawing API, `/predict`, belongs to the drawing recogniser (`app/sketch/web/classic.py`).
+"""
 
 from flask import Flask
 
@@ -7,5 +10,5 @@ from app.web.classic import board, classify, data_science, image, pages
 
 def init_app(app: Flask) -> None:
     """Attach them."""
-    for room in (classify, image, data_science, pages, board):
-        room.init_app(app)
+    for module in (classify, image, data_science, pages, board):
+        module.init_app(app)

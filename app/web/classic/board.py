@@ -1,4 +1,4 @@
-"""The second classic API's page: a visitor's photos as cards, each with what was found in it."""
+"""The board: a visitor's photos as cards, each with its objects."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from app.store.models import DONE, FINISHED, Run
 from app.vision.render.palette import colour
 from app.vision.view import View
 from app.web.classic.image import THRESHOLD
-from app.web.common.deleting import delete_run
+from app.web.common import navigation
 from app.web.common.errors import wants_json
-from app.web.common.keys import may_change
+from app.web.common.keys import check_owner
+from app.web.common.runs import delete_run
 from app.web.common.security import visitor
 from app.web.common.services import services
-from app.web.pages import uploads
+from app.web.common.uploads import submit_form
 
-# Cards of one page, and lines of one card.
-CARDS, LINES = 24, 6
+CARDS_PER_PAGE, LINES_PER_CARD = 24, 6
 
 blueprint = Blueprint("board", __name__, url_prefix="/board")
 
@@ -33,7 +33,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Card:
-    """A run with its best objects, and the number of those that found no room. searched: whether objects were."""
+    """A run with its best objects.
+
+    more: number of objects that are not listed; searched: whether the run has a result for objects.
+    """
 
     run: Run
     lines: list[Line]
@@ -48,22 +51,29 @@ class Card:
 def init_app(app: Flask) -> None:
     """Attach the page."""
     app.register_blueprint(blueprint)
+    navigation.add(app, "board.page", "Board", after="history.page")
 
 
 @blueprint.get("")
 def page() -> str:
     """The visitor's photos, newest first."""
-    found = services().store.history(visitor(), cursor=request.args.get("cursor") or None, limit=CARDS)
-    cards = [card_of(run) for run in found.runs]
+    history = services().store.history(visitor(), cursor=request.args.get("cursor") or None, limit=CARDS_PER_PAGE)
+    cards = [card_of(run) for run in history.runs]
     waiting = any(card.waiting for card in cards)
-    shown = {"cards": cards, "waiting": waiting, "next_cursor": found.next_cursor}
-    return render_template("classic/board.html", threshold=THRESHOLD, later="cursor" in request.args, **shown)
+    return render_template(
+        "classic/board.html",
+        cards=cards,
+        waiting=waiting,
+        next_cursor=history.next_cursor,
+        threshold=THRESHOLD,
+        later="cursor" in request.args,
+    )
 
 
 @blueprint.post("")
 def add() -> ResponseReturnValue:
-    """Take one or several photos onto the board."""
-    uploads.take()
+    """Add one or several photos to the board."""
+    submit_form()
     if wants_json():
         return jsonify(location=url_for(".page")), 201
     return redirect(url_for(".page"), 303)
@@ -77,18 +87,18 @@ def card(run_id: str) -> str:
 
 @blueprint.post("/<run_id>/remove")
 def remove(run_id: str) -> ResponseReturnValue:
-    """Delete a card's run. For its owner only."""
+    """Delete a card's run. Only for its owner."""
     run = services().store.get_run(run_id)
-    may_change(run.owner)
+    check_owner(run.owner)
     delete_run(run)
     return redirect(url_for(".page"), 303)
 
 
 def card_of(run: Run) -> Card:
-    """What a run's card shows."""
+    """The card of a run."""
     objects = services().store.results(run).get("objects") if run.state == DONE else None
     if objects is None:
         return Card(run, [], 0, searched=False)
     rows = sorted(View(threshold=THRESHOLD).select(objects.result.rows()), key=lambda row: -row.score)
     lines = [Line(row.name, row.score, colour(row.name)) for row in rows]
-    return Card(run, lines[:LINES], max(0, len(lines) - LINES))
+    return Card(run, lines[:LINES_PER_CARD], max(0, len(lines) - LINES_PER_CARD))

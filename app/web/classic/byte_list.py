@@ -1,71 +1,82 @@
-"""JSON with a photo as a list of byte values, read as it comes.
+"""JSON in which a photo is a list of byte values, parsed while it arrives.
 
-As text a photo takes up to five times its bytes, and as a Python list many times more; here only the bytes are kept.
+As text such a photo takes up to five times its bytes, and as a Python list many times more. Only the bytes are kept.
 """
 
-import re
+from codecs import BOM_UTF8
 from typing import IO, Any
 
-from flask import current_app
+import ijson
 
 from app.errors import BadRequest, UploadTooLarge
 
 MEMBER = "Uint8array"
-WANTED = f"`{MEMBER}` must be base64, or a list of whole numbers from 0 to 255."
-# `255, `: what a byte takes at most, as the usual programs write lists.
-LONGEST = 5
-STEP = 64 * 1024
-_BEGIN = re.compile(rb'"%b"\s{0,9}:\s{0,9}\[' % MEMBER.encode())
-_LONGEST_BEGIN = 64
+EXPECTED = f"`{MEMBER}` must be base64, or a list of whole numbers from 0 to 255."
+# `255, `: the most characters that a byte takes, as JSON is usually written.
+MAX_CHARACTERS = 5
+CHUNK = 64 * 1024
 
 
-def read_json(stream: IO[bytes], most: int) -> tuple[Any, bytes | None]:
+def read_json(stream: IO[bytes], max_bytes: int) -> tuple[Any, bytes | None]:
     """The JSON of a body, and the bytes of its list named `Uint8array`, which is null in the JSON; None without one.
 
     Args:
-        most: bytes of JSON that are taken beside the list.
+        max_bytes: maximum size of the JSON without the list.
 
     Raises:
-        BadRequest: it is no JSON, or the list is not one of byte values. UploadTooLarge: more JSON than that.
+        BadRequest: it is not JSON, or the list is not one of byte values. UploadTooLarge: it is larger than max_bytes.
         Every error of the body itself.
     """
-    text, found = bytearray(), None
-    while piece := stream.read(STEP):
-        searched = max(0, len(text) - _LONGEST_BEGIN)
-        text += piece
-        if found is None and (begin := _BEGIN.search(text, searched)):
-            found, rest = _listed(text[begin.end() :], stream)
-            text[begin.end() - 1 :] = b"null" + rest
-        if len(text) > most:
-            size = f"{most / 2**20:.3g} MB"
-            raise UploadTooLarge(f"This JSON is larger than {size}, the most that is taken beside a list of bytes.")
+    events = ijson.sendable_list()
+    parser = ijson.basic_parse_coro(events, use_float=True)
+    content, unparsed, mark = _Content(max_bytes), 0, BOM_UTF8
     try:
-        return current_app.json.loads(bytes(text)), found
-    except ValueError as error:
+        while chunk := stream.read(CHUNK):
+            parser.send(chunk.removeprefix(mark))
+            mark = b""
+            unparsed = 0 if events else unparsed + len(chunk)  # A text that has not ended yet.
+            content.add(events, unparsed)
+        parser.close()
+        content.add(events)
+    except ijson.JSONError as error:
         raise BadRequest from error
+    return content.builder.value, None if content.bytes is None else bytes(content.bytes)
 
 
-def _listed(text: bytearray, stream: IO[bytes]) -> tuple[bytes, bytes]:
-    """The bytes of a list, and what was read beyond it. text: what was read of the list, without its bracket."""
-    found = bytearray()
-    while (end := text.find(b"]")) < 0:
-        if comma := text.rfind(b",") + 1:
-            found += _values(text[: comma - 1])
-            del text[:comma]
-        piece = stream.read(STEP)
-        if not piece or len(text) > STEP:
-            raise BadRequest(WANTED)
-        text += piece
-    if found or text[:end].strip():
-        found += _values(text[:end])
-    return bytes(found), bytes(text[end + 1 :])
+class _Content:
+    """The JSON that is made of the parser's events. bytes: those of the list, once it has begun."""
 
+    def __init__(self, max_bytes: int):
+        self.builder = ijson.ObjectBuilder()
+        self.bytes: bytearray | None = None
+        self._max_bytes, self._size = max_bytes, 0
+        self._depth, self._key, self._in_list = 0, "", False
 
-def _values(text: bytearray) -> bytes:
-    """The bytes of numbers with commas between them."""
-    try:
-        if text.translate(None, b"0123456789, \t\r\n"):
-            raise ValueError("not only numbers")
-        return bytes(map(int, text.split(b",")))
-    except ValueError as error:
-        raise BadRequest(WANTED) from error
+    def add(self, events: list[tuple[str, Any]], unparsed: int = 0) -> None:
+        """Take the events out of a list. unparsed: bytes for which there is no event yet."""
+        for event, value in events:
+            if self._in_list:
+                self._add_byte(event, value)
+            elif event == "start_array" and self._depth == 1 and self._key == MEMBER and self.bytes is None:
+                self.bytes, self._in_list = bytearray(), True
+                self.builder.event("null", None)
+            else:
+                self._depth += event in ("start_map", "start_array")
+                self._depth -= event in ("end_map", "end_array")
+                self._key = value if event == "map_key" else self._key
+                self._size += len(value) if isinstance(value, str) else 1
+                self.builder.event(event, value)
+        events.clear()
+        if self._size + unparsed > self._max_bytes:
+            if self._in_list:
+                raise BadRequest(EXPECTED)
+            size = f"{self._max_bytes / 2**20:.3g} MB"
+            raise UploadTooLarge(f"This JSON is larger than {size}, the maximum beside a list of bytes.")
+
+    def _add_byte(self, event: str, value: Any) -> None:
+        if event == "end_array":
+            self._in_list = False
+        elif event == "number" and type(value) is int and 0 <= value <= 255:
+            self.bytes.append(value)  # type: ignore[union-attr]
+        else:
+            raise BadRequest(EXPECTED)

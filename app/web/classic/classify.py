@@ -1,4 +1,4 @@
-"""The first classic API: `POST /classify`, a raw photo in, counts or boxes out."""
+"""`POST /classify`: a raw photo in, counts or boxes out."""
 
 import json
 from collections import Counter
@@ -10,33 +10,33 @@ from flask import Blueprint, Flask, Response, request
 
 from app.vision.rows import Row
 from app.vision.view import View, flag
-from app.web.classic.answer import analysed, answer_errors
+from app.web.classic.analyse import analyse, register_error_body
 from app.web.common import limits
-from app.web.common.keys import require
-from app.web.common.received import body_bytes
+from app.web.common.bodies import body_bytes
+from app.web.common.keys import check_key
 from app.web.common.security import csrf
 from app.web.common.services import services
 
 THRESHOLD = 0.75
 
 blueprint = Blueprint("classify", __name__)
-blueprint.before_request(require)
+blueprint.before_request(check_key)
 
 
 def init_app(app: Flask) -> None:
     """Attach the API."""
     csrf.exempt(blueprint)
-    answer_errors(app, "/classify", lambda sentence: {"error": sentence})
+    register_error_body(app, "/classify", lambda sentence: {"error": sentence})
     app.register_blueprint(blueprint)
     limits.limit(app, blueprint)
 
 
 @blueprint.post("/classify")
 def classify() -> Response:
-    """How many objects of each class a photo shows; with `verbose` each of them, best first."""
+    """The number of objects of each class in a photo; with `verbose` every object, best first."""
     view = View.from_args({"threshold": request.args.get("threshold")}, THRESHOLD)
     verbose = flag("verbose", request.args.get("verbose") or "0")
-    run = analysed(body_bytes(), name="photo", analyses=("objects",), api="classify", threshold=view.threshold)
+    run = analyse(body_bytes(), name="photo", analyses=("objects",), api="classify", threshold=view.threshold)
     rows = view.select(services().store.results(run)["objects"].result.rows())
     body: Any = boxes(rows, (run.photo.width, run.photo.height)) if verbose else counts(rows)
     return Response(json.dumps(body), mimetype="application/json")
@@ -44,14 +44,14 @@ def classify() -> Response:
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:
     """Number of objects by class, most frequent first."""
-    return dict(Counter(_capital(row.name) for row in rows).most_common())
+    return dict(Counter(_capitalised(row.name) for row in rows).most_common())
 
 
 def boxes(rows: Iterable[Row], size: tuple[int, int]) -> list[dict[str, Any]]:
     """Each object with its box in 0..1 of the photo, best first. size: (width, height) of the photo."""
     return [
         {
-            "class": _capital(row.name),
+            "class": _capitalised(row.name),
             "score": row.score,
             **dict(zip(("x1", "y1", "x2", "y2"), _normalized(row, size), strict=True)),
         }
@@ -64,5 +64,5 @@ def _normalized(row: Row, size: tuple[int, int]) -> list[float]:
     return box
 
 
-def _capital(name: str) -> str:
+def _capitalised(name: str) -> str:
     return name[:1].upper() + name[1:]

@@ -1,7 +1,7 @@
-"""The third classic API: `POST /do_data_science` and `/do_data_science_url`, three looks at one photo.
+"""`POST /do_data_science` and `/do_data_science_url`: three analyses of one photo.
 
-Its answers name stored pictures by the photo's MD5, signed, so that the same photo always has the same addresses and
-nobody finds one by trying.
+The response has addresses of pictures with the photo's MD5 and a signature, so that the same photo always gets the same
+addresses and nobody can guess one.
 """
 
 import hmac
@@ -13,58 +13,58 @@ from flask import Blueprint, Flask, Response, current_app, request, url_for
 from app.errors import NoPhoto, NotFound
 from app.vision.rows import Row
 from app.vision.view import View
-from app.web.api.serialise import absolute
-from app.web.classic import requests_log
-from app.web.classic.answer import analysed, answer_errors
+from app.web.classic import request_log
+from app.web.classic.analyse import analyse, register_error_body
 from app.web.common import limits
-from app.web.common.keys import require
-from app.web.common.received import file_bytes
-from app.web.common.rendered import rendered
+from app.web.common.bodies import file_bytes
+from app.web.common.keys import check_key
+from app.web.common.rendering import render_view
 from app.web.common.security import csrf
 from app.web.common.services import services
 from app.web.common.sources import Source
+from app.web.common.urls import absolute_url
 
 API = "data_science"
 ANALYSES = ("objects", "faces", "labels")
 THRESHOLD = 0.5
 TOP = 3
 KEYS = ("error", "hash", "original", "resnet", "yolov3", "yolov3_source", "faces_source")
-# What each stored picture shows: the analyses drawn on it.
+# The pictures, with the analyses drawn on each.
 PICTURES: dict[str, tuple[str, ...]] = {"original": (), "yolov3": ("objects",), "faces": ("faces",)}
 
 blueprint = Blueprint("data_science", __name__)
 pictures = Blueprint("data_science_pictures", __name__)
-blueprint.before_request(require)
+blueprint.before_request(check_key)
 
 
 def init_app(app: Flask) -> None:
     """Attach the API and its pictures."""
     csrf.exempt(blueprint)
-    answer_errors(app, "/do_data_science", refusal)
+    register_error_body(app, "/do_data_science", error_body)
     app.register_blueprint(blueprint)
     app.register_blueprint(pictures)
-    requests_log.watch(app, blueprint)
+    request_log.log_requests(app, blueprint)
     limits.limit(app, blueprint)
 
 
-def refusal(sentence: str) -> dict[str, str]:
-    """The answer's shape with nothing in it but the error."""
-    return dict.fromkeys(KEYS, "") | {"error": sentence}
+def error_body(message: str) -> dict[str, str]:
+    """The response with nothing but an error."""
+    return dict.fromkeys(KEYS, "") | {"error": message}
 
 
 @blueprint.post("/do_data_science")
 def by_file() -> Response:
-    """A photo as the form's file."""
-    return _json(answer(*uploaded()))
+    """Analyse the form's file."""
+    return _json(analyse_photo(*uploaded_photo()))
 
 
 @blueprint.post("/do_data_science_url")
 def by_url() -> Response:
-    """A photo by the form's `url`."""
-    return _json(answer(*linked()))
+    """Analyse the photo at the form's `url`."""
+    return _json(analyse_photo(*fetched_photo()))
 
 
-def uploaded() -> tuple[str, bytes]:
+def uploaded_photo() -> tuple[str, bytes]:
     """Name and bytes of the request's file. Raises NoPhoto."""
     file = next((file for file in request.files.values() if file.filename), None)
     if file is None:
@@ -72,56 +72,58 @@ def uploaded() -> tuple[str, bytes]:
     return file.filename or "photo", file_bytes(file)
 
 
-def linked() -> tuple[str, bytes]:
-    """Name and bytes of what is at the request's `url`. Raises NoPhoto, AddressRefused, FetchFailed."""
+def fetched_photo() -> tuple[str, bytes]:
+    """Name and bytes of the photo at the form's `url`. Raises NoPhoto, AddressRefused, FetchFailed."""
     url = request.form.get("url", "").strip()
     if not url:
         raise NoPhoto("No address was sent: the field `url` is missing or empty.")
     return Source("", url=url).read(services().settings)
 
 
-def answer(name: str, data: bytes) -> dict[str, str]:
-    """What the three models say of a photo, in the API's shape."""
-    run = analysed(data, name=name, analyses=ANALYSES, api=API, threshold=THRESHOLD)
-    requests_log.note(run.photo.md5)
+def analyse_photo(name: str, data: bytes) -> dict[str, str]:
+    """The results of the three analyses, as the API returns them."""
+    run = analyse(data, name=name, analyses=ANALYSES, api=API, threshold=THRESHOLD)
+    request_log.note_photo(run.photo.md5)
     rows = {name: analysed.result.rows() for name, analysed in services().store.results(run).items()}
     return {
         "error": "",
         "hash": run.photo.md5,
-        "original": address(run.photo.md5, "original"),
+        "original": picture_url(run.photo.md5, "original"),
         "resnet": json.dumps(top_labels(rows["labels"])),
         "yolov3": json.dumps(best_scores(rows["objects"])),
-        "yolov3_source": address(run.photo.md5, "yolov3"),
-        "faces_source": address(run.photo.md5, "faces"),
+        "yolov3_source": picture_url(run.photo.md5, "yolov3"),
+        "faces_source": picture_url(run.photo.md5, "faces"),
     }
 
 
 def top_labels(rows: Sequence[Row]) -> dict[str, str]:
-    """The three likeliest ImageNet names of the photo, each with its probability as a fraction."""
+    """The three likeliest ImageNet classes of the photo, each with its probability in 0..1."""
     return {row.name: str(row.score) for row in rows[:TOP]}
 
 
 def best_scores(rows: Sequence[Row]) -> dict[str, str]:
-    """Each class of object in the photo with its best score as a percentage, best first."""
+    """The best score of each class of object in the photo as a percentage, best first."""
     best: dict[str, float] = {}
     for row in View(threshold=THRESHOLD).select(rows):
         best[row.name] = max(best.get(row.name, 0.0), 100 * row.score)
     return {name: str(score) for name, score in sorted(best.items(), key=lambda item: -item[1])}
 
 
-def address(md5: str, picture: str) -> str:
-    """The absolute address of a stored picture."""
-    return absolute(url_for("data_science_pictures.picture", md5=md5, seal=_seal(md5), picture=picture))
+def picture_url(md5: str, picture: str) -> str:
+    """The absolute URL of a picture."""
+    return absolute_url(url_for("data_science_pictures.picture", md5=md5, signature=_signature(md5), picture=picture))
 
 
-@pictures.get("/pictures/<md5>-<seal>/<picture>.jpg")
-def picture(md5: str, seal: str, picture: str) -> Response:
-    """A stored picture: the photo, with what one of the models found drawn on it."""
-    if picture not in PICTURES or not hmac.compare_digest(seal.encode("utf-8", "replace"), _seal(md5).encode()):
+@pictures.get("/pictures/<md5>-<signature>/<picture>.jpg")
+def picture(md5: str, signature: str, picture: str) -> Response:
+    """The photo, plain or with the results of one analysis drawn on it."""
+    if picture not in PICTURES or not hmac.compare_digest(
+        signature.encode("utf-8", "replace"), _signature(md5).encode()
+    ):
         raise NotFound
     analyses = PICTURES[picture]
     view = View(threshold=THRESHOLD) if analyses else View.plain()
-    data, _, etag = rendered(services().store.latest_of(API, md5), view, analyses)
+    data, _, etag = render_view(services().store.latest_of(API, md5), view, analyses)
     response = Response(data, mimetype="image/jpeg")
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, max-age=3600"
@@ -129,7 +131,7 @@ def picture(md5: str, seal: str, picture: str) -> Response:
     return response
 
 
-def _seal(md5: str) -> str:
+def _signature(md5: str) -> str:
     key = str(current_app.config["SECRET_KEY"]).encode()
     return hmac.new(key, f"picture:{md5}".encode("utf-8", "replace"), "sha256").hexdigest()[:32]
 

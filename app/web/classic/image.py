@@ -1,4 +1,4 @@
-"""The second classic API: `POST /image`, a photo inside JSON in, the annotated photo inside JSON out."""
+"""`POST /image`: a photo inside JSON in, the annotated photo inside JSON out."""
 
 import base64
 import json
@@ -11,12 +11,12 @@ from app.intake.body import OVERHEAD, allow, in_base64
 from app.intake.names import photo_name
 from app.store.models import Run
 from app.vision.view import EXTENSIONS, View
-from app.web.classic.answer import analysed, answer_errors
-from app.web.classic.byte_list import LONGEST, MEMBER, WANTED, read_json
+from app.web.classic.analyse import analyse, register_error_body
+from app.web.classic.byte_list import EXPECTED, MAX_CHARACTERS, MEMBER, read_json
 from app.web.common import limits
-from app.web.common.exports import named_as
-from app.web.common.keys import require
-from app.web.common.rendered import rendered
+from app.web.common.exports import with_suffix
+from app.web.common.keys import check_key
+from app.web.common.rendering import render_view
 from app.web.common.security import csrf
 from app.web.common.services import services
 from app.web.common.sources import decode_base64
@@ -24,32 +24,32 @@ from app.web.common.sources import decode_base64
 THRESHOLD = 0.7
 
 blueprint = Blueprint("image", __name__)
-blueprint.before_request(require)
+blueprint.before_request(check_key)
 
 
 def init_app(app: Flask) -> None:
     """Attach the API."""
     csrf.exempt(blueprint)
-    answer_errors(app, "/image", lambda sentence: {"processed": False, "error": sentence})
+    register_error_body(app, "/image", lambda sentence: {"processed": False, "error": sentence})
     app.register_blueprint(blueprint)
     limits.limit(app, blueprint)
 
 
 @blueprint.post("/image")
 def image() -> Response:
-    """The annotated photo in base64, and what is drawn on it."""
+    """The annotated photo in base64, and the objects drawn on it."""
     name, data = _photo()
-    run = analysed(data, name=name, analyses=("objects",), api="image", threshold=THRESHOLD)
-    return Response(json.dumps(modified(run, name)), mimetype="application/json")
+    run = analyse(data, name=name, analyses=("objects",), api="image", threshold=THRESHOLD)
+    return Response(json.dumps(annotated(run, name)), mimetype="application/json")
 
 
-def modified(run: Run, name: str) -> dict[str, Any]:
-    """The annotated photo of a finished run: JPEG, PNG or WebP like the upload, PNG for other formats."""
+def annotated(run: Run, name: str) -> dict[str, Any]:
+    """The annotated photo of a finished run, in the upload's format if that is JPEG, PNG or WebP, else as PNG."""
     view = View(threshold=THRESHOLD, format=run.photo.format if run.photo.format in EXTENSIONS else "png")
     rows = view.select(services().store.results(run)["objects"].result.rows())
-    data = rendered(run, view)[0]
+    data = render_view(run, view)[0]
     return {
-        "name": f"modified-{named_as(name, view.format)}",
+        "name": f"modified-{with_suffix(name, view.format)}",
         "size": len(data),
         "ext": EXTENSIONS[view.format][0][1:],
         "processed": True,
@@ -62,14 +62,14 @@ def modified(run: Run, name: str) -> dict[str, Any]:
 
 def _photo() -> tuple[str, bytes]:
     """Name and bytes of the request. Raises BadRequest, NoPhoto, UploadTooLarge and every error of the body itself."""
-    most = services().settings.max_upload_bytes
-    allow(request.environ, LONGEST * most + OVERHEAD)
-    body, listed = read_json(request.stream, in_base64(most))
+    max_bytes = services().settings.max_upload_bytes
+    allow(request.environ, MAX_CHARACTERS * max_bytes + OVERHEAD)
+    body, listed = read_json(request.stream, in_base64(max_bytes))
     if not isinstance(body, dict):
         raise BadRequest(f"The JSON body must be an object with `name` and `{MEMBER}`.")
     name, content = body.get("name", "photo"), listed or body.get(MEMBER)
     if not isinstance(name, str):
-        raise BadRequest("`name` must be a text.")
+        raise BadRequest("`name` must be a string.")
     if not content:
         raise NoPhoto(f"No photo was sent: `{MEMBER}` is missing or empty.")
     return photo_name(name), _bytes(content)
@@ -84,5 +84,5 @@ def _bytes(content: Any) -> bytes:
     if isinstance(content, dict):
         content = [content.get(str(place)) for place in range(len(content))]
     if not isinstance(content, list) or not all(type(value) is int and 0 <= value <= 255 for value in content):
-        raise BadRequest(WANTED)
+        raise BadRequest(EXPECTED)
     return bytes(content)

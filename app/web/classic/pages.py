@@ -1,4 +1,4 @@
-"""The third classic API's pages: forms, answers as a page, and what administrators may do."""
+"""The pages of `/do_data_science`: its forms, its results, and what only administrators can do."""
 
 import json
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from flask import Blueprint, Flask, Response, make_response, redirect, render_te
 from werkzeug.wrappers import Response as Redirect
 
 from app.errors import NotFound, PublicError
-from app.web.classic import requests_log
-from app.web.classic.data_science import API, answer, linked, uploaded
+from app.web.classic import request_log
+from app.web.classic.data_science import API, analyse_photo, fetched_photo, uploaded_photo
 from app.web.common import limits
 from app.web.common.errors import log_cause
-from app.web.common.keys import require_admin
+from app.web.common.keys import check_admin
 from app.web.common.security import csrf
 from app.web.common.services import services
 
@@ -22,10 +22,10 @@ admin = Blueprint("data_science_admin", __name__)
 
 def init_app(app: Flask) -> None:
     """Attach the pages."""
-    csrf.exempt(admin)  # the key proves more than a form's token would
+    csrf.exempt(admin)  # The admin key proves more than a form's token.
     app.register_blueprint(forms)
     app.register_blueprint(admin)
-    requests_log.watch(app, forms)
+    request_log.log_requests(app, forms)
     limits.limit(app, forms)
     limits.limit(app, admin)
 
@@ -38,23 +38,23 @@ def upload() -> str:
 
 @forms.route("/demo_file", methods=["GET", "POST"])
 def demo_file() -> Response | Redirect:
-    """The answer for the form's file, as a page."""
-    return _show(uploaded)
+    """The results for the form's file, as a page."""
+    return _results_page(uploaded_photo)
 
 
 @forms.route("/demo_url", methods=["GET", "POST"])
 def demo_url() -> Response | Redirect:
-    """The answer for the form's address, as a page."""
-    return _show(linked)
+    """The results for the form's address, as a page."""
+    return _results_page(fetched_photo)
 
 
 @admin.post("/reset")
 def reset_results() -> Response | Redirect:
     """Delete every stored result of this API."""
-    require_admin()
+    check_admin()
     store, count = services().store, 0
     for id in store.ids_of(API):
-        with suppress(NotFound):  # Expired and deleted meanwhile.
+        with suppress(NotFound):  # It has expired in the meantime.
             store.delete_run(id)
             count += 1
     if request.accept_mimetypes.best_match(["text/html", "text/plain"]) == "text/plain":
@@ -65,19 +65,19 @@ def reset_results() -> Response | Redirect:
 @admin.post("/log")
 def show_log() -> str:
     """The last requests to this API."""
-    require_admin()
-    return render_template("classic/log.html", entries=requests_log.entries())
+    check_admin()
+    return render_template("classic/log.html", entries=request_log.entries())
 
 
-def _show(photo: Callable[[], tuple[str, bytes]]) -> Response | Redirect:
+def _results_page(read_photo: Callable[[], tuple[str, bytes]]) -> Response | Redirect:
     if request.method == "GET":
         return redirect(url_for("data_science_pages.upload"), 303)
     try:
-        found = answer(*photo())
+        results = analyse_photo(*read_photo())
     except PublicError as error:
         log_cause(error)
         page = make_response(render_template("classic/upload.html", error=error.message), error.status)
         page.headers.update(error.headers)
         return page
-    shown = found | {name: json.loads(found[name]) for name in ("resnet", "yolov3")}
-    return make_response(render_template("classic/results.html", answer=shown, json=json.dumps(found, indent=2)))
+    parsed = results | {name: json.loads(results[name]) for name in ("resnet", "yolov3")}
+    return make_response(render_template("classic/results.html", results=parsed, json=json.dumps(results, indent=2)))

@@ -1,1 +1,1 @@
-"""What pages, API and classic APIs share: inputs, waiting, errors, security."""
+"""What the pages, the API and the classic APIs share: inputs, uploads, waiting, errors, security."""

@@ -1,4 +1,4 @@
-"""Runs as files to be saved: in other tools' formats, and what pictures of them are called."""
+"""Runs as files in other tools' formats, and the file names of pictures."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,7 +10,7 @@ from app.intake.names import photo_name
 from app.queue.run_json import view_of
 from app.store.models import Run
 from app.vision.export import ExportItem, export
-from app.vision.view import EXTENSIONS, WHICH, View
+from app.vision.view import EXTENSIONS, FILTERS, View
 from app.web.common.services import services
 
 
@@ -27,28 +27,28 @@ def export_response(runs: Sequence[Run], format: str, view: View) -> Response:
     return response
 
 
-def exported(runs: Sequence[Run]) -> Response:
-    """The file that a page's address asks for, of finished runs that were sent together, and so asked for the same.
+def export_requested(runs: Sequence[Run]) -> Response:
+    """The export that a page's query asks for, of finished runs that were sent together with the same options.
 
-    As for the picture, what they asked for counts where the address names neither threshold nor classes.
+    Where the query names neither threshold nor classes, those of the runs' own options apply, as for the picture.
 
     Raises:
-        BadRequest: there is no such format, or a value of the view cannot be understood.
+        BadRequest: there is no such format, or a value of the view is malformed.
     """
     args = request.args.to_dict(flat=False)
     format = args.pop("format", ["coco"])[-1]
-    if any(name in args for name in WHICH):
+    if any(name in args for name in FILTERS):
         args.setdefault("classes", [])
     return export_response(runs, format, view_of(runs[0], args, services().settings.threshold))
 
 
 def picture_name(run: Run, view: View) -> str:
-    """`detected_<name>`, with an ending that is true of the view's format."""
-    return f"detected_{named_as(photo_name(run.name), view.format)}"  # older runs have kept what they were sent
+    """`detected_<name>`, with a suffix of the view's format."""
+    return f"detected_{with_suffix(photo_name(run.name), view.format)}"  # Older runs keep the name as it was sent.
 
 
-def named_as(name: str, format: str) -> str:
-    """A file's name, with another ending where its own is not one of the format's."""
+def with_suffix(name: str, format: str) -> str:
+    """A file name with a suffix of the format; one that it has already stays."""
     path = PurePosixPath(name)
     return name if path.suffix.lower() in EXTENSIONS[format] else path.stem + EXTENSIONS[format][0]
 

@@ -1,18 +1,58 @@
-"""What the API takes, as the pydantic models that check requests and describe them in the OpenAPI file."""
+"""What the API takes, as the pydantic models that validate requests and describe them in the OpenAPI file."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 
+from app.errors import PublicError
 from app.vision.export import FORMATS
 
-# At four decimals, as scores are shown and compared everywhere.
-Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
-LONGEST_WAIT = 60
-# What PostgreSQL takes neither as text nor inside of JSON.
+M = TypeVar("M", bound=BaseModel)
+MAX_WAIT = 60  # seconds
+# What PostgreSQL takes neither as text nor inside JSON.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class InvalidRequest(PublicError):
+    """The request is well-formed, but some of its values are not valid; `errors` says which."""
+
+    status, code, message = 422, "invalid-request", "Some values of this request are not valid."
+
+    def __init__(self, message: str | None = None, errors: Sequence[dict[str, Any]] = ()):
+        super().__init__(message)
+        self.errors = list(errors)
+
+    @classmethod
+    def from_validation(cls, error: ValidationError) -> "InvalidRequest":
+        """The error that says what pydantic found."""
+        errors = [{"loc": list(entry["loc"]), "msg": entry["msg"]} for entry in error.errors(include_url=False)]
+        first = errors[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return cls(f"{where}: {first['msg']}." if where else f"{first['msg']}.", errors)
+
+    @classmethod
+    def raise_from(cls, error: ValidationError) -> NoReturn:
+        """Raise the error that says what pydantic found."""
+        raise cls.from_validation(error) from error
+
+
+def validated(model: type[M], values: Any) -> M:
+    """The values as a model. Raises InvalidRequest."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        InvalidRequest.raise_from(error)
 
 
 def _utc(value: datetime) -> datetime:
@@ -28,21 +68,26 @@ def _storable(value: str) -> str:
     return value
 
 
+# Rounded to four decimals, as scores are shown and compared everywhere.
+Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
+Seconds = Annotated[float, Field(ge=0, le=MAX_WAIT, allow_inf_nan=False)]
 Moment = Annotated[datetime, AfterValidator(_utc)]
 Text = Annotated[str, AfterValidator(_storable)]
 Names = list[Text]
-# In a body, names may also come as one text.
+# In a body, names may also be a single text.
 BodyNames = Annotated[
     list[Text],
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
 ]
+Coordinates = Literal["pixels", "normalized"]
+MaskForm = Literal["rle", "polygon", "none"]
 
 
 def optional(description: str, **constraints: Any) -> Any:
-    """A field that may be left out, and is then None; null is not a value that it takes.
+    """A field that may be left out, and is then None. An explicit null is not valid.
 
-    That is why its type says nothing of None: the schema, and the sentence about a wrong value, name the type alone.
+    So its type does not mention None, and neither do the schema and the message about a wrong value.
     """
     return Field(default=None, description=description, json_schema_extra=_without_default, **constraints)
 
@@ -51,8 +96,14 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
+ANALYSES = "Analyses to run, repeated or separated by commas. Default: objects."
+THRESHOLD = "Minimum score shown where a later request has no threshold."
+CLASSES = "Classes shown where a later request names none, repeated or separated by commas. Default: all."
+WEBHOOK = "Address that receives the result when the run ends."
+
+
 class Strict(BaseModel):
-    """Input with a misspelt name is refused rather than ignored."""
+    """Input in which an unknown name is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,52 +116,66 @@ class BatchPath(BaseModel):
     batch_id: str = Field(description="The batch's id.")
 
 
-class ResultOptions(Strict):
-    """How a result is shown. Nothing here makes the detector work again."""
+class Filters(Strict):
+    """Which part of a stored result to show; nothing is analysed again."""
 
-    threshold: Score = optional("Least score of an instance that is listed. Default: what the run asked for.")
-    classes: Names = optional("Names of the classes to list, repeated or separated by commas. Default: all.")
-    exclude: Names = optional("Names of the classes to leave out.")
-    coordinates: Literal["pixels", "normalized"] = Field(
+    threshold: Score = optional("Minimum score. Default: the run's own threshold.")
+    classes: Names = optional("Classes to show, repeated or separated by commas. Default: the run's own, or all.")
+    exclude: Names = optional("Classes to leave out, repeated or separated by commas.")
+
+
+class ResultQuery(Filters):
+    coordinates: Coordinates = Field(
         default="pixels", description="Boxes, landmarks and polygons in pixels of the upright photo, or in 0..1 of it."
     )
-    masks: Literal["rle", "polygon", "none"] = Field(
-        default="rle", description="Masks as COCO RLE (always in pixels), as polygons, or left out."
+    masks: MaskForm = Field(default="rle", description="Masks as COCO RLE (always in pixels), as polygons, or none.")
+
+
+class ImageQuery(Filters):
+    masks: bool = Field(default=True, description="Draw the masks.")
+    boxes: bool = Field(default=True, description="Draw the boxes.")
+    labels: bool = Field(default=True, description="Write the names and scores.")
+    faces: bool = Field(default=True, description="Draw the faces.")
+    max_size: Annotated[int, Field(ge=16, le=16384)] = optional("Longest side of the image, in pixels.")
+    format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the image.")
+
+
+class ExportQuery(Filters):
+    format: str = Field(
+        description="Name of the export format.", json_schema_extra={"enum": [*FORMATS], "example": "coco"}
     )
 
 
 class CreateQuery(Strict):
-    """What is asked of a photo, and how long the answer may take."""
+    """The options of a run, and how long to wait for its result."""
 
-    analyses: Names = optional("Analyses wanted, repeated or separated by commas. Default: objects.")
-    threshold: Score = optional("Least score shown where a later request names none.")
-    classes: Names = optional("Names of the classes shown, repeated or separated by commas. Default: all.")
-    webhook: str = optional("Address that gets the result when the run ends.", max_length=2000)
+    analyses: Names = optional(ANALYSES)
+    threshold: Score = optional(THRESHOLD)
+    classes: Names = optional(CLASSES)
+    webhook: str = optional(WEBHOOK, max_length=2000)
     name: str = optional("File name of a photo sent as the raw body.", max_length=255)
-    wait: Annotated[float, Field(ge=0, le=LONGEST_WAIT, allow_inf_nan=False)] = optional(
-        f"Seconds, up to {LONGEST_WAIT}, that the answer may be held until the result is there."
-    )
-    coordinates: Literal["pixels", "normalized"] = "pixels"
-    masks: Literal["rle", "polygon", "none"] = "rle"
+    wait: Seconds = optional(f"Seconds, up to {MAX_WAIT}, to wait for the result before the response.")
+    coordinates: Coordinates = "pixels"
+    masks: MaskForm = "rle"
 
 
 class CreateHeaders(BaseModel):
     idempotency_key: str = optional(
-        "Makes a repeated request safe: the same key gives the same run for 24 hours.",
+        "Makes it safe to repeat a request: within 24 hours the same key gives the same run.",
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
     )
-    prefer: str = optional("`wait=SECONDS`, as the query parameter `wait`.", alias="Prefer")
+    prefer: str = optional("`wait=SECONDS`, like the query parameter `wait`.", alias="Prefer")
 
 
 class CreateForm(Strict):
-    """The options beside the files of a form."""
+    """The options in a form, next to its files."""
 
-    analyses: BodyNames = optional("Analyses wanted, repeated or separated by commas. Default: objects.")
-    threshold: Score = optional("Least score shown where a later request names none.")
-    classes: BodyNames = optional("Names of the classes shown, repeated or separated by commas. Default: all.")
-    webhook: str = optional("Address that gets the result when the run ends.", max_length=2000)
+    analyses: BodyNames = optional(ANALYSES)
+    threshold: Score = optional(THRESHOLD)
+    classes: BodyNames = optional(CLASSES)
+    webhook: str = optional(WEBHOOK, max_length=2000)
 
 
 class CreateJson(CreateForm):
@@ -121,30 +186,9 @@ class CreateJson(CreateForm):
     name: str = optional("File name of the photo.", max_length=255)
 
 
-class ImageQuery(Strict):
-    threshold: Score = optional("Least score of an instance that is drawn. Default: what the run asked for.")
-    classes: Names = optional("Names of the classes to draw, repeated or separated by commas. Default: all.")
-    exclude: Names = optional("Names of the classes to leave out.")
-    masks: bool = Field(default=True, description="Draw the masks.")
-    boxes: bool = Field(default=True, description="Draw the boxes.")
-    labels: bool = Field(default=True, description="Write the names and scores.")
-    faces: bool = Field(default=True, description="Draw the faces.")
-    max_size: Annotated[int, Field(ge=16, le=16384)] = optional("Longest side of the image, in pixels.")
-    format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the image.")
-
-
-class ExportQuery(Strict):
-    format: str = Field(
-        description="Name of the export format.", json_schema_extra={"enum": [*FORMATS], "example": "coco"}
-    )
-    threshold: Score = optional("Least score of an exported instance. Default: what the run asked for.")
-    classes: Names = optional("Names of the classes to export, repeated or separated by commas. Default: all.")
-    exclude: Names = optional("Names of the classes to leave out.")
-
-
 class HistoryQuery(Strict):
-    cursor: str = optional("Where to go on: `next` of the answer before.", max_length=200)
-    limit: Annotated[int, Field(ge=1, le=100)] = Field(default=24, description="Most runs in one answer.")
+    cursor: str = optional("Where to continue: `next` of the previous page.", max_length=200)
+    limit: Annotated[int, Field(ge=1, le=100)] = Field(default=24, description="Maximum number of runs in one page.")
     class_name: Text = optional("Only runs in which this class was found.", alias="class", max_length=80)
-    since: Moment = optional("Only runs made at or after this time (ISO 8601; UTC where it names no zone).")
-    until: Moment = optional("Only runs made before this time.")
+    since: Moment = optional("Only runs created at or after this time (ISO 8601; UTC without a time zone).")
+    until: Moment = optional("Only runs created before this time.")

@@ -1,4 +1,4 @@
-"""Who calls: the holder of an API key, or a visitor known by the signed cookie."""
+"""Who sends a request: the holder of an API key, or a visitor known by the signed cookie."""
 
 import hmac
 
@@ -14,13 +14,13 @@ SCHEME = "Bearer"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
 
 
-def require() -> None:
-    """Refuse a key that is not valid, and, where the settings ask for one, a request without it.
+def check_key() -> None:
+    """Reject an invalid API key, and a request without one where the settings require it.
 
     Raises:
-        Unauthorized: with the challenge that RFC 6750 asks for.
+        Unauthorized: with the challenge of RFC 6750.
     """
-    if request.method == "OPTIONS":  # a browser's preflight carries no key
+    if request.method == "OPTIONS":  # A browser's preflight request carries no key.
         return
     given = _secret() is not None
     if given and _key() is None:
@@ -29,38 +29,38 @@ def require() -> None:
         raise Unauthorized("This request needs an API key: `Authorization: Bearer <key>`.", CHALLENGE)
 
 
-def owner() -> str:
-    """Whose runs this request makes and lists: `k:<key id>` with a key, else `v:<visitor>`."""
+def request_owner() -> str:
+    """The owner of the runs that this request creates or lists: `k:<key id>` with a key, else `v:<visitor>`."""
     key = _key()
     return f"k:{key.id}" if key else visitor()
 
 
-def may_change(run_owner: str) -> None:
-    """Raises Forbidden unless the request comes from a run's owner: reading is for all who have its address."""
+def check_owner(run_owner: str) -> None:
+    """Raises Forbidden unless the request comes from a run's owner. Reading needs only the run's address."""
     key = _key()
     if not (hmac.compare_digest(run_owner, f"k:{key.id}") if key else is_owner(run_owner)):
-        raise Forbidden("Only its owner may change a run: use the API key, or keep the cookie, that made it.")
+        raise Forbidden("Only the owner of a run can change it. Use the API key or the cookie that created it.")
 
 
 def caller() -> str:
-    """What requests are counted and known again by: the valid API key, else the address."""
+    """What rate limits and idempotency keys are counted by: the valid API key, else the address."""
     try:
         key = _key()
-    except StoreUnavailable:  # counting must not be what fails
+    except StoreUnavailable:  # Counting a request must not make it fail.
         key = None
     return f"key:{key.id}" if key else f"address:{request.remote_addr}"
 
 
-def require_admin() -> None:
+def check_admin() -> None:
     """Raises Forbidden unless the request carries ADMIN_KEY, as a Bearer token or as the form field `key`."""
-    wanted = services().settings.admin_key
+    expected = services().settings.admin_key
     given = _secret() or request.form.get("key", "")
-    if not wanted or not hmac.compare_digest(wanted.encode(), given.encode("utf-8", "replace")):
-        raise Forbidden("This is for administrators: it needs the key from ADMIN_KEY.")
+    if not expected or not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+        raise Forbidden("Only administrators can do this. It needs the key from ADMIN_KEY.")
 
 
 def _secret() -> str | None:
-    """The Bearer token of the request, or None where it names no credentials."""
+    """The Bearer token of the request; None without credentials, empty for another scheme."""
     header = request.headers.get("Authorization")
     if header is None:
         return None

@@ -1,6 +1,6 @@
-"""How often one caller may ask: counted in Redis per API key, visitor or address, told in the standard headers.
+"""Rate limits, counted in Redis per API key, visitor or address.
 
-Where Redis is away each process counts for itself until it is back: the limit gets looser, the service goes on.
+While Redis is unavailable each process counts in its own memory, so the limit is looser and the service stays up.
 """
 
 import math
@@ -13,12 +13,12 @@ from redis import RedisError
 from app.config.settings import Settings
 from app.web.common.keys import caller
 
-# One count for all APIs together.
+# All APIs share one count.
 SCOPE = "api"
 
 
 def init_app(app: Flask) -> None:
-    """Make the application's limiter; `limit` puts blueprints under it."""
+    """Create the application's limiter; `limit` applies it to blueprints."""
     services = app.extensions["services"]
     settings: Settings = services.settings
     shared = bool(settings.redis_url)
@@ -35,30 +35,34 @@ def init_app(app: Flask) -> None:
     app.extensions["rate_limiter"] = limiter
 
 
-def limit(app: Flask, blueprint: Blueprint, *, rate: str = "", crowd: str = "", scope: str = SCOPE) -> None:
-    """Count the requests to a blueprint's views against a limit. Call it once the views are there.
+def limit(app: Flask, blueprint: Blueprint, *, rate: str = "", address_rate: str = "", scope: str = SCOPE) -> None:
+    """Limit the requests to a blueprint. Call it after the blueprint's views are defined.
 
-    rate: a limit of its own, counted as `scope`; empty: the setting, one count for all APIs. Without that setting
-    there are no limits at all. crowd: with it `rate` is each visitor's own, for those with a cookie, and this is the
-    limit of all who share an address.
+    Args:
+        rate: a limit counted as `scope`; empty for RATE_LIMIT, which all APIs share. Where RATE_LIMIT is empty, nothing
+            is limited.
+        address_rate: makes `rate` the limit of each visitor with a cookie, and this the limit of all visitors who share
+            an address.
     """
     limiter: Limiter = app.extensions["rate_limiter"]
-    common = app.extensions["services"].settings.rate_limit
-    if not common:
+    default = app.extensions["services"].settings.rate_limit
+    if not default:
         return
-    limiter.shared_limit(rate or common, scope=scope, key_func=visitor if crowd else caller)(blueprint)
-    if crowd:
-        limiter.shared_limit(crowd, scope=f"{scope}-crowd")(blueprint)
-    app.after_request_funcs.setdefault(blueprint.name, []).append(lambda response: _tell(limiter, response))
+    limiter.shared_limit(rate or default, scope=scope, key_func=visitor_or_caller if address_rate else caller)(
+        blueprint
+    )
+    if address_rate:
+        limiter.shared_limit(address_rate, scope=f"{scope}-crowd")(blueprint)
+    app.after_request_funcs.setdefault(blueprint.name, []).append(lambda response: _add_headers(limiter, response))
 
 
-def visitor() -> str:
+def visitor_or_caller() -> str:
     """What requests from pages are counted by: the visitor known by the signed cookie, else the caller."""
     return f"visitor:{session['visitor']}" if "visitor" in session else caller()
 
 
-def _tell(limiter: Limiter, response: Response) -> Response:
-    """Add RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers) and the X-RateLimit-* of old."""
+def _add_headers(limiter: Limiter, response: Response) -> Response:
+    """Add RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers), and Retry-After to a refusal."""
     current = limiter.current_limit
     if current is None:
         return response
@@ -69,9 +73,6 @@ def _tell(limiter: Limiter, response: Response) -> Response:
         return response
     response.headers["RateLimit-Policy"] = f'"default";q={amount};w={window}'
     response.headers["RateLimit"] = f'"default";r={left};t={seconds}'
-    response.headers["X-RateLimit-Limit"] = str(amount)
-    response.headers["X-RateLimit-Remaining"] = str(left)
-    response.headers["X-RateLimit-Reset"] = str(current.reset_at)
     if current.breached:
         response.headers["Retry-After"] = str(max(1, seconds))
     return response

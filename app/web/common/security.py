@@ -1,4 +1,4 @@
-"""What keeps visitors apart and pages honest: forms' tokens, response headers, the visitor's cookie, proxies."""
+"""Form tokens, response headers, the visitor's cookie and trusted proxies."""
 
 import secrets
 from datetime import timedelta
@@ -8,16 +8,15 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.config.settings import Settings
-from app.web.common.received import check_bodies
 
-# Blueprints that no browser form posts to: `csrf.exempt(blueprint)`.
+# Blueprints without browser forms are exempt: `csrf.exempt(blueprint)`.
 csrf = CSRFProtect()
 
 COOKIE_NAME = "visitor"
 COOKIE_LIFETIME = timedelta(days=365)
 VISITOR_BYTES = 16
 
-# Nothing inline, nothing from elsewhere. `blob:` is the preview of a photo that is still on the visitor's disk.
+# Nothing inline and nothing from other hosts. `blob:` is the preview of a photo before its upload.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -36,7 +35,7 @@ HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # A run's address opens it for whoever has it, so it must not travel to other sites.
+    # Whoever has a run's address can open it, so other sites must not see the address.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -45,7 +44,7 @@ HSTS = "max-age=31536000"
 
 
 def init_app(app: Flask) -> None:
-    """Configure cookies, tokens, headers, body checks and proxies as the settings say."""
+    """Configure cookies, tokens, headers and proxies as the settings say."""
     settings: Settings = app.extensions["services"].settings
     app.config.update(
         SESSION_COOKIE_NAME=COOKIE_NAME,
@@ -54,17 +53,16 @@ def init_app(app: Flask) -> None:
         SESSION_COOKIE_SECURE=settings.cookie_secure,
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=COOKIE_LIFETIME,
-        # A start page may stay open for days; its token lives as long as the cookie that it belongs to.
+        # A page may stay open for days; its token is valid as long as the cookie that it belongs to.
         WTF_CSRF_TIME_LIMIT=None,
     )
     csrf.init_app(app)
     app.after_request(_add_hsts if settings.cookie_secure else _add_headers)
-    check_bodies(app, settings)
     trust_proxies(app, settings.trusted_proxies)
 
 
 def visitor() -> str:
-    """Whose runs this visitor makes and lists: `v:<128 random bits>` from the signed cookie, made on first use."""
+    """The owner of this visitor's runs: `v:<128 random bits>` from the signed cookie, created on first use."""
     if "visitor" not in session:
         session["visitor"] = secrets.token_urlsafe(VISITOR_BYTES)
         session.permanent = True
@@ -72,19 +70,19 @@ def visitor() -> str:
 
 
 def is_owner(run_owner: str) -> bool:
-    """Whether this visitor made what belongs to `run_owner`. Gives nobody a cookie."""
+    """Whether this visitor is `run_owner`. Sets no cookie."""
     return "visitor" in session and secrets.compare_digest(f"v:{session['visitor']}", run_owner)
 
 
 def trust_proxies(app: Flask, count: int) -> None:
-    """Believe the X-Forwarded-* headers of so many proxies in front, and of nobody else."""
+    """Trust the X-Forwarded-* headers of this many proxies, and no others."""
     if count:
         fixed = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=count, x_prefix=count)
         app.wsgi_app = fixed  # type: ignore[method-assign]
 
 
 def _add_headers(response: Response) -> Response:
-    """The headers above, where a view has not set its own."""
+    """Add the headers above where a view has not set its own."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -1,4 +1,4 @@
-"""The services of the application that handles a request."""
+"""The services of the current application."""
 
 from typing import cast
 

@@ -1,8 +1,8 @@
-"""Threads that are held for seconds: by answers that wait for a run, event streams, and addresses that are visited.
+"""Limits on the threads that requests hold for seconds: by waiting for a run, streaming events or fetching an address.
 
-Each of these keeps one thread of the web process, so all of them together have places for three quarters of the
-threads; the rest, one thread at least, is for everything else. (A process with a single thread has none to leave.)
-Nobody stands in line for a place: that would keep a thread just as well.
+Together they may hold three quarters of the web process's threads, so that at least one is always free for other
+requests (unless there is only one). A request that finds no free slot is refused instead of queued, because waiting for
+a slot would hold a thread as well.
 """
 
 import threading
@@ -12,93 +12,94 @@ from dataclasses import dataclass, field
 
 from flask import Flask, current_app
 
+from app.errors import Busy
 from app.queue.services import Services
 from app.store.models import FINISHED, Run
-from app.web.api.problems import Busy
 
 
 @dataclass
-class Places:
-    """A number of places, each taken by one thread at a time. within: more places, of which each takes one too."""
+class Slots:
+    """A number of slots, each held by one thread at a time. within: slots of which each of these takes one as well."""
 
     count: int
-    within: "Places | None" = None
+    within: "Slots | None" = None
     _free: threading.Semaphore = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._free = threading.Semaphore(self.count)
 
-    def take(self) -> bool:
-        """Take a place if one is free; whether it was."""
+    def acquire(self) -> bool:
+        """Take a slot; False when none is free."""
         if not self._free.acquire(blocking=False):
             return False
-        if self.within is None or self.within.take():
+        if self.within is None or self.within.acquire():
             return True
         self._free.release()
         return False
 
-    def leave(self) -> None:
-        """Give a taken place back."""
+    def release(self) -> None:
+        """Give a slot back."""
         if self.within is not None:
-            self.within.leave()
+            self.within.release()
         self._free.release()
 
     @contextmanager
-    def place(self) -> Iterator[bool]:
-        """A place for as long as the context lasts; False when none was free."""
-        taken = self.take()
+    def slot(self) -> Iterator[bool]:
+        """Hold a slot in the context; yields False when none was free."""
+        acquired = self.acquire()
         try:
-            yield taken
+            yield acquired
         finally:
-            if taken:
-                self.leave()
+            if acquired:
+                self.release()
 
     @contextmanager
-    def needed(self, refusal: str | None = None) -> Iterator[None]:
-        """A place for as long as the context lasts. Raises Busy, with this sentence, when none was free."""
-        with self.place() as taken:
-            if not taken:
-                raise Busy(refusal)
+    def required(self, message: str | None = None) -> Iterator[None]:
+        """Hold a slot in the context. Raises Busy, with this message, when none is free."""
+        with self.slot() as acquired:
+            if not acquired:
+                raise Busy(message)
             yield
 
 
 @dataclass
-class WaitingRoom:
-    """The places of a web process.
+class ThreadSlots:
+    """The slots of a web process.
 
-    calls: all that there are, for requests that have no answer but a result; the others are some of them. answers: for
-    requests that can be answered without a result; streams: for event streams; fetches: for addresses from outside.
+    results: all of them, for requests that can only be answered with a result; the others share these.
+    polls: for requests that can also be answered without a result; streams: for event streams; fetches: for fetching
+    photos and looking up addresses.
     """
 
-    calls: Places
-    answers: Places
-    streams: Places
-    fetches: Places
+    results: Slots
+    polls: Slots
+    streams: Slots
+    fetches: Slots
 
     @classmethod
-    def of(cls, threads: int) -> "WaitingRoom":
-        """The places of a process with so many threads."""
-        calls = Places(max(1, threads * 3 // 4))
+    def for_threads(cls, threads: int) -> "ThreadSlots":
+        """The slots of a process with this number of threads."""
+        results = Slots(max(1, threads * 3 // 4))
         half, quarter = max(1, threads // 2), max(1, threads // 4)
-        return cls(calls, Places(half, calls), Places(quarter, calls), Places(quarter, calls))
+        return cls(results, Slots(half, results), Slots(quarter, results), Slots(quarter, results))
 
 
 def init_app(app: Flask) -> None:
-    """Make the waiting room, sized by the number of threads."""
-    app.extensions["waiting_room"] = WaitingRoom.of(app.extensions["services"].settings.threads)
+    """Give the application its slots, by its number of threads."""
+    app.extensions["thread_slots"] = ThreadSlots.for_threads(app.extensions["services"].settings.threads)
 
 
-def waiting_room() -> WaitingRoom:
-    """The waiting room of the application that handles this request."""
-    room: WaitingRoom = current_app.extensions["waiting_room"]
-    return room
+def thread_slots() -> ThreadSlots:
+    """The slots of the current application."""
+    slots: ThreadSlots = current_app.extensions["thread_slots"]
+    return slots
 
 
 def wait_until_finished(services: Services, run: Run, seconds: float) -> Run:
-    """The run when it has ended, or as it is after some seconds, or at once when no place to wait is free."""
+    """Wait up to this many seconds for a run to finish; returns its latest state at once when no slot is free."""
     if run.state in FINISHED or seconds <= 0:
         return run
-    with waiting_room().answers.place() as taken:
-        if taken:
+    with thread_slots().polls.slot() as acquired:
+        if acquired:
             services.jobs.wait(run.id, seconds, until=lambda: services.store.get_run(run.id).state in FINISHED)
     return services.store.get_run(run.id)

@@ -1,13 +1,15 @@
-"""The pages: one small blueprint a topic."""
+"""The pages: one blueprint per topic."""
 
 from flask import Flask
 
-from app.web.pages import batch, history, run, start, status, words
+from app.web.common import navigation
+from app.web.pages import batch, history, run, start, status
 
 
 def init_app(app: Flask) -> None:
-    """Attach the pages and what all of their templates use."""
-    for page in (start, run, history, batch):
-        app.register_blueprint(page.pages)
-    words.init_app(app)
+    """Attach the pages."""
+    for module in (start, run, history, batch):
+        app.register_blueprint(module.pages)
     status.init_app(app)
+    navigation.add(app, "start.start", "Detect")
+    navigation.add(app, "history.page", "History")

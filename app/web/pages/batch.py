@@ -1,4 +1,4 @@
-"""The page of a batch: a grid that fills in as results come."""
+"""The page of a batch: a grid that fills as results arrive."""
 
 import tempfile
 import zipfile
@@ -13,26 +13,26 @@ from app.errors import BrokenPhoto, Forbidden, NotAPhoto, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
 from app.vision.export.files import safe_name
-from app.web.common.deleting import delete_run
-from app.web.common.exports import exported, picture_name
-from app.web.common.rendered import rendered
+from app.web.common import words
+from app.web.common.exports import export_requested, picture_name
+from app.web.common.rendering import render_view
+from app.web.common.runs import delete_run
 from app.web.common.security import is_owner
 from app.web.common.services import services
-from app.web.pages import words
 from app.web.pages.history import THUMBNAIL
 from app.web.pages.run import REFRESH
 from app.web.pages.views import asked_view
 
 pages = Blueprint("batch", __name__, url_prefix="/batches/<batch_id>")
-# A ZIP grows beyond this on disk, not in memory.
-SPOOL = 16 * 1024 * 1024
-# What is said of files that no other size, number or moment would make readable.
+# Bytes; a larger ZIP is written to disk.
+MAX_IN_MEMORY = 16 * 1024 * 1024
+# The messages of files that cannot be read at all.
 UNREADABLE = (NotAPhoto.message, BrokenPhoto.message)
 
 
 @pages.get("")
 def page(batch_id: str) -> ResponseReturnValue:
-    """All photos of the batch, those in work with their place, and the files that were not taken, with why."""
+    """All photos of the batch with their progress, and the rejected files with the reasons."""
     batch = services().store.get_batch(batch_id)
     runs = services().store.batch_runs(batch_id)
     progress = _progress(runs)
@@ -52,7 +52,7 @@ def page(batch_id: str) -> ResponseReturnValue:
 
 @pages.get("/status")
 def status(batch_id: str) -> Response:
-    """How far the batch is, as JSON, with the words that the page shows."""
+    """The progress of the batch as JSON, with the texts that the page shows."""
     batch = services().store.get_batch(batch_id)
     runs = services().store.batch_runs(batch_id)
     response = jsonify({**_progress(runs), "runs": [_tile(run) for run in runs], "refused": batch.refused})
@@ -62,10 +62,10 @@ def status(batch_id: str) -> Response:
 
 @pages.get("/download")
 def download(batch_id: str) -> Response:
-    """One ZIP of all annotated photos that are done."""
+    """A ZIP of all annotated photos that are done."""
     batch = services().store.get_batch(batch_id)
     runs = _done(services().store.batch_runs(batch_id))
-    file = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115  Flask closes it with the response.
+    file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115  Flask closes it with the response.
     _zip(runs, file)
     file.seek(0)
     name = f"detected_{batch.created_at:%Y-%m-%d}.zip"
@@ -74,21 +74,21 @@ def download(batch_id: str) -> Response:
 
 @pages.get("/export")
 def export(batch_id: str) -> ResponseReturnValue:
-    """What was found in all photos that are done, as a file of another tool's format."""
+    """The results of all photos that are done, in another tool's format."""
     services().store.get_batch(batch_id)
-    return exported(_done(services().store.batch_runs(batch_id)))
+    return export_requested(_done(services().store.batch_runs(batch_id)))
 
 
 @pages.post("/delete")
 def delete(batch_id: str) -> ResponseReturnValue:
-    """Delete the batch and all of its runs. For its owner only."""
-    held = services()
-    batch = held.store.get_batch(batch_id)
+    """Delete the batch and all of its runs. Only for its owner."""
+    store = services().store
+    batch = store.get_batch(batch_id)
     if not is_owner(batch.owner):
         raise Forbidden("Only the person who sent these photos can delete them.")
-    for run in held.store.batch_runs(batch_id):
+    for run in store.batch_runs(batch_id):
         delete_run(run)
-    held.store.delete_batch(batch_id)
+    store.delete_batch(batch_id)
     flash("The batch was deleted.")
     return redirect(url_for("history.page"), 303)
 
@@ -101,16 +101,16 @@ def _done(runs: Sequence[Run]) -> list[Run]:
 
 
 def _zip(runs: Sequence[Run], file: IO[bytes]) -> None:
-    """Write the annotated photos, each under a name of its own that any disk takes. They are compressed already."""
+    """Write the annotated photos, each under a unique name that is valid on any disk. They are compressed already."""
     used: set[str] = set()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for run in runs:
             view = asked_view(run)
-            archive.writestr(_unused(safe_name(picture_name(run, view)), used), rendered(run, view)[0])
+            archive.writestr(_unused(safe_name(picture_name(run, view)), used), render_view(run, view)[0])
 
 
 def _unused(name: str, used: set[str]) -> str:
-    """The name, or the name with a number where it is taken, whatever the case of its letters."""
+    """The name, with a number added if it is used already, in upper or lower case."""
     path, n = PurePosixPath(name), 1
     while name.casefold() in used:
         n += 1
@@ -120,9 +120,10 @@ def _unused(name: str, used: set[str]) -> str:
 
 
 def _tile(run: Run) -> dict[str, Any]:
-    """A photo of the grid. text: the wait, or what went wrong, also with one analysis of a run that is done.
+    """A photo of the grid.
 
-    image: the annotated photo once it is there, before that the photo.
+    text: the progress, or an error, also that of a single analysis of a run that is done.
+    image: the annotated photo, or the photo until it is done.
     """
     if run.state in FINISHED:
         text = run.error or ("" if run.state == DONE else "This photo was not looked at.")

@@ -1,4 +1,4 @@
-"""A visitor's own runs, newest first."""
+"""The history: a visitor's own runs, newest first."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,26 +9,26 @@ from flask.typing import ResponseReturnValue
 from app.errors import BadRequest
 from app.web.common.security import visitor
 from app.web.common.services import services
-from app.web.pages import start
+from app.web.pages.start import upload_form
 
 pages = Blueprint("history", __name__)
 PAGE = 24
 THUMBNAIL = 480
-# Minutes by which no clock on Earth is further from UTC.
-FURTHEST = 24 * 60
+# Minutes; no time zone is further from UTC.
+MAX_OFFSET = 24 * 60
 
 
 @pages.get("/runs")
 def page() -> ResponseReturnValue:
-    """Thumbnails of the visitor's runs; `class`, `from` and `to` narrow them, `cursor` leads to older ones.
+    """Thumbnails of the visitor's runs, filtered by `class`, `from` and `to`; `cursor` continues with older ones.
 
-    Days are UTC's, or those of a clock that is `from_offset` and `to_offset` minutes ahead where they begin and end.
+    Days are in UTC, or in the time zone that is `from_offset` minutes ahead of UTC at `from`, and `to_offset` at `to`.
     """
     store = services().store
     mine = visitor()
     names = ("class", "from", "from_offset", "to", "to_offset")
     asked = {name: request.args.get(name, "").strip() for name in names}
-    found = store.history(
+    runs = store.history(
         mine,
         cursor=request.args.get("cursor") or None,
         limit=PAGE,
@@ -39,20 +39,20 @@ def page() -> ResponseReturnValue:
     given = {name: value for name, value in asked.items() if value}
     return render_template(
         "history.html",
-        runs=found.runs,
-        next_cursor=found.next_cursor,
+        runs=runs.runs,
+        next_cursor=runs.next_cursor,
         later="cursor" in request.args,
         classes=store.history_classes(mine),
         asked=asked,
         given=given,
         thumbnail=THUMBNAIL,
         retention=services().settings.retention_days,
-        upload=None if found.runs or given or "cursor" in request.args else start.form(),
+        upload=None if runs.runs or given or "cursor" in request.args else upload_form(),
     )
 
 
 def _midnight(day: str, offset: str, plus: timedelta = timedelta()) -> datetime | None:
-    """The beginning of a day, from a date field, on a clock so many minutes ahead of UTC. Raises BadRequest."""
+    """The start of a day, from a date field and an offset in minutes ahead of UTC. Raises BadRequest."""
     if not day:
         return None
     try:
@@ -64,6 +64,6 @@ def _midnight(day: str, offset: str, plus: timedelta = timedelta()) -> datetime 
 def _ahead(offset: str) -> timedelta:
     if not offset:
         return timedelta()
-    if not re.fullmatch(r"-?\d{1,4}", offset, re.ASCII) or abs(int(offset)) > FURTHEST:
+    if not re.fullmatch(r"-?\d{1,4}", offset, re.ASCII) or abs(int(offset)) > MAX_OFFSET:
         raise BadRequest("An offset is a number of minutes ahead of UTC, such as 60 or -300.")
     return timedelta(minutes=int(offset))

@@ -1,4 +1,4 @@
-"""The page of one run: the wait, then the picture; with the images and files that belong to it."""
+"""The page of one run, first waiting and then with the picture; its images and files."""
 
 import io
 from typing import Any
@@ -11,24 +11,24 @@ from app.errors import Forbidden, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
 from app.vision.export import FORMATS
 from app.vision.view import View
-from app.web.common.deleting import delete_run
-from app.web.common.exports import exported, picture_name
-from app.web.common.rendered import overlaid, rendered
+from app.web.common import words
+from app.web.common.exports import export_requested, picture_name
+from app.web.common.rendering import render_overlay, render_view
+from app.web.common.runs import delete_run
 from app.web.common.security import is_owner
 from app.web.common.services import services
-from app.web.pages import words
 from app.web.pages.views import asked_view, shown, ticked_view
 
 pages = Blueprint("run", __name__, url_prefix="/runs/<run_id>")
-# Seconds after which a page without scripts asks again.
+# Seconds after which a page without JavaScript reloads.
 REFRESH = 2
-# The stage asks for no more pixels than this; the download has all.
+# Longest side of the picture on the page, in pixels; the download has all pixels.
 STAGE_SIZE = 2048
 
 
 @pages.get("")
 def page(run_id: str) -> ResponseReturnValue:
-    """The run: its place in the queue, what went wrong, or the picture with everything that was found."""
+    """The run: its position in the queue, its error, or the picture with its results."""
     if "apply" in request.args:
         return redirect(f"{url_for('.page', run_id=run_id)}?{urlencode(ticked_view(request.args))}", 303)
     run = services().store.get_run(run_id)
@@ -46,7 +46,7 @@ def page(run_id: str) -> ResponseReturnValue:
 
 @pages.get("/status")
 def status(run_id: str) -> Response:
-    """Where the run is, as JSON, with the sentence that the page shows."""
+    """The state of the run as JSON, with the sentence that the page shows."""
     run = services().store.get_run(run_id)
     names = ("page", "image", "download", "overlay")
     body = {
@@ -63,7 +63,7 @@ def status(run_id: str) -> Response:
 
 @pages.get("/image")
 def image(run_id: str) -> Response:
-    """The photo with what was found drawn on it as the query asks; `plain=1`: the upright photo alone."""
+    """The photo with the results drawn on it as the query asks; with `plain=1` the upright photo alone."""
     return _picture(services().store.get_run(run_id), attachment=False)
 
 
@@ -75,9 +75,9 @@ def download(run_id: str) -> Response:
 
 @pages.get("/overlay")
 def overlay(run_id: str) -> Response:
-    """Everything that was found, as outlines to draw in the browser."""
+    """All results as outlines that the browser draws."""
     run = _done(services().store.get_run(run_id))
-    data, etag = overlaid(run)
+    data, etag = render_overlay(run)
     response = Response(data, mimetype="application/json")
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, max-age=300"
@@ -87,13 +87,13 @@ def overlay(run_id: str) -> Response:
 
 @pages.get("/export")
 def export(run_id: str) -> ResponseReturnValue:
-    """What the page shows, as a file of another tool's format."""
-    return exported([_done(services().store.get_run(run_id))])
+    """What the page shows, in another tool's format."""
+    return export_requested([_done(services().store.get_run(run_id))])
 
 
 @pages.post("/delete")
 def delete(run_id: str) -> ResponseReturnValue:
-    """Delete the run, its photo and its results at once, unless other runs use them. For its owner only."""
+    """Delete the run, and its photo and results unless other runs use them. Only for its owner."""
     run = services().store.get_run(run_id)
     if not is_owner(run.owner):
         raise Forbidden("Only the person who sent this photo can delete it.")
@@ -108,7 +108,7 @@ def _picture(run: Run, *, attachment: bool) -> Response:
         view = View.plain(view.max_size, view.format)
     elif run.state != DONE:
         raise NotReady
-    data, media_type, etag = rendered(run, view)
+    data, media_type, etag = render_view(run, view)
     response = send_file(
         io.BytesIO(data),
         mimetype=media_type,
@@ -127,7 +127,7 @@ def _done(run: Run) -> Run:
 
 
 def _waiting(run: Run) -> dict[str, Any]:
-    """The run's place, the seconds that are left, and both in words."""
+    """The run's position, the expected seconds, and both as a sentence."""
     jobs = services().jobs
     position = jobs.position(run) if run.state == QUEUED else None
     eta = None if run.state in FINISHED else jobs.eta(run)
@@ -136,6 +136,6 @@ def _waiting(run: Run) -> dict[str, Any]:
 
 
 def _seconds(run: Run) -> float | None:
-    """How long the analyses took, one after the other."""
+    """How long the analyses took in all."""
     known = [analysis.seconds for analysis in run.analyses if analysis.seconds is not None]
     return sum(known) if known else None

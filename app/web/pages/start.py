@@ -1,4 +1,4 @@
-"""The start: one place to drop photos on."""
+"""The start page, where photos are dropped."""
 
 import re
 from typing import Any
@@ -10,12 +10,12 @@ from app.config.settings import ROOT
 from app.store.models import Batch, Run
 from app.web.common.errors import wants_json
 from app.web.common.services import services
-from app.web.pages import uploads
+from app.web.common.uploads import submit_form, submit_photo
 from app.web.pages.status import ANALYSES, service_status
 
 pages = Blueprint("start", __name__)
 SAMPLES_FOLDER = ROOT / "test_images"
-# Photos to try, with what to call them and their size in pixels.
+# Sample photos, each with a description and its size in pixels.
 SAMPLES = {
     "astronaut.jpg": ("An astronaut", 512, 512),
     "coffee.jpg": ("A cup of coffee", 600, 400),
@@ -25,16 +25,16 @@ SAMPLES = {
 
 @pages.get("/")
 def start() -> ResponseReturnValue:
-    """Where photos are dropped, chosen or pasted."""
-    return render_template("start.html", upload=form(), retention=services().settings.retention_days)
+    """The page on which photos are dropped, chosen or pasted."""
+    return render_template("start.html", upload=upload_form(), retention=services().settings.retention_days)
 
 
 @pages.post("/")
 def upload() -> ResponseReturnValue:
-    """Take a sample, a photo, several photos or a ZIP, and lead to the page of the run or the batch."""
+    """Submit a sample, a photo, several photos or a ZIP, and redirect to the page of the run or the batch."""
     sample = request.form.get("sample", "")
-    made = uploads.take_photo(_sample(sample), sample) if sample else uploads.take()
-    address = address_of(made)
+    created = submit_photo(_sample(sample), sample) if sample else submit_form()
+    address = page_url(created)
     if wants_json():
         return jsonify(location=address), 201, {"Location": address}
     return redirect(address, 303)
@@ -48,16 +48,18 @@ def sample(name: str) -> Response:
     return send_from_directory(SAMPLES_FOLDER, name, max_age=86400)
 
 
-def form() -> dict[str, Any]:
-    """What the template of the upload form shows: samples, analyses and limits."""
+def upload_form() -> dict[str, Any]:
+    """What the template of the upload form needs: samples, analyses and limits."""
     settings = services().settings
     limits = {"photo": settings.max_upload_bytes, "batch": settings.max_batch_bytes, "count": settings.batch_max}
-    return {"samples": SAMPLES, "analyses": _offered(), "limits": limits}
+    return {"samples": SAMPLES, "analyses": _analysis_choices(), "limits": limits}
 
 
-def address_of(made: Run | Batch) -> str:
-    """The address of the page of a run or a batch."""
-    return url_for("run.page", run_id=made.id) if isinstance(made, Run) else url_for("batch.page", batch_id=made.id)
+def page_url(created: Run | Batch) -> str:
+    """The URL of the page of a run or a batch."""
+    if isinstance(created, Run):
+        return url_for("run.page", run_id=created.id)
+    return url_for("batch.page", batch_id=created.id)
 
 
 def _sample(name: str) -> bytes:
@@ -66,8 +68,8 @@ def _sample(name: str) -> bytes:
     return (SAMPLES_FOLDER / name).read_bytes()
 
 
-def _offered() -> list[dict[str, object]]:
-    """The analyses as choices: those that a worker has announced can be ticked, objects are to begin with."""
+def _analysis_choices() -> list[dict[str, object]]:
+    """The analyses to choose from. Those that a worker has announced are available; objects are ticked at first."""
     cards = service_status().cards
     first = "objects" if "objects" in cards or not cards else next(iter(cards))
     return [

@@ -1,4 +1,4 @@
-"""Whether the service can take photos, and which models answer: the line in every page's header."""
+"""Whether the service is ready, and with which models: the line in every page's header."""
 
 from dataclasses import dataclass, field
 
@@ -9,21 +9,21 @@ from app.errors import PublicError
 from app.vision.results import ModelCard
 from app.web.common.services import services
 
-READY, STARTING, AWAY = "ready", "starting", "away"
+READY, STARTING, UNAVAILABLE = "ready", "starting", "away"
 # In the order in which pages offer them.
 ANALYSES = {
-    "objects": ("Objects", "What things there are, and where"),
+    "objects": ("Objects", "Which objects there are, and where"),
     "faces": ("Faces", "Each face, with eyes, nose and mouth"),
-    "labels": ("Whole photo", "What the photo shows, in one word"),
+    "labels": ("Whole photo", "What the photo shows as a whole"),
 }
 
 
 @dataclass(frozen=True)
 class Status:
-    """What the workers and the queue say.
+    """What the workers and the queue report.
 
     state: ready, starting (no worker yet) or away (the queue does not answer); cards: the announced models by
-    analysis; missing: the analyses that nobody offers, each with the one step that adds it.
+    analysis; missing: the analyses that no worker offers, each with the step that adds it.
     """
 
     state: str
@@ -32,8 +32,8 @@ class Status:
 
     @property
     def line(self) -> str:
-        """One short line for the header."""
-        if self.state == AWAY:
+        """The line in the header."""
+        if self.state == UNAVAILABLE:
             return "Not available right now"
         if self.state == STARTING:
             return "Getting ready"
@@ -42,9 +42,9 @@ class Status:
 
     @property
     def notes(self) -> list[str]:
-        """What honesty asks to say: of stand-ins among the models, and of analyses that cannot be had."""
+        """Notes on stand-in models, and on analyses that are not available."""
         missing = [
-            f"{ANALYSES[name][0]} cannot be had yet. {step}" for name, step in self.missing.items() if name in ANALYSES
+            f"{ANALYSES[name][0]}: not available yet. {step}" for name, step in self.missing.items() if name in ANALYSES
         ]
         return list(dict.fromkeys([*(card.note for card in self.cards.values() if card.note), *missing]))
 
@@ -55,11 +55,11 @@ def init_app(app: Flask) -> None:
 
 
 def service_status() -> Status:
-    """The status now. Error pages show it too, so it never fails."""
+    """The current status. Never fails, because error pages show it too."""
     try:
         jobs = services().jobs
         cards = jobs.cards()
         return Status(READY if jobs.workers() else STARTING, cards, jobs.missing())
     except (RedisError, PublicError) as error:
         current_app.logger.warning("The queue does not answer: %s", error)
-        return Status(AWAY)
+        return Status(UNAVAILABLE)

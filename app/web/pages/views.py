@@ -13,7 +13,7 @@ from app.store.models import Run
 from app.vision.render.palette import colour
 from app.vision.results import Analysed
 from app.vision.rows import Row
-from app.vision.view import WHICH, View
+from app.vision.view import FILTERS, View
 from app.web.common.services import services
 
 # The picture has the format that the photo's name promises, so that `detected_<name>` can keep the name.
@@ -73,7 +73,7 @@ class Shown:
 def asked_view(run: Run) -> View:
     """The view that the address asks for; where it names none, what the run asked for. Raises BadRequest."""
     args = MultiDict(request.args)
-    if not any(name in args for name in WHICH) and run.options.get("classes"):
+    if not any(name in args for name in FILTERS) and run.options.get("classes"):
         args.setlist("classes", list(run.options["classes"]))
     if not args.get("format"):
         args["format"] = FORMAT_OF.get(PurePosixPath(run.name).suffix.lower(), "jpeg")

@@ -1,4 +1,4 @@
-"""The third classic API's log: its last requests, in Redis."""
+"""The log of `/do_data_science`: its last requests, in Redis."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,26 +9,26 @@ from redis import RedisError
 from app.web.common.services import services
 
 KEY = "classic:requests"
-KEPT = 1000
+MAX_ENTRIES = 1000
 
 
-def watch(app: Flask, blueprint: Blueprint) -> None:
-    """Write down every request to a blueprint's views once it is answered."""
-    app.after_request_funcs.setdefault(blueprint.name, []).append(_write)
+def log_requests(app: Flask, blueprint: Blueprint) -> None:
+    """Log every request to a blueprint after its response."""
+    app.after_request_funcs.setdefault(blueprint.name, []).append(_log)
 
 
-def note(md5: str) -> None:
-    """The photo that the current request is about."""
+def note_photo(md5: str) -> None:
+    """Set the photo of the current request's entry."""
     g.classic_photo = md5
 
 
 def entries() -> list[dict[str, Any]]:
     """The last requests, newest first: time, address, method, path, status, hash."""
-    found: Any = services().jobs.redis.lrange(KEY, 0, KEPT - 1)
-    return [json.loads(entry) for entry in found]
+    stored: Any = services().jobs.redis.lrange(KEY, 0, MAX_ENTRIES - 1)
+    return [json.loads(entry) for entry in stored]
 
 
-def _write(response: Response) -> Response:
+def _log(response: Response) -> Response:
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "address": request.remote_addr,
@@ -40,8 +40,8 @@ def _write(response: Response) -> Response:
     try:
         with services().jobs.redis.pipeline() as pipe:
             pipe.lpush(KEY, json.dumps(entry))
-            pipe.ltrim(KEY, 0, KEPT - 1)
+            pipe.ltrim(KEY, 0, MAX_ENTRIES - 1)
             pipe.execute()
-    except RedisError as error:  # the answer matters more than its line in the log
+    except RedisError as error:  # The response is still valid.
         current_app.logger.warning("A request could not be logged: %s", error)
     return response

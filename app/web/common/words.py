@@ -1,4 +1,4 @@
-"""Numbers and times as people say them; filters for the templates."""
+"""Numbers and times in plain English; filters for the templates."""
 
 import re
 from datetime import UTC, datetime
@@ -12,13 +12,13 @@ NBSP = "\u00a0"
 
 
 def init_app(app: Flask) -> None:
-    """Offer the words to the templates."""
+    """Register the filters and functions for the templates."""
     app.jinja_env.filters.update(percent=percent, seconds=seconds, day=day, moment=moment, code=code)
     app.jinja_env.globals.update(count=count)
 
 
 def percent(share: float) -> str:
-    """0.984 -> `98 %`, as on the pictures, in one piece."""
+    """0.984 -> `98 %`, rounded as on the pictures, with a no-break space."""
     return view.percent(share).replace(" ", NBSP)
 
 
@@ -45,23 +45,23 @@ def ordinal(n: int) -> str:
 
 
 def day(value: datetime, now: datetime | None = None) -> str:
-    """`28 Nov`, with the year where it is not this one."""
+    """`28 Nov`, with the year unless it is the current one."""
     this_year = value.year == (now or datetime.now(UTC)).year
     return f"{value.day}{NBSP}{value:%b}" + ("" if this_year else f"{NBSP}{value.year}")
 
 
 def moment(value: datetime) -> str:
-    """`28 Nov, 14:05`, in UTC; the page's script turns it into the visitor's own time."""
+    """`28 Nov, 14:05` in UTC; the page's script converts it to the visitor's time zone."""
     return f"{day(value)}, {value:%H:%M}"
 
 
 def code(text: str) -> Markup:
-    """Safe HTML in which `what stands between backticks` is code."""
+    """Safe HTML in which text between `backticks` is code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def waiting(state: str, position: int | None, eta: float | None) -> str:
-    """What a person who waits is told: `2nd in the queue, about 4 s`."""
+    """The progress of a waiting run: `2nd in the queue, about 4 s`."""
     about = f", about{NBSP}{max(1, round(eta))}{NBSP}s" if eta is not None else ""
     if state == "running":
         return f"Looking at the photo{about}"

@@ -1,4 +1,4 @@
-"""Rendered views of runs, kept on disk in a bounded cache: the same view twice is drawn once."""
+"""Rendered views of runs, kept in a bounded cache on disk."""
 
 import hashlib
 import json
@@ -16,36 +16,36 @@ from app.vision.view import View
 from app.web.common.services import services
 
 
-def rendered(run: Run, view: View, analyses: Collection[str] | None = None) -> tuple[bytes, str, str]:
-    """What a run's view looks like.
+def render_view(run: Run, view: View, analyses: Collection[str] | None = None) -> tuple[bytes, str, str]:
+    """Render a view of a run.
 
     Args:
-        run: done, or, for a view that draws nothing, in any state.
-        view: what to show of it.
-        analyses: the analyses whose results are drawn; None: all that are done.
+        run: done, or in any state for a view that draws nothing.
+        view: what to show.
+        analyses: names of the analyses to draw; None for all that are done.
 
     Returns:
-        The picture as a file, its media type and its ETag (without quotes), which changes when the picture does.
+        The picture as a file, its media type, and its ETag (without quotes), which changes with the picture.
 
     Raises:
-        NotReady: nothing of this run is finished that could be drawn.
+        NotReady: the run has no result to draw.
     """
     finished = _finished(run, analyses) if view.draws else {}
     if view.draws and not finished:
         raise NotReady
-    data, etag = _kept(run, [VERSION, *sorted(finished.values()), view.key()], lambda: _render(run, view, finished))
+    data, etag = _cached(run, [VERSION, *sorted(finished.values()), view.key()], lambda: _render(run, view, finished))
     return data, view.media_type, etag
 
 
-def overlaid(run: Run) -> tuple[bytes, str]:
-    """All that was found in a run as JSON for the browser to draw (`app.vision.render.overlay`), and its ETag."""
+def render_overlay(run: Run) -> tuple[bytes, str]:
+    """All results of a run as JSON that the browser draws (`app.vision.render.overlay`), and its ETag."""
     finished = _finished(run, None)
-    return _kept(run, ["overlay", OVERLAY_VERSION, *sorted(finished.values())], lambda: _overlay(run, finished))
+    return _cached(run, ["overlay", OVERLAY_VERSION, *sorted(finished.values())], lambda: _overlay(run, finished))
 
 
-def _kept(run: Run, what: Sequence[str], make: Callable[[], bytes]) -> tuple[bytes, str]:
-    """What the cache keeps of a run's photo under these words, made where it is not there; its ETag."""
-    etag = hashlib.sha256("\n".join([run.photo_sha256, *what]).encode()).hexdigest()[:32]
+def _cached(run: Run, key: Sequence[str], make: Callable[[], bytes]) -> tuple[bytes, str]:
+    """The cache's entry for a run's photo and a key, made where it is missing; and its ETag."""
+    etag = hashlib.sha256("\n".join([run.photo_sha256, *key]).encode()).hexdigest()[:32]
     cache = services().store.views
     with cache.one_at_a_time(etag):
         data = cache.get(run.photo_sha256, etag)

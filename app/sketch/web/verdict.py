@@ -1,22 +1,22 @@
-"""A guess as the pages show it: a headline, seven bars, and the bitmap that was looked at."""
+"""A guess as the pages show it: a headline, seven bars, and the bitmap that the network got."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from app.sketch import ANIMALS
-from app.sketch.web.guessing import Bitmap, Seen
+from app.sketch.web.guesser import Bitmap, Recognition
 from app.vision.render.palette import colour
-from app.web.pages.words import NBSP
+from app.web.common.words import NBSP
 
-# The bar of all that is none of the six.
+# The bar for everything but the six animals.
 OTHER = "something else"
-# From this share on the program speaks without reserve.
+# From this share on the headline is "It is" instead of "Looks like".
 CERTAIN = 0.75
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of the guess; share of 0..1, and the shares of all lines sum to 1."""
+    """One line of the guess. share: 0..1; the shares of all lines sum to 1."""
 
     name: str
     share: float
@@ -25,15 +25,15 @@ class Bar:
 
     @property
     def percent(self) -> str:
-        """Plainly rounded, so that all lines make about 100; only what is certain has 100."""
+        """The share as a percentage."""
         return percent(self.share)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What is said of a drawing: headline and text; bars of the six and the rest.
+class Verdict:
+    """What the pages say about a drawing.
 
-    bitmap: (28, 28) uint8, white on black, what was looked at.
+    bars: the six animals and everything else; bitmap: (28, 28) uint8, white on black.
     """
 
     headline: str
@@ -44,27 +44,27 @@ class Shown:
 
     @property
     def pixels(self) -> list[tuple[int, int, float]]:
-        """(x, y, ink of 0..1) where there is ink, row by row."""
+        """(x, y, ink in 0..1) of the bitmap's pixels with ink, row by row."""
         ink = self.bitmap.tolist()
         height, width = self.bitmap.shape
         return [(x, y, round(ink[y][x] / 255, 2)) for y in range(height) for x in range(width) if ink[y][x]]
 
-    def json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Headline, text and bars, for the page's script."""
         bars = [{"name": bar.name, "share": bar.share, "percent": bar.percent} for bar in self.bars]
         return {"headline": self.headline, "text": self.text, "bars": bars}
 
 
 def bars(shares: dict[str, float] | None = None, best: str = "") -> list[Bar]:
-    """The lines for shares by name; all of them empty without."""
+    """The lines for shares by name; without shares all are empty."""
     shares = shares or {}
     lines = [Bar(name, shares.get(name, 0.0), colour(name), name == best) for name in ANIMALS]
     return [*lines, Bar(OTHER, shares.get(OTHER, 0.0), "", best == OTHER)]
 
 
-def shown(seen: Seen) -> Shown:
-    """What the pages say of a drawing."""
-    guess = seen.guess
+def verdict(recognition: Recognition) -> Verdict:
+    """What the pages say about a drawing."""
+    guess = recognition.guess
     shares = {name: p * (1 - guess.not_sure) for name, p in guess.probabilities.items()}
     shares[OTHER] = guess.not_sure
     best = max(guess.probabilities, key=lambda name: guess.probabilities[name])
@@ -75,11 +75,12 @@ def shown(seen: Seen) -> Shown:
         headline, text = "Not sure", f"Maybe none of the six, or {with_article(best)}."
     else:
         headline, text = "Not sure", f"Perhaps {with_article(best)}."
-    return Shown(headline, text, guess.answer, bars(shares, best if guess.sure else ""), seen.bitmap)
+    marked = best if guess.sure else ""
+    return Verdict(headline, text, guess.answer, bars(shares, marked), recognition.bitmap)
 
 
 def percent(share: float) -> str:
-    """0.934 -> `93 %`, 0.997 -> `99 %`, 0.002 -> `0 %`."""
+    """0.934 -> `93 %`, 0.997 -> `99 %`, 0.002 -> `0 %`: so that all lines sum to about 100."""
     return f"{min(99, round(100 * share)) if share < 1 else 100}{NBSP}%"
 
 

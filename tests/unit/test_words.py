@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.web.pages import words
+from app.web.common import words
 
 
 def test_a_percentage_stays_in_one_piece() -> None:

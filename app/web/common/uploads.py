@@ -1,4 +1,4 @@
-"""What a visitor sent: one photo, or several and ZIPs, read one at a time."""
+"""What a page's form sends: one photo, or several photos and ZIPs, read one at a time."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,36 +12,36 @@ from app.intake.archive import MAX_ENTRIES, Entry, is_archive, read_archive
 from app.intake.names import photo_name
 from app.queue.submit import submit
 from app.store.models import Batch, Run
-from app.web.common.received import file_bytes
-from app.web.common.refused import Refused
+from app.web.common.bodies import file_bytes
+from app.web.common.rejections import Rejections
 from app.web.common.security import visitor
 from app.web.common.services import services
 
-# Files that a batch names with the reason why they were not taken. People read no more of them.
-NAMED = 50
+# How many rejected files a batch lists with the reason. Nobody reads more.
+MAX_NAMED = 50
 
 
 def chosen_analyses() -> tuple[str, ...]:
-    """The analyses that the form ticks; objects where it ticks none."""
+    """The analyses ticked in the form, or the default ones."""
     return tuple(dict.fromkeys(request.form.getlist("analyses"))) or DEFAULT_ANALYSES
 
 
-def take() -> Run | Batch:
-    """Submit what the request's form holds: one photo becomes a run; several, or a ZIP, become a batch.
+def submit_form() -> Run | Batch:
+    """Submit the files of the request's form: one photo becomes a run; several photos, or a ZIP, become a batch.
 
     Raises:
-        NoPhoto: the form holds no file. Whatever reading or submitting a single photo raises; of several, what a
-        service that can take none of them raises.
+        NoPhoto: the form has no file. For a single photo, every error of reading and submitting it; for a batch, the
+        error of a service that was unavailable for all of its photos.
     """
     files = [file for _, several in request.files.lists() for file in several if file.filename]
     if not files:
         raise NoPhoto
     if len(files) == 1 and not _is_archive(files[0]):
-        return take_photo(file_bytes(files[0]), files[0].filename or "")
-    return _take_batch(files)
+        return submit_photo(file_bytes(files[0]), files[0].filename or "")
+    return _submit_batch(files)
 
 
-def take_photo(data: bytes, name: str, batch: Batch | None = None) -> Run:
+def submit_photo(data: bytes, name: str, batch: Batch | None = None) -> Run:
     """Check one photo and submit it for this visitor."""
     settings = services().settings
     photo = read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
@@ -49,33 +49,33 @@ def take_photo(data: bytes, name: str, batch: Batch | None = None) -> Run:
     return submit(services(), photo, name=name, analyses=chosen_analyses(), owner=visitor(), batch_id=batch_id)
 
 
-def _take_batch(files: Sequence[FileStorage]) -> Batch:
-    """A batch of all photos that can be read; the other files are noted in it, as `Refused` tells of them."""
-    held = services()
-    held.jobs.identities(chosen_analyses())
-    held.jobs.check_capacity(len(chosen_analyses()))
-    batch = held.store.add_batch(visitor(), retention_days=held.settings.retention_days)
-    taken, refused = 0, Refused(NAMED)
+def _submit_batch(files: Sequence[FileStorage]) -> Batch:
+    """A batch of all photos that can be read. The other files are recorded in it as rejected."""
+    store, jobs = services().store, services().jobs
+    jobs.identities(chosen_analyses())
+    jobs.check_capacity(len(chosen_analyses()))
+    batch = store.add_batch(visitor(), retention_days=services().settings.retention_days)
+    accepted, rejections = 0, Rejections(MAX_NAMED)
     for file in files:
-        for entry in _entries(file, taken, refused):
+        for entry in _entries(file, accepted, rejections):
             try:
                 if entry.error or entry.data is None:
                     raise entry.error or EntryRefused()
-                take_photo(entry.data, entry.name, batch)
-                taken += 1
+                submit_photo(entry.data, entry.name, batch)
+                accepted += 1
             except PublicError as error:
-                refused.add(entry.name, error)
-    refused.settle(batch, taken)
+                rejections.add(entry.name, error)
+    rejections.record(batch, accepted)
     return batch
 
 
-def _entries(file: FileStorage, taken: int, refused: Refused) -> Iterator[Entry]:
-    """What a file of the form holds. Once there are enough photos, or far too much else, it is not even opened."""
+def _entries(file: FileStorage, accepted: int, rejections: Rejections) -> Iterator[Entry]:
+    """The entries of one form file. It is not opened after the maximum number of photos or of rejected files."""
     settings, name = services().settings, photo_name(file.filename)
     try:
-        if taken >= settings.batch_max:
+        if accepted >= settings.batch_max:
             raise EntryRefused(f"At most {settings.batch_max} photos are taken at a time.")
-        if refused.count >= MAX_ENTRIES:
+        if rejections.count >= MAX_ENTRIES:
             raise EntryRefused
         if not _is_archive(file):
             yield Entry(name, file_bytes(file))
@@ -85,7 +85,7 @@ def _entries(file: FileStorage, taken: int, refused: Refused) -> Iterator[Entry]
             max_photos=settings.batch_max,
             max_bytes=settings.max_upload_bytes,
             max_total=4 * settings.max_batch_bytes,
-            taken=taken,
+            taken=accepted,
         )
     except PublicError as error:
         yield Entry(name, error=error)

@@ -19,7 +19,7 @@ from app.queue.services import Services
 from app.store.models import DONE, QUEUED, Analysis, Photo, Run
 from app.store.view_cache import ViewCache
 from app.vision.view import View
-from app.web.common import rendered as module
+from app.web.common import rendering
 from app.web.common.exports import export_response
 from tests.unit.photos import encode, scene
 from tests.unit.results import everything
@@ -162,10 +162,10 @@ def run(state: str = DONE) -> Run:
 
 def test_the_same_view_is_drawn_once(app: Flask, store: FakeStore) -> None:
     with app.app_context():
-        first = module.rendered(run(), View(format="png"))
-        assert module.rendered(run(), View(format="png")) == first
+        first = rendering.render_view(run(), View(format="png"))
+        assert rendering.render_view(run(), View(format="png")) == first
         assert store.read == 1
-        other = module.rendered(run(), View(0.9, format="png"))
+        other = rendering.render_view(run(), View(0.9, format="png"))
     assert store.read == 2
     assert other[2] != first[2]
     assert first[1] == "image/png"
@@ -176,16 +176,16 @@ def test_the_same_view_is_drawn_once(app: Flask, store: FakeStore) -> None:
 
 def test_only_the_analyses_asked_for_are_drawn(app: Flask, store: FakeStore) -> None:
     with app.app_context():
-        views = [module.rendered(run(), View(format="png"), chosen) for chosen in (None, ["objects"], ["faces"])]
+        views = [rendering.render_view(run(), View(format="png"), chosen) for chosen in (None, ["objects"], ["faces"])]
         with pytest.raises(NotReady):
-            module.rendered(run(), View(format="png"), ["drawing"])
+            rendering.render_view(run(), View(format="png"), ["drawing"])
     assert len({data for data, _, _ in views}) == len({etag for _, _, etag in views}) == 3
 
 
 def test_twenty_requests_for_one_view_draw_it_once(app: Flask, store: FakeStore) -> None:
     def ask(_: int) -> bytes:
         with app.app_context():
-            return module.rendered(run(), View())[0]
+            return rendering.render_view(run(), View())[0]
 
     with ThreadPoolExecutor(20) as pool:
         assert len(set(pool.map(ask, range(20)))) == 1
@@ -194,10 +194,10 @@ def test_twenty_requests_for_one_view_draw_it_once(app: Flask, store: FakeStore)
 
 def test_a_run_without_results_can_be_seen_plain_only(app: Flask) -> None:
     with app.app_context():
-        data = module.rendered(run(QUEUED), View.plain(format="png"))[0]
+        data = rendering.render_view(run(QUEUED), View.plain(format="png"))[0]
         assert (np.asarray(Image.open(io.BytesIO(data))) == scene(320, 240)).all()
         with pytest.raises(NotReady):
-            module.rendered(run(QUEUED), View())
+            rendering.render_view(run(QUEUED), View())
 
 
 @pytest.mark.parametrize(("format", "type"), [("coco", "application/json"), ("cutouts", "application/zip")])

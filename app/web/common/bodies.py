@@ -1,0 +1,55 @@
+"""Request bodies: limits on all of them, and the bytes of a photo, read only as far as needed to refuse a larger one.
+
+Forms and ZIPs may be many times larger than one photo.
+"""
+
+from typing import Any
+
+from flask import Flask, request
+from flask.json.provider import DefaultJSONProvider
+from werkzeug.datastructures import FileStorage
+
+from app.config.settings import Settings
+from app.intake.body import CheckedBody
+from app.web.common.services import services
+
+
+class JsonProvider(DefaultJSONProvider):
+    """Flask's own, but JSON that is nested too deeply is malformed (status 400) instead of an unexpected error."""
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Read JSON. Raises ValueError."""
+        try:
+            return super().loads(s, **kwargs)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+
+def init_app(app: Flask) -> None:
+    """Limit the bodies of an application's requests as its settings say, and read their JSON by `JsonProvider`."""
+    app.json = JsonProvider(app)
+    check_bodies(app, app.extensions["services"].settings)
+
+
+def check_bodies(app: Flask, settings: Settings) -> None:
+    """Put the limits of the settings on the body of every request to an application."""
+    app.wsgi_app = CheckedBody(  # type: ignore[method-assign]
+        app.wsgi_app,
+        max_bytes=settings.max_upload_bytes,
+        max_batch_bytes=settings.max_batch_bytes,
+        timeout=settings.upload_timeout,
+    )
+
+
+def file_bytes(file: FileStorage) -> bytes:
+    """The bytes of a form's file, for `read_photo` to check. Raises every error of the body itself."""
+    return file.stream.read(_max_bytes())
+
+
+def body_bytes() -> bytes:
+    """The bytes of a raw body, for `read_photo` to check. Raises every error of the body itself."""
+    return request.stream.read(_max_bytes())
+
+
+def _max_bytes() -> int:
+    return services().settings.max_upload_bytes + 1
