@@ -53,4 +53,4 @@ train: full ## Fine-tune: make train ARGS="--data FOLDER --base starter --out FO
 	@$(RUN) -m app.training $(ARGS)
 
 eval: full ## Average precision: make eval MODEL=<name> DATA=<COCO folder> (MODEL=sketch: a folder of drawings)
-	@$(RUN) -m app.training.evaluate $(MODEL) $(DATA)
+	@$(RUN) -m app$(if $(filter sketch%,$(MODEL)),.sketch).training.evaluate $(MODEL) $(DATA)

@@ -1,8 +1,8 @@
-"""Recognising drawings: strokes or a picture to QuickDraw's 28x28 raster, and the raster to an animal.
+"""The drawing recogniser: from strokes or a picture to QuickDraw's 28x28 bitmap, and from the bitmap to an animal.
 
     guess = Recogniser.from_folder("checkpoints").recognise(raster(strokes))
 
-Sources: the QuickDraw data set (CC BY 4.0) and its way of drawing bitmaps,
+Sources: the QuickDraw dataset (CC BY 4.0) and its method of drawing bitmaps,
 https://github.com/googlecreativelab/quickdraw-dataset.
 """
 

@@ -1,7 +1,8 @@
-"""A bitmap to an animal, or to "not sure": the networks of `python -m app.sketch.training`, served by OpenCV.
+"""From a bitmap to an animal or "not sure", by the networks of `python -m app.sketch.training`, run by OpenCV.
 
-One ONNX file holds several networks, each trained without one fold of the drawings; their answers are averaged. The
-file beside it, in JSON, says the words of their outputs and the calibration. A drawing is asked as it is and mirrored.
+One ONNX file holds several networks, each trained without one fold of the drawings; their outputs are averaged. The
+JSON file next to it, the card, holds the words of the outputs and the calibration. The networks see each drawing as it
+is and mirrored.
 """
 
 import json
@@ -17,8 +18,7 @@ import numpy.typing as npt
 
 ANIMALS = ("cat", "dog", "fish", "giraffe", "camel", "octopus")
 NOT_SURE = "not sure"
-# The checkpoints that come with the program, where the folder in use has none of its own.
-OWN = Path(__file__).resolve().parents[2] / "checkpoints"
+BUNDLED = Path(__file__).parent / "weights"  # Used where CHECKPOINTS_DIR has no network.
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -27,8 +27,8 @@ class Guess:
     """What a drawing shows.
 
     probabilities: of the six animals, given that it is one of them; they sum to 1.
-    not_sure: probability that it is none of them. sure: whether the best of them is likely enough to be named.
-    answer: its name, or "not sure". seconds: the time it took.
+    not_sure: probability that it is none of them. sure: whether the best one reaches the threshold.
+    answer: the name of the best one, or "not sure". seconds: duration of the recognition.
     """
 
     probabilities: dict[str, float]
@@ -38,16 +38,16 @@ class Guess:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """For JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """From a network's outputs to probabilities that hold.
+    """Calibrates a network's outputs.
 
     temperature: divides the logits. other: added to the logit of all other words together.
-    threshold: least probability of an animal, "none of them" considered, that is named.
+    threshold: minimum probability, "none of them" included, of an animal that is named.
     """
 
     temperature: float
@@ -59,11 +59,11 @@ def judge(logits: Floats, words: list[str], calibration: Calibration) -> tuple[F
     """Calibrated probabilities from logits.
 
     Args:
-        logits: (N, K) over the words; the six animals are among them.
+        logits: (N, K) over the words, which include the six animals.
         words: the K names of the outputs.
 
     Returns:
-        (N, 6) of the animals, which sum to 1, and (N,) that it is none of them: 0 for a network of the six alone.
+        (N, 6) of the animals, which sum to 1, and (N,) of none of them, which is 0 for a network of only the six.
     """
     scaled = np.asarray(logits, np.float64) / calibration.temperature
     six = scaled[:, [words.index(name) for name in ANIMALS]]
@@ -82,17 +82,17 @@ def _logsumexp(values: Floats) -> Floats:
 
 
 class Recogniser:
-    """Networks and their calibration, read when the first drawing is asked. Safe to share between threads."""
+    """The networks and their calibration, loaded for the first drawing. Safe to share between threads."""
 
     def __init__(self, network: Path, card: Path):
-        """Args: the ONNX file and the JSON file beside it; neither is opened here."""
+        """Args: the ONNX file and its card; neither is opened yet."""
         self._paths = network, card
         self._lock = threading.Lock()
         self._loaded: tuple[cv2.dnn.Net, dict[str, Any]] | None = None
 
     @classmethod
     def from_folder(cls, checkpoints_dir: Path | str, name: str = "small") -> "Recogniser":
-        """The recogniser of a checkpoints folder, or the program's own where that has none.
+        """The recogniser in a checkpoints folder, or the bundled one if the folder has none.
 
         Args:
             name: "small", or "baseline" for the network of the original drawing app.
@@ -100,7 +100,7 @@ class Recogniser:
         Raises:
             FileNotFoundError: neither folder has it.
         """
-        for folder in (Path(checkpoints_dir), OWN):
+        for folder in (Path(checkpoints_dir), BUNDLED):
             network, card = folder / f"sketch_{name}.onnx", folder / f"sketch_{name}.json"
             if network.is_file() and card.is_file():
                 return cls(network, card)
@@ -108,19 +108,19 @@ class Recogniser:
 
     @property
     def card(self) -> dict[str, Any]:
-        """What the training wrote about the networks: words, folds, calibration, measured figures."""
+        """The card that the training wrote: words, folds, calibration, measurements."""
         return self._load()[1]
 
     def recognise(self, bitmap: npt.NDArray[np.uint8]) -> Guess:
-        """Say what a bitmap of `raster` or `picture` shows.
+        """Recognise a bitmap of `raster` or `picture`.
 
         Args:
             bitmap: (28, 28) uint8, white on black.
 
         Raises:
-            ValueError: another shape or type.
+            ValueError: it has another shape or dtype.
         """
-        began = time.perf_counter()
+        start = time.perf_counter()
         if bitmap.shape != (28, 28) or bitmap.dtype != np.uint8:
             raise ValueError("A bitmap is 28x28 and uint8.")
         card = self.card
@@ -134,11 +134,11 @@ class Recogniser:
             sure=sure,
             answer=ANIMALS[best] if sure else NOT_SURE,
             not_sure=float(none[0]),
-            seconds=time.perf_counter() - began,
+            seconds=time.perf_counter() - start,
         )
 
     def logits(self, bitmaps: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Log-probabilities over the words from each network, drawings as they are and mirrored averaged.
+        """Log-probabilities of the words from each network, averaged over each drawing and its mirror image.
 
         Args:
             bitmaps: (N, 28, 28) uint8.

@@ -1,7 +1,6 @@
 """`python -m app.training.evaluate MODEL FOLDER`: average precision of a model on a folder of labelled photos.
 
-The folder is in COCO format (see `app.training.data`). The models `sketch` and `sketch_baseline` are measured on
-drawings instead (see `app.sketch.training.evaluate`). The last line printed is one JSON object.
+The folder is in COCO format (see `app.training.data`). The last line printed is one JSON object.
 """
 
 import argparse
@@ -17,7 +16,6 @@ from tqdm import tqdm
 
 from app.config.settings import Settings, SettingsError
 from app.intake import decode
-from app.sketch.training import evaluate as sketch
 from app.training.data import CocoData, read_coco
 from app.training.errors import DataError
 from app.training.scores import score
@@ -37,8 +35,6 @@ def main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     try:
-        if options.model in sketch.MODELS:
-            return sketch.main([options.model, options.data], Settings.from_env().checkpoints_path)
         settings = Settings.from_env({**os.environ, "MODEL": options.model})
         detector = analyzer("objects", settings)
         detector.load(settings.device)

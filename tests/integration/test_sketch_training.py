@@ -16,10 +16,10 @@ from app.sketch.training import recipe
 from app.sketch.training.__main__ import main
 from app.sketch.training.data import Drawing, SketchDataError, assign_folds, identity, read_bitmaps, read_drawings
 from app.sketch.training.download import download_bitmaps, download_strokes
+from app.sketch.training.evaluate import main as evaluate
 from app.sketch.training.export import publish
-from app.sketch.training.nets import NAMES, build
+from app.sketch.training.networks import NAMES, build
 from app.sketch.training.words import WORDS
-from app.training.evaluate import main as evaluate
 from tests.unit.servers import Seen, Server, reply, serving
 
 OTHERS = ("house", "tree", "ice cream", "line")
@@ -210,11 +210,11 @@ HUGE = b'{"drawing": [[[' + b"1," * 600_000
 @pytest.mark.parametrize(
     ("body", "length", "problem"),
     [
-        (b"<html>sign in</html>\n", None, "is no drawing"),
+        (b"<html>sign in</html>\n", None, "is not a drawing"),
         (b'{"drawing": []}\n', None, "no strokes"),
         (b"", None, "has no drawings"),
         (HUGE, None, "more than"),
-        (b'{"drawing": [[[1, 2], [3, 4]]]}\n', 5000, "cannot be fetched"),
+        (b'{"drawing": [[[1, 2], [3, 4]]]}\n', 5000, "cannot be downloaded"),
     ],
     ids=["a web page", "no strokes", "empty", "no line ends", "breaks off"],
 )
@@ -248,9 +248,9 @@ def test_a_misbehaving_server_leaves_no_file_of_bitmaps(array: np.ndarray | None
 def test_a_word_that_is_none_or_a_host_that_is_not_there_is_said_so(official: Server, tmp_path: Path) -> None:
     with pytest.raises(SketchDataError, match="answered 404"):
         download_strokes(["unicorn"], tmp_path, 1, f"http://127.0.0.1:{official.port}")
-    with pytest.raises(SketchDataError, match="no word of QuickDraw's"):
+    with pytest.raises(SketchDataError, match="is not a QuickDraw word"):
         download_strokes(["../cat"], tmp_path, 1, f"http://127.0.0.1:{official.port}")
-    with pytest.raises(SketchDataError, match="cannot be fetched"):
+    with pytest.raises(SketchDataError, match="cannot be downloaded"):
         download_strokes(["cat"], tmp_path, 1, "http://127.0.0.1:1")
 
 

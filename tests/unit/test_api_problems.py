@@ -149,13 +149,11 @@ def test_a_name_that_no_database_takes_is_refused(service: Service, member: str,
         assert expect(answer, 422)["errors"][0]["loc"][0] == member
 
 
-@pytest.mark.parametrize("path", ["runs", "drawings"])
 @pytest.mark.parametrize(
     "body", [b"{", b"[" * 200_000, b'{"a":' * 200_000, b"1" * 10_000], ids=["cut short", "lists", "objects", "number"]
 )
-def test_json_that_cannot_be_read_is_a_problem_of_the_request(service: Service, path: str, body: bytes) -> None:
-    answer = service.client.post(f"{PREFIX}/{path}", data=body, content_type="application/json")
-    expect(answer, 400 if path == "runs" else 422)
+def test_json_that_cannot_be_read_is_a_bad_request(service: Service, body: bytes) -> None:
+    expect(service.client.post(f"{PREFIX}/runs", data=body, content_type="application/json"), 400)
 
 
 def test_a_nul_in_a_form_or_in_the_address_is_refused_too(service: Service) -> None:

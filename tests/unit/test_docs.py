@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "checkpoints/README.md", "test_images/README.md")
+    for pattern in ("*.md", "docs/*.md", "checkpoints/README.md", "test_images/README.md", "app/*/README.md")
     for path in ROOT.glob(pattern)
 )
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")

@@ -1,5 +1,6 @@
 """`POST /api/v1/drawings`: images and strokes in, an animal, "not sure" or a clear refusal out."""
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from app.config.settings import Settings
+from app.intake.budget import pixel_budget
 from app.sketch import ANIMALS
 from app.sketch.web.api import MAX_JSON_BYTES, MAX_POINTS
 from tests import drawings
@@ -18,6 +20,7 @@ from tests.drawings import FISH, STAIRS
 from tests.unit import api_service
 from tests.unit.api_service import Service
 from tests.unit.photos import jpeg
+from tests.unit.visitor import Visitor, form_body, peak_memory
 
 ADDRESS = "/api/v1/drawings"
 
@@ -45,7 +48,7 @@ def refusal(answer: TestResponse) -> tuple[int, str]:
     return answer.status_code, answer.json["code"]
 
 
-def points(strokes: drawings.Strokes) -> list[list[list[int]]]:
+def points(strokes: drawings.Columns) -> list[list[list[int]]]:
     return [[list(point) for point in zip(*stroke, strict=True)] for stroke in strokes]
 
 
@@ -140,6 +143,26 @@ def test_an_image_of_too_many_bytes_is_413(service: Service) -> None:
     assert refusal(send_image(service, body)) == (413, "upload-too-large")
 
 
+def test_an_image_that_is_too_large_is_refused_without_reading_it_into_memory(settings: Settings) -> None:
+    small = Service(settings, max_upload_mb=0.25)
+    huge = b"\x89PNG" + bytes(24 * 2**20)
+    for body in (b"\x89PNG", huge):  # The first request loads modules.
+        status, peak = peak_memory(small.client, ADDRESS, body, "application/zip")
+    assert (status, peak < 8 * 2**20) == (413, True)
+    visitor = Visitor(small)
+    form = form_body(csrf_token=visitor.token("/draw"), drawing=(io.BytesIO(huge), "a.png"))
+    status, peak = peak_memory(visitor.client, "/draw", *form)
+    assert (status, peak < 8 * 2**20) == (413, True)
+    small.close()
+
+
+def test_checking_and_decoding_a_drawing_reserve_pixels(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    reserved, reserve = [], pixel_budget.reserve
+    monkeypatch.setattr(pixel_budget, "reserve", lambda pixels: reserved.append(pixels) or reserve(pixels))
+    send_image(service, drawings.picture(side=400))
+    assert reserved == [400 * 400] * 2
+
+
 def test_as_many_points_as_allowed_are_taken_and_one_more_is_refused(service: Service) -> None:
     xs, ys = [n % 997 for n in range(MAX_POINTS)], [n % 1009 for n in range(MAX_POINTS)]
     assert send(service, {"strokes": [[xs, ys]]}).status_code == 200
@@ -157,7 +180,10 @@ def test_a_json_body_beyond_all_points_is_413_unread(service: Service) -> None:
     "body",
     [
         "not json",
-        "[" * 100_000,
+        "{",
+        "[" * 200_000,
+        '{"a":' * 200_000,
+        "1" * 10_000,
         '{"strokes": [[[0, NaN], [0, 1]]]}',
         '{"strokes": [[[0, 1e999], [0, 1]]]}',
         '{"strokes": [[[0, ' + "9" * 400 + "], [0, 1]]]}",

@@ -5,11 +5,11 @@ import pytest
 
 from app.sketch import ANIMALS, raster
 from app.sketch.recogniser import Calibration, judge
-from app.sketch.training.augment import versions
-from app.sketch.training.calibrate import MOST_WRONG, Outputs, calibrate, confidence, crosswise, measure
-from app.sketch.training.learn import Plan, Pool
+from app.sketch.training.augment import variations
+from app.sketch.training.calibrate import MAX_WRONG, Outputs, calibrate, confidence, crosswise, measure
 from app.sketch.training.recipe import without
-from tests.unit.sketches import fish, house, spider
+from app.sketch.training.train import Plan, Pool
+from tests.drawings import fish, house, spider
 
 WORDS = [*ANIMALS, "house", "tree", "sun"]
 
@@ -35,7 +35,7 @@ def test_the_threshold_keeps_confident_wrong_answers_to_what_is_allowed() -> Non
     outputs = made_up()
     found = calibrate(outputs)
     others = confidence(outputs.take(outputs.labels == 6), found)[1]
-    assert (others >= found.threshold).mean() == pytest.approx(MOST_WRONG, abs=0.005)
+    assert (others >= found.threshold).mean() == pytest.approx(MAX_WRONG, abs=0.005)
 
 
 def test_a_fold_is_not_calibrated_on_itself() -> None:
@@ -91,18 +91,18 @@ def test_true_probabilities_have_a_small_calibration_error() -> None:
 
 
 def test_versions_begin_with_the_drawing_itself_and_follow_the_seed() -> None:
-    one, same = (versions(fish(), 5, np.random.default_rng(7)) for _ in range(2))
+    one, same = (variations(fish(), 5, np.random.default_rng(7)) for _ in range(2))
     assert one.shape == (5, 28, 28)
     np.testing.assert_array_equal(one[0], raster(fish()))
     np.testing.assert_array_equal(one, same)
     assert all(np.abs(version.astype(int) - one[0]).mean() > 2 for version in one[1:])
     dot_and_line = [np.array([[0, 0.0]]), np.array([[0, 0], [50, 20.0]])]
-    assert versions(dot_and_line, 50, np.random.default_rng(1)).any(axis=(1, 2)).all()
+    assert variations(dot_and_line, 50, np.random.default_rng(1)).any(axis=(1, 2)).all()
 
 
 def test_bitmaps_up_to_the_last_that_shows_a_known_drawing_are_left_out() -> None:
     rng = np.random.default_rng(0)
-    many = versions(spider(), 12, rng)
+    many = variations(spider(), 12, rng)
     known = np.stack([raster(fish()), raster(house())])
     bitmaps = np.concatenate([many[1:4], known[:1], many[4:6], known[1:], many[6:]])
     np.testing.assert_array_equal(without(bitmaps, known), many[6:])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from app.sketch import NotADrawing, NothingDrawn, Strokes, picture, raster
-from tests.unit.sketches import fish, house, spider
+from tests.drawings import fish, house, spider
 
 Image8 = npt.NDArray[np.uint8]
 WHITE, NIGHT = (255, 255, 255), (20, 24, 40)

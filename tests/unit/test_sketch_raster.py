@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from app.sketch import ANIMALS, NothingDrawn, Strokes, raster
-from app.sketch.raster import LEAST_EXTENT
+from app.sketch.raster import MIN_EXTENT
 
 # Whole numbers, as QuickDraw's: what is left of them after moving and scaling is exact enough to compare.
 POINTS = arrays(np.int64, st.tuples(st.integers(1, 12), st.just(2)), elements=st.integers(0, 255))
@@ -103,7 +103,7 @@ def test_a_dot_on_a_canvas_is_nothing_drawn_and_a_small_drawing_is_one() -> None
     assert raster(dot).any(), "without a canvas nothing says how large it is"
     with pytest.raises(NothingDrawn):
         raster(dot, canvas=400)
-    assert raster([stroke * 400 * LEAST_EXTENT for stroke in dot], canvas=400).any()
+    assert raster([stroke * 400 * MIN_EXTENT for stroke in dot], canvas=400).any()
 
 
 @pytest.mark.parametrize("stroke", [[[0, 0, 1], [1, 2, 3]], [1.0, 2.0], [[0, 0], [1, np.nan]], [[0, 0], [np.inf, 1]]])

@@ -14,26 +14,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from app.sketch import ANIMALS, Guess, Recogniser, raster
-from app.sketch.recogniser import Calibration, judge
+from app.sketch.recogniser import BUNDLED, Calibration, judge
 from tests.conftest import ROOT
-from tests.unit.sketches import fish, house
+from tests.drawings import fish, house
 
-CHECKPOINTS = ROOT / "checkpoints"
-NAMES = ("small", "baseline")
 WORDS = [*ANIMALS, "house", "tree"]
 LOGITS = arrays(np.float64, st.tuples(st.integers(1, 4), st.just(8)), elements=st.floats(-60, 60))
 CALIBRATIONS = st.builds(Calibration, st.floats(0.1, 10), st.floats(-10, 10), st.floats(0.1, 0.9))
 
 
-@pytest.fixture(scope="module", params=NAMES)
-def recogniser(request: pytest.FixtureRequest) -> Recogniser:
-    return Recogniser.from_folder(CHECKPOINTS, request.param)
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    return Recogniser.from_folder(BUNDLED)
 
 
-def test_a_plain_fish_is_a_fish_and_a_house_is_none_of_the_six() -> None:
-    small = Recogniser.from_folder(CHECKPOINTS)
-    assert small.recognise(raster(fish())).answer == "fish"
-    assert small.recognise(raster(house())).answer == "not sure"
+def test_a_plain_fish_is_a_fish_and_a_house_is_none_of_the_six(recogniser: Recogniser) -> None:
+    assert recogniser.recognise(raster(fish())).answer == "fish"
+    assert recogniser.recognise(raster(house())).answer == "not sure"
 
 
 def test_a_guess_holds_together(recogniser: Recogniser) -> None:
@@ -60,14 +57,13 @@ def test_drawings_asked_together_get_what_each_gets_alone(recogniser: Recogniser
     np.testing.assert_allclose(together, alone, atol=1e-4)
 
 
-def test_threads_share_a_recogniser() -> None:
-    small = Recogniser.from_folder(CHECKPOINTS)
+def test_threads_share_a_recogniser(recogniser: Recogniser) -> None:
     bitmaps = [raster(fish()), raster(house())]
-    alone = [small.recognise(bitmap).probabilities for bitmap in bitmaps]
+    alone = [recogniser.recognise(bitmap).probabilities for bitmap in bitmaps]
     seen: list[bool] = []
 
     def ask(which: int) -> None:
-        seen.extend(small.recognise(bitmaps[which]).probabilities == alone[which] for _ in range(10))
+        seen.extend(recogniser.recognise(bitmaps[which]).probabilities == alone[which] for _ in range(10))
 
     threads = [threading.Thread(target=ask, args=(i % 2,)) for i in range(4)]
     for thread in threads:
@@ -78,23 +74,20 @@ def test_threads_share_a_recogniser() -> None:
 
 
 @pytest.mark.parametrize("bitmap", [np.zeros((28, 28)), np.zeros((56, 56), np.uint8), np.zeros((1, 28, 28), np.uint8)])
-def test_what_is_no_bitmap_is_refused(bitmap: np.ndarray) -> None:
+def test_what_is_not_a_bitmap_is_refused(recogniser: Recogniser, bitmap: np.ndarray) -> None:
     with pytest.raises(ValueError, match="28x28"):
-        Recogniser.from_folder(CHECKPOINTS).recognise(bitmap)
+        recogniser.recognise(bitmap)
 
 
-def test_the_weights_stay_under_two_megabytes_all_together_and_belong_to_their_cards() -> None:
-    paths = [CHECKPOINTS / f"sketch_{name}.onnx" for name in NAMES]
-    assert sum(path.stat().st_size for path in paths) < 2_000_000
-    for path in paths:
-        card = json.loads(path.with_suffix(".json").read_text())
-        assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert card["bytes"] == path.stat().st_size
+def test_the_weights_are_under_two_megabytes_and_belong_to_their_card() -> None:
+    weights = BUNDLED / "sketch_small.onnx"
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert card["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert card["bytes"] == weights.stat().st_size < 2_000_000
 
 
-def test_a_folder_without_a_recogniser_gets_the_programs_own(tmp_path: Path) -> None:
-    own = Recogniser.from_folder(tmp_path)
-    assert own.card == Recogniser.from_folder(str(CHECKPOINTS)).card
+def test_a_folder_without_a_recogniser_gets_the_bundled_one(tmp_path: Path) -> None:
+    assert Recogniser.from_folder(str(tmp_path)).card == Recogniser.from_folder(BUNDLED).card
     with pytest.raises(FileNotFoundError, match=r"sketch_other\.onnx"):
         Recogniser.from_folder(tmp_path, "other")
 

@@ -1,16 +1,18 @@
-"""Somebody with a browser: keeps cookies, sends forms with their tokens, follows nothing by itself."""
+"""A browser without JavaScript: keeps cookies, sends forms with their tokens, follows no redirects."""
 
 import io
 import re
+import tracemalloc
 from typing import Any
 
-from werkzeug.test import TestResponse
+from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, TestResponse
 
 from tests.unit.api_service import PHOTO, Service
 
 
 class Visitor:
-    """A visitor of a service's pages, without scripts."""
+    """A visitor of a service's pages."""
 
     def __init__(self, service: Service):
         self.service = service
@@ -31,11 +33,27 @@ class Visitor:
         return self.client.post("/", data=data, headers={"Accept": accept})
 
     def post(self, address: str, page: str) -> TestResponse:
-        """Press the button of a page's form."""
+        """Submit a form of a page that has no other fields."""
         return self.client.post(address, data={"csrf_token": self.token(page)})
 
     def run(self, body: bytes = PHOTO, name: str = "street.jpg", analyses: tuple[str, ...] = ("objects",)) -> str:
-        """Send a photo and have it analysed; the address of its page."""
+        """Send a photo and analyse it; returns the address of its page."""
         address = self.send((body, name), analyses=list(analyses)).location
         self.service.answer()
         return address
+
+
+def form_body(**fields: Any) -> tuple[bytes, str]:
+    """A form as a browser sends it: the body and its content type."""
+    environ = EnvironBuilder(method="POST", data=fields).get_environ()
+    return environ["wsgi.input"].read(), environ["CONTENT_TYPE"]
+
+
+def peak_memory(client: FlaskClient, address: str, body: bytes, content_type: str) -> tuple[int, int]:
+    """The status of a POST, and the most bytes that were allocated during it."""
+    tracemalloc.start()
+    try:
+        response = client.post(address, data=body, content_type=content_type)
+        return response.status_code, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

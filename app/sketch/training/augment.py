@@ -1,4 +1,4 @@
-"""Other hands' versions of a drawing: strokes moved, bent, left out and unfinished, then rastered as in serving."""
+"""Variations of a drawing: strokes moved, bent, left out or unfinished, then rasterised as in serving."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,8 +8,8 @@ from app.sketch import NothingDrawn, Strokes, raster
 Rng = np.random.Generator
 
 
-def versions(strokes: Strokes, count: int, rng: Rng) -> npt.NDArray[np.uint8]:
-    """Bitmaps of so many versions of a drawing, (count, 28, 28); the first is the drawing itself."""
+def variations(strokes: Strokes, count: int, rng: Rng) -> npt.NDArray[np.uint8]:
+    """Bitmaps of a number of variations of a drawing, (count, 28, 28); the first is the drawing itself."""
     bitmaps = [raster(strokes)]
     while len(bitmaps) < count:
         try:
@@ -20,11 +20,11 @@ def versions(strokes: Strokes, count: int, rng: Rng) -> npt.NDArray[np.uint8]:
 
 
 def vary(strokes: Strokes, rng: Rng) -> Strokes:
-    """One version: mirrored or not, turned, stretched, sheared, bent; strokes shifted, left out or unfinished."""
+    """A random variation: mirrored, rotated, stretched, sheared, bent; with strokes shifted, left out or unfinished."""
     points = np.concatenate(strokes)
     ends = np.cumsum([len(stroke) for stroke in strokes])
-    least, greatest = points.min(axis=0), points.max(axis=0)
-    points = (points - (least + greatest) / 2) / max(float((greatest - least).max()), 1e-9) * 2
+    low, high = points.min(axis=0), points.max(axis=0)
+    points = (points - (low + high) / 2) / max(float((high - low).max()), 1e-9) * 2
     points = _bend(points, rng) @ _affine(rng)
     sizes = np.diff(ends, prepend=0)
     points += np.repeat(rng.normal(0, 0.025, (len(sizes), 2)), sizes, axis=0)
@@ -33,8 +33,8 @@ def vary(strokes: Strokes, rng: Rng) -> Strokes:
 
 
 def _affine(rng: Rng) -> npt.NDArray[np.float64]:
-    turn = np.deg2rad(rng.normal(0, 9))
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    angle = np.deg2rad(rng.normal(0, 9))
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     stretch = np.diag(np.exp(rng.normal(0, 0.13, 2)))
     shear = np.array([[1.0, rng.normal(0, 0.12)], [rng.normal(0, 0.06), 1.0]])
     mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0])
@@ -42,14 +42,14 @@ def _affine(rng: Rng) -> npt.NDArray[np.float64]:
 
 
 def _bend(points: npt.NDArray[np.float64], rng: Rng) -> npt.NDArray[np.float64]:
-    """A smooth random field of shifts: a few waves of about the drawing's size."""
+    """Shifts by a smooth random field: a few waves of about the drawing's size."""
     waves = rng.normal(0, 1.6, (2, 4))
     phases = rng.uniform(0, 2 * np.pi, 4)
     return points + np.sin(points @ waves + phases) @ rng.normal(0, 0.06, (4, 2))
 
 
 def _leave_out(strokes: list[npt.NDArray[np.float64]], rng: Rng) -> Strokes:
-    """Now and then without some small strokes, or without the end."""
+    """Sometimes without some small strokes, or without the end of the last one."""
     lengths = np.array([np.abs(np.diff(stroke, axis=0)).sum() for stroke in strokes])
     if len(strokes) > 2 and rng.random() < 0.5:
         small = lengths < 0.25 * lengths.sum()

@@ -1,4 +1,4 @@
-"""From held-out outputs to honest probabilities, a threshold, and the figures that are reported."""
+"""From held-out outputs to calibrated probabilities, a threshold, and the reported figures."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -9,15 +9,15 @@ import numpy.typing as npt
 
 from app.sketch.recogniser import ANIMALS, Calibration, judge
 
-# The most confident wrong answers on drawings of other words that a calibration allows itself.
-MOST_WRONG = 0.08
+# Share of drawings of other words that a calibration may let be named as one of the six.
+MAX_WRONG = 0.08
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What networks said of drawings that they had not learned from.
+    """Outputs of networks for drawings that they were not trained on.
 
-    logits: (N, K) over words. truth: the word of each drawing. fold: which fold it was held out in, -1 for none.
+    logits: (N, K) over words. truth: the word of each drawing. fold: the fold that held it out, -1 for none.
     """
 
     words: list[str]
@@ -32,14 +32,14 @@ class Outputs:
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(N,): which of the six animals each drawing shows, 6 for none of them."""
+        """(N,): the index of each drawing's animal, 6 for none of the six."""
         return np.array([ANIMALS.index(word) if word in ANIMALS else 6 for word in self.truth], np.int64)
 
 
 def calibrate(outputs: Outputs) -> Calibration:
-    """The temperature and offset of greatest likelihood, and the least threshold that keeps MOST_WRONG.
+    """The temperature and offset of maximum likelihood, and the minimum threshold that keeps MAX_WRONG.
 
-    Every animal weighs the same, and the other words together as much as the six.
+    Every animal has the same weight, and the other words together as much as the six.
     """
     labels = outputs.labels
     counts = np.bincount(labels, minlength=7)
@@ -47,21 +47,21 @@ def calibrate(outputs: Outputs) -> Calibration:
     weights = share[labels]
     temperature, offset = 1.0, 0.0
     for zoom in (1.0, 0.25, 0.06):
-        # A grid around the best so far, finer each time.
+        # A grid around the best values so far, finer each time.
         costs = {
             (t, o): cost
             for t in temperature * np.geomspace(4**-zoom, 4**zoom, 9)
             for o, cost in _costs(outputs, labels, weights, t, offset + 8 * zoom * np.linspace(-1, 1, 17))
         }
         temperature, offset = min(costs, key=costs.__getitem__)
-    found = Calibration(float(temperature), float(offset), 0.5)
-    return Calibration(found.temperature, found.other, _threshold(outputs, found))
+    best = Calibration(float(temperature), float(offset), 0.5)
+    return Calibration(best.temperature, best.other, _threshold(outputs, best))
 
 
 def _costs(
     outputs: Outputs, labels: npt.NDArray[np.int64], weights: npt.NDArray[np.float64], temperature: float, offsets: Any
 ) -> list[tuple[float, float]]:
-    """Each offset with the weighted negative log-likelihood at a temperature."""
+    """Each offset with its weighted negative log-likelihood at a temperature."""
     six, none = judge(outputs.logits, outputs.words, Calibration(temperature, 0.0, 0.0))
     odds = np.log(np.clip(none, 1e-300, 1)) - np.log(np.clip(1 - none, 1e-300, 1))
     given = np.log(np.clip(six, 1e-300, 1))[np.arange(len(labels)), np.minimum(labels, 5)]
@@ -76,11 +76,11 @@ def _threshold(outputs: Outputs, calibration: Calibration) -> float:
     others = confidence(outputs.take(outputs.labels == 6), calibration)[1]
     if not len(others):
         return 0.5
-    return float(min(0.95, max(0.2, np.quantile(others, 1 - MOST_WRONG))))
+    return float(min(0.95, max(0.2, np.quantile(others, 1 - MAX_WRONG))))
 
 
 def confidence(outputs: Outputs, calibration: Calibration) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """The best of the six for each drawing, and the probability that it is that: (N,) and (N,)."""
+    """The best of the six for each drawing, and its probability: (N,) and (N,)."""
     if not outputs.truth:
         return np.zeros(0, np.int64), np.zeros(0)
     six, none = judge(outputs.logits, outputs.words, calibration)
@@ -88,12 +88,12 @@ def confidence(outputs: Outputs, calibration: Calibration) -> tuple[npt.NDArray[
 
 
 def crosswise(outputs: Outputs, folds: int) -> list[Calibration]:
-    """For each fold the calibration that the other folds make."""
+    """For each fold the calibration made from the other folds."""
     return [calibrate(outputs.take(outputs.fold != fold)) for fold in range(folds)]
 
 
 def measure(outputs: Outputs, of_fold: list[Calibration], whole: Calibration) -> dict[str, Any]:
-    """The figures: each drawing judged with the calibration of its fold, or with the whole one where it has none."""
+    """The figures, with each drawing judged by the calibration of its fold, or by the whole one without a fold."""
     best, sure = np.zeros(len(outputs.truth), np.int64), np.zeros(len(outputs.truth), bool)
     none = np.zeros(len(outputs.truth))
     for fold in sorted(set(outputs.fold.tolist())):
@@ -130,7 +130,7 @@ def _mean(values: Any) -> float | None:
 
 
 def _calibration_error(none: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float | None:
-    """Expected calibration error of "none of the six" in ten bins, the six together weighing as much as the rest."""
+    """Expected calibration error of "none of the six" in ten bins, with the same weight for the six as for the rest."""
     six, rest = np.count_nonzero(labels < 6), np.count_nonzero(labels == 6)
     if not six or not rest:
         return None
@@ -141,5 +141,5 @@ def _calibration_error(none: npt.NDArray[np.float64], labels: npt.NDArray[np.int
 
 
 def as_json(calibration: Calibration) -> dict[str, float]:
-    """As the card holds it."""
+    """For the card."""
     return {name: round(value, 5) for name, value in asdict(calibration).items()}

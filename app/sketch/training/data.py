@@ -1,4 +1,4 @@
-"""QuickDraw's drawings, from folders of its own files."""
+"""Reads QuickDraw's files of drawings."""
 
 import hashlib
 import json
@@ -13,12 +13,12 @@ from app.sketch import ANIMALS, NothingDrawn, Strokes, raster
 
 
 class SketchDataError(ValueError):
-    """Drawings that cannot be used; the message is one sentence naming the file."""
+    """Drawings that cannot be used; the message is one sentence that names the file."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One drawing. identity: 16 hex digits of the SHA-256 of its strokes; equal drawings have equal ones."""
+    """One drawing. identity: 16 hex digits of the SHA-256 of its strokes, the same for equal drawings."""
 
     word: str
     strokes: Strokes
@@ -28,10 +28,10 @@ class Drawing:
 def read_drawings(folder: Path) -> list[Drawing]:
     """Read a folder of ndjson files named by word, in the format of QuickDraw's simplified (or raw) drawings.
 
-    Drawings without an extent are left out; of equal ones of a word the first is kept.
+    Drawings without an extent, and duplicates within a word, are left out.
 
     Raises:
-        SketchDataError: no such files, a line that is no drawing, or nothing but blank ones.
+        SketchDataError: there are no such files, a line is not a drawing, or all drawings are blank.
     """
     paths = sorted(folder.glob("*.ndjson"))
     if not paths:
@@ -56,12 +56,12 @@ def _read(path: Path) -> Iterator[Drawing]:
         except NothingDrawn:
             continue
         except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise SketchDataError(f"{path}, line {number}: this is no drawing of QuickDraw's ({error}).") from error
+            raise SketchDataError(f"{path}, line {number}: this is not a QuickDraw drawing ({error}).") from error
         yield Drawing(path.stem, strokes, identity(strokes))
 
 
 def identity(strokes: Strokes) -> str:
-    """A name for a drawing by its content: 16 hex digits."""
+    """A name derived from a drawing's strokes: 16 hex digits."""
     digest = hashlib.sha256()
     for stroke in strokes:
         digest.update(len(stroke).to_bytes(4, "little") + np.ascontiguousarray(stroke, "<f8").tobytes())
@@ -69,10 +69,10 @@ def identity(strokes: Strokes) -> str:
 
 
 def read_bitmaps(folder: Path | None) -> dict[str, npt.NDArray[np.uint8]]:
-    """Read QuickDraw's bitmaps of the six animals from `<word>.npy`: (N, 28, 28) by word, for the words that are there.
+    """Read QuickDraw's bitmaps of the six animals from `<word>.npy`, (N, 28, 28) by word; missing files are skipped.
 
     Raises:
-        SketchDataError: a file of another shape or type.
+        SketchDataError: a file has another shape or dtype.
     """
     bitmaps = {}
     for word in ANIMALS:
@@ -84,17 +84,17 @@ def read_bitmaps(folder: Path | None) -> dict[str, npt.NDArray[np.uint8]]:
             if array.dtype != np.uint8 or array.size % 784 or not array.size:
                 raise ValueError(f"{array.shape} {array.dtype}")
         except (ValueError, OSError, EOFError) as error:
-            raise SketchDataError(f"{path} is no file of 28x28 bitmaps ({error}).") from error
+            raise SketchDataError(f"{path} is not a file of 28x28 bitmaps ({error}).") from error
         bitmaps[word] = array.reshape(-1, 28, 28)
     return bitmaps
 
 
 def assign_folds(drawings: list[Drawing], folds: int, seed: int) -> tuple[dict[str, int], dict[str, int]]:
-    """Deal out what each fold leaves to be measured on.
+    """Assign what each fold holds out.
 
     Returns:
-        The fold of each drawing of the six animals, by identity, every animal dealt out evenly; and the fold of each
-        other word: none of its drawings is learned from in that fold.
+        The fold of each drawing of the six animals by identity, every animal spread evenly; and the fold of each other
+        word, which holds out all of its drawings.
     """
     rng = np.random.default_rng(seed)
     animals: dict[str, int] = {}

@@ -1,6 +1,6 @@
-"""QuickDraw's official files, as much of each as is wanted: they are in order of nothing, so the head is a sample.
+"""Downloads the beginnings of QuickDraw's official files. They are in random order, so a beginning is a sample.
 
-A file is up to 200 MB, of which some hundred drawings are enough; a transfer stops as soon as they are there.
+A file has up to 200 MB, of which a few hundred drawings are enough; a transfer stops as soon as they have arrived.
 """
 
 import io
@@ -21,24 +21,24 @@ from app.sketch.training.data import SketchDataError
 OFFICIAL = "https://storage.googleapis.com/quickdraw_dataset/full"
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 30.0
-LONGEST_LINE = 1_000_000  # bytes of one drawing
-# Of an ndjson file; the names of words come with the data.
+MAX_LINE = 1_000_000  # bytes of one drawing
+# A word is part of a file name.
 _NAME = re.compile(r"[A-Za-z][A-Za-z' -]*")
 
 
 def download_strokes(words: Iterable[str], folder: Path, each: int, source: str = OFFICIAL) -> None:
-    """Bring the first so many simplified drawings of each word to `<folder>/<word>.ndjson`.
+    """Download the first `each` simplified drawings of each word to `<folder>/<word>.ndjson`.
 
-    Files that are there are kept. Each takes its place only when whole.
+    Existing files are kept. A file appears only when it is complete.
 
     Raises:
-        SketchDataError: the host cannot be reached, or what it sends is not a file of drawings.
+        SketchDataError: the host cannot be reached, or does not send a file of drawings.
     """
     _download(words, folder, ".ndjson", lambda client, word: _lines(client, f"{source}/simplified", word, each))
 
 
 def download_bitmaps(words: Iterable[str], folder: Path, each: int, source: str = OFFICIAL) -> None:
-    """Bring the first so many bitmaps of each word to `<folder>/<word>.npy`; else as `download_strokes`."""
+    """Download the first `each` bitmaps of each word to `<folder>/<word>.npy`, like `download_strokes`."""
     _download(words, folder, ".npy", lambda client, word: _rows(client, f"{source}/numpy_bitmap", word, each))
 
 
@@ -46,7 +46,7 @@ def _download(words: Iterable[str], folder: Path, ending: str, get: Callable[[ht
     wanted = [word for word in words if not (folder / f"{word}{ending}").is_file()]
     for word in wanted:
         if not _NAME.fullmatch(word):
-            raise SketchDataError(f"{word!r} is no word of QuickDraw's.")
+            raise SketchDataError(f"{word!r} is not a QuickDraw word.")
     folder.mkdir(parents=True, exist_ok=True)
     timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
     with httpx.Client(timeout=timeout, follow_redirects=True) as client, ThreadPoolExecutor(4) as pool:
@@ -65,7 +65,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _lines(client: httpx.Client, base: str, word: str, each: int) -> bytes:
-    """The first so many lines of a word's file, each a drawing of that word."""
+    """The first `each` lines of a word's file, each a drawing."""
     url = f"{base}/{quote(word)}.ndjson"
     lines: list[bytes] = []
     rest = b""
@@ -74,8 +74,8 @@ def _lines(client: httpx.Client, base: str, word: str, each: int) -> bytes:
         lines += [line for line in whole if line.strip()]
         if len(lines) >= each:
             break
-        if len(rest) > LONGEST_LINE:
-            raise SketchDataError(f"{url} has a line of more than {LONGEST_LINE} bytes.")
+        if len(rest) > MAX_LINE:
+            raise SketchDataError(f"{url} has a line of more than {MAX_LINE} bytes.")
     else:
         lines += [rest] if rest.strip() else []
     for number, line in enumerate(lines[:each], 1):
@@ -83,17 +83,17 @@ def _lines(client: httpx.Client, base: str, word: str, each: int) -> bytes:
             if not json.loads(line)["drawing"]:
                 raise ValueError("no strokes")
         except (ValueError, KeyError, TypeError) as error:
-            raise SketchDataError(f"{url}, line {number}, is no drawing ({error}).") from error
+            raise SketchDataError(f"{url}, line {number}, is not a drawing ({error}).") from error
     if not lines:
         raise SketchDataError(f"{url} has no drawings.")
     return b"\n".join(lines[:each]) + b"\n"
 
 
 def _rows(client: httpx.Client, base: str, word: str, each: int) -> bytes:
-    """An npy file of the first so many bitmaps of a word's."""
+    """An npy file of the first `each` bitmaps of a word."""
     url = f"{base}/{quote(word)}.npy"
     data = b""
-    wanted = 784 * each + 1024  # The header is shorter than the excess.
+    wanted = 784 * each + 1024  # The header is shorter than 1024 bytes.
     for chunk in _chunks(client, url):
         data += chunk
         if len(data) >= wanted:
@@ -101,18 +101,18 @@ def _rows(client: httpx.Client, base: str, word: str, each: int) -> bytes:
     try:
         shape, dtype, start = _npy_header(data)
     except (ValueError, IndexError, EOFError) as error:
-        raise SketchDataError(f"{url} is no npy file ({error}).") from error
+        raise SketchDataError(f"{url} is not an npy file ({error}).") from error
     count = min(each, shape[0])
     body = data[start : start + 784 * count]
     if dtype != np.uint8 or shape[1:] != (784,) or len(body) < 784 * count or not count:
-        raise SketchDataError(f"{url} has {shape} of {dtype} where rows of 784 bytes were expected, or broke off.")
+        raise SketchDataError(f"{url} has {shape} of {dtype} instead of rows of 784 bytes, or was cut off.")
     buffer = io.BytesIO()
     np.save(buffer, np.frombuffer(body, np.uint8).reshape(count, 784))
     return buffer.getvalue()
 
 
 def _npy_header(data: bytes) -> tuple[tuple[int, ...], np.dtype, int]:
-    """Shape, type and the place of the first byte of an npy file's array."""
+    """Shape, dtype and offset of an npy file's array."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -121,11 +121,11 @@ def _npy_header(data: bytes) -> tuple[tuple[int, ...], np.dtype, int]:
 
 
 def _chunks(client: httpx.Client, url: str) -> Iterator[bytes]:
-    """The bytes of an answer, as they come."""
+    """The bytes of a response as they arrive."""
     try:
         with client.stream("GET", url) as response:
             if response.status_code != 200:
                 raise SketchDataError(f"{url} answered {response.status_code} {response.reason_phrase}.")
             yield from response.iter_bytes()
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise SketchDataError(f"{url} cannot be fetched ({type(error).__name__}: {error}).") from error
+        raise SketchDataError(f"{url} cannot be downloaded ({type(error).__name__}: {error}).") from error

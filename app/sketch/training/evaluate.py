@@ -1,11 +1,14 @@
-"""`make eval MODEL=sketch DATA=<folder of ndjson files named by word>`: how well drawings are recognised.
+"""`python -m app.sketch.training.evaluate MODEL FOLDER`: how well drawings are recognised.
 
-Nothing is measured on what was learned from. A drawing of the six animals that the training had is judged by the one
-network whose fold left it out, and so are all drawings of another word that it had, new ones of that word included:
-on the training's own folder that is its cross-validation again. Any other drawing is judged as in serving, by all
-networks together. The last line printed is one JSON object.
+The folder holds ndjson files named by word. `make eval MODEL=sketch DATA=FOLDER` does the same.
+
+No network is measured on drawings that it was trained on. A drawing of the six animals that was in the training data is
+judged only by the network whose fold held it out, and so is every drawing of another word that was in it; on the
+training data itself this repeats the cross-validation. Any other drawing is judged by all networks together, as in
+serving. The last line printed is one JSON object.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -14,34 +17,42 @@ from typing import Any
 
 import numpy as np
 
+from app.config.settings import Settings, SettingsError
 from app.sketch import ANIMALS, Recogniser, raster
 from app.sketch.recogniser import Calibration
 from app.sketch.training.calibrate import Outputs, measure
 from app.sketch.training.data import Drawing, SketchDataError, read_drawings
-from app.sketch.training.tell import tell
+from app.sketch.training.report import print_measured
 
-# By the names that `make eval MODEL=` takes.
+# The networks by the names that `make eval MODEL=` accepts.
 MODELS = {"sketch": "small", "sketch_small": "small", "sketch_baseline": "baseline"}
 _BATCH = 256
 
 
-def main(arguments: Sequence[str], checkpoints: Path) -> int:
-    """Measure a model of MODELS on a folder: arguments are its name and the folder. Returns the exit status."""
-    model, folder = arguments
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m app.sketch.training.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("data", type=Path, help="the folder of ndjson files")
+    options = parser.parse_args(arguments)
     try:
-        recogniser = Recogniser.from_folder(checkpoints, MODELS[model])
-        drawings = read_drawings(Path(folder))
-    except (FileNotFoundError, SketchDataError) as error:
+        recogniser = Recogniser.from_folder(Settings.from_env().checkpoints_path, MODELS[options.model])
+        drawings = read_drawings(options.data)
+    except (SettingsError, FileNotFoundError, SketchDataError) as error:
         print(error, file=sys.stderr)
         return 1
     measured = evaluate(recogniser, drawings)
-    tell(measured)
-    print(json.dumps({"model": model, "sha256": recogniser.card["sha256"], **measured}))
+    print_measured(measured)
+    print(json.dumps({"model": options.model, "sha256": recogniser.card["sha256"], **measured}))
     return 0
 
 
 def evaluate(recogniser: Recogniser, drawings: Sequence[Drawing]) -> dict[str, Any]:
-    """The figures of `measure` for drawings, and how many of them were judged by a fold's network alone."""
+    """The figures of `measure`, and how many drawings were judged by one fold's network."""
     card = recogniser.card
     folds = np.array([fold_of(drawing, card) for drawing in drawings])
     bitmaps = np.stack([raster(drawing.strokes) for drawing in drawings])
@@ -56,8 +67,12 @@ def evaluate(recogniser: Recogniser, drawings: Sequence[Drawing]) -> dict[str, A
 
 
 def fold_of(drawing: Drawing, card: dict[str, Any]) -> int:
-    """The fold that left a drawing out of its learning; -1 for a drawing that none of them learned from."""
+    """The fold that held a drawing out; -1 for a drawing that was not in the training data."""
     folds = card["folds"]
     if drawing.word in ANIMALS:
         return int(folds["animals"].get(drawing.identity, -1))
     return int(folds["words"].get(drawing.word, -1))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Trained networks as one ONNX file in half precision, and the card beside it."""
+"""Writes trained networks as one ONNX file in half precision, with its card."""
 
 import copy
 import hashlib
@@ -15,24 +15,24 @@ from torch import nn
 
 
 class Together(nn.Module):
-    """Several networks on the same bitmaps: (N, 1, 28, 28) to (N, networks * words)."""
+    """Several networks side by side: (N, 1, 28, 28) to (N, networks * words)."""
 
     def __init__(self, networks: Sequence[nn.Module]):
         super().__init__()
         self.networks = nn.ModuleList(networks)
 
     def forward(self, bitmaps: torch.Tensor) -> torch.Tensor:
-        """Every network's logits, one network after the other."""
+        """The logits of one network after the other."""
         return torch.cat([network(bitmaps) for network in self.networks], dim=1)
 
 
 def onnx_bytes(networks: Sequence[nn.Module]) -> bytes:
-    """An ONNX file of the networks in half precision; OpenCV reads it and computes in single."""
+    """An ONNX file of the networks in half precision. OpenCV computes it in single precision."""
     together = copy.deepcopy(Together(networks)).eval().half()
     together.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # The exporter that torch would rather have used needs more packages, and writes a larger file.
+        # The newer exporter that torch recommends needs more packages and writes a larger file.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             together,
@@ -47,9 +47,9 @@ def onnx_bytes(networks: Sequence[nn.Module]) -> bytes:
 
 
 def publish(folder: Path, name: str, networks: Sequence[nn.Module], card: dict[str, Any]) -> tuple[Path, Path]:
-    """Write `sketch_<name>.onnx` and `sketch_<name>.json`; each takes its place only when whole.
+    """Write `sketch_<name>.onnx` and `sketch_<name>.json`. A file appears only when it is complete.
 
-    The card gets the weights' SHA-256, by which a pair that does not belong together is known.
+    The card holds the SHA-256 of the weights, so that a mismatched pair can be detected.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = onnx_bytes(networks)

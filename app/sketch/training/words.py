@@ -1,4 +1,4 @@
-"""The words of QuickDraw that drawings are fetched of, the six animals among them."""
+"""QuickDraw's words, of which drawings are downloaded; they include the six animals."""
 
 _WORDS = """
 The Eiffel Tower, The Great Wall of China, The Mona Lisa, aircraft carrier, airplane, alarm clock, ambulance, angel,

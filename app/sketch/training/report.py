@@ -1,10 +1,10 @@
-"""The figures of a measurement, for people."""
+"""Prints the figures of a measurement."""
 
 from typing import Any
 
 
-def tell(measured: dict[str, Any]) -> None:
-    """Print figures for people."""
+def print_measured(measured: dict[str, Any]) -> None:
+    """Print the figures of `measure`."""
     six, others = measured["animals"], measured["others"]
     if six["drawings"]:
         each = ", ".join(f"{word} {100 * value:.0f}" for word, value in six["accuracy"].items())

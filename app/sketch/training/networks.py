@@ -1,4 +1,4 @@
-"""The two networks: the original's, and a better small one. Both take (N, 1, 28, 28) of 0 to 1 and give logits."""
+"""The two networks, the original one and a better small one: from (N, 1, 28, 28) in 0..1 to logits."""
 
 import torch
 from torch import nn
@@ -7,10 +7,10 @@ NAMES = ("small", "baseline")
 
 
 def build(name: str, words: int) -> nn.Module:
-    """A fresh network with one output a word.
+    """A new network with one output per word.
 
     Raises:
-        ValueError: no network of that name.
+        ValueError: there is no network of this name.
     """
     if name == "baseline":
         return baseline(words)
@@ -20,7 +20,7 @@ def build(name: str, words: int) -> nn.Module:
 
 
 def baseline(words: int) -> nn.Module:
-    """The network of the original drawing app; its softmax is left to the loss and to serving."""
+    """The network of the original drawing app, without its softmax, which the loss and serving apply."""
     return nn.Sequential(
         *(nn.Conv2d(1, 30, 3), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(30, 15, 3), nn.ReLU(), nn.MaxPool2d(2)),
@@ -38,7 +38,7 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class Small(nn.Module):
-    """Convolutions at 14, 7 and 3 pixels, an average over the picture, and a linear layer."""
+    """Convolutions at 14, 7 and 3 pixels, average pooling and a linear layer."""
 
     def __init__(self, words: int, widths: tuple[int, int, int] = (32, 48, 96)):
         super().__init__()

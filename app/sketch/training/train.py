@@ -1,4 +1,4 @@
-"""One network's training: all words at once, the six animals drawn as often as the plan says."""
+"""Trains one network on all words, with the share of the six animals that the plan sets."""
 
 import math
 import time
@@ -10,17 +10,18 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from app.sketch.training.nets import build
+from app.sketch.training.networks import build
 
 Bitmaps = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. animals: share of each batch that shows one of the six, each of them equally often.
+    """How to train.
 
+    animals: share of the six in each batch, each of them equally often.
     warmup: share of the steps in which the learning rate rises to lr; it then falls to zero along a cosine.
-    smoothing: of the labels. mirrored bitmaps and shifts of up to `shift` pixels are made on the way.
+    smoothing: of the labels. shift: maximum random shift of a bitmap in pixels; half of the bitmaps are mirrored.
     """
 
     steps: int = 3000
@@ -36,9 +37,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Pool:
-    """Bitmaps to learn from, by word: each source is (N, 28, 28), and sources of a word are drawn from in turn.
+    """The bitmaps to train on.
 
-    other words are drawn from by the number of their bitmaps; animals one as often as the other.
+    animals: of each of the six the index of its word and its sources, each (N, 28, 28); all animals and all sources of
+    an animal are sampled equally often. others: (M, 28, 28) of other words; labels: (M,) the indices of their words.
     """
 
     words: list[str]
@@ -47,11 +49,11 @@ class Pool:
     labels: npt.NDArray[np.int64]
 
     def batch(self, plan: Plan, rng: np.random.Generator) -> tuple[Bitmaps, npt.NDArray[np.int64]]:
-        """Draw a batch: bitmaps (N, 28, 28) and the indices of their words."""
+        """A random batch: bitmaps (N, 28, 28) and the indices of their words."""
         count = round(plan.batch * plan.animals) if len(self.labels) else plan.batch
         bitmaps, labels = [], []
-        for place in rng.integers(len(self.animals), size=count):
-            label, sources = self.animals[place]
+        for index in rng.integers(len(self.animals), size=count):
+            label, sources = self.animals[index]
             source = sources[rng.integers(len(sources))]
             bitmaps.append(source[rng.integers(len(source))])
             labels.append(label)
@@ -59,8 +61,8 @@ class Pool:
         return np.concatenate([np.stack(bitmaps), self.others[chosen]]), np.concatenate([labels, self.labels[chosen]])
 
 
-def train(name: str, pool: Pool, plan: Plan, tell: Callable[[str], None] = print) -> nn.Module:
-    """Train a network of that name on the pool; returns it in evaluation mode."""
+def train(name: str, pool: Pool, plan: Plan, log: Callable[[str], None] = print) -> nn.Module:
+    """Train a network of this name on the pool; returns it in evaluation mode."""
     torch.manual_seed(plan.seed)
     rng = np.random.default_rng(plan.seed)
     network = build(name, len(pool.words))
@@ -71,7 +73,7 @@ def train(name: str, pool: Pool, plan: Plan, tell: Callable[[str], None] = print
     optimiser = torch.optim.AdamW(groups, lr=plan.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, plan))
     loss_of = nn.CrossEntropyLoss(label_smoothing=plan.smoothing)
-    began, losses = time.monotonic(), []
+    start, losses = time.monotonic(), []
     network.train()
     for step, (bitmaps, labels) in enumerate(_batches(pool, plan, rng), 1):
         with torch.autocast("cpu", torch.bfloat16, enabled=_has_bf16()):
@@ -84,7 +86,7 @@ def train(name: str, pool: Pool, plan: Plan, tell: Callable[[str], None] = print
         losses.append(loss.detach())
         if step % max(1, plan.steps // 4) == 0:
             mean = float(torch.stack(losses).mean())
-            tell(f"  step {step} of {plan.steps}: loss {mean:.3f}, {time.monotonic() - began:.0f} s")
+            log(f"  step {step} of {plan.steps}: loss {mean:.3f}, {time.monotonic() - start:.0f} s")
             losses = []
     return network.eval()
 
@@ -104,21 +106,21 @@ def _batches(pool: Pool, plan: Plan, rng: np.random.Generator) -> Iterator[tuple
         yield as_input(_shifted(bitmaps, plan.shift, rng)), torch.from_numpy(np.ascontiguousarray(labels))
 
 
-def _shifted(bitmaps: Bitmaps, most: int, rng: np.random.Generator) -> Bitmaps:
-    """Bitmaps moved by up to so many pixels, black coming in."""
-    if not most:
+def _shifted(bitmaps: Bitmaps, max_shift: int, rng: np.random.Generator) -> Bitmaps:
+    """Bitmaps randomly moved by up to max_shift pixels, padded with black."""
+    if not max_shift:
         return bitmaps
-    padded = np.pad(bitmaps, ((0, 0), (most, most), (most, most)))
+    padded = np.pad(bitmaps, ((0, 0), (max_shift, max_shift), (max_shift, max_shift)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, bitmaps.shape[1:], axis=(1, 2))
-    down, right = rng.integers(2 * most + 1, size=(2, len(bitmaps)))
+    down, right = rng.integers(2 * max_shift + 1, size=(2, len(bitmaps)))
     return windows[np.arange(len(bitmaps)), down, right]
 
 
 def as_input(bitmaps: Bitmaps) -> torch.Tensor:
-    """Bitmaps (N, 28, 28) as the networks take them."""
+    """Bitmaps (N, 28, 28) as the networks' input."""
     return torch.from_numpy(np.ascontiguousarray(bitmaps)).float().div_(255)[:, None]
 
 
 def _has_bf16() -> bool:
-    """Whether the processor multiplies bfloat16 itself, which is then twice as fast."""
+    """Whether the processor supports bfloat16, which is then twice as fast."""
     return bool(torch.cpu._is_avx512_bf16_supported())
