@@ -32,15 +32,8 @@ DIVIDED = ("web", "sketch")
 # Rooms that may import torch at the top of a module.
 TORCH_ROOMS = ("training", "sketch.training", "vision")
 TORCH = {"torch", "torchvision", "mmcv", "mmdet"}
-# Only these name the drawing recogniser, which could be deleted: the list of web rooms and the evaluation command.
-KNOW_THE_SKETCH = {"app.web", "app.training.evaluate"}
-# Arrows between rooms of the web process that are still to be removed.
-KNOWN = {
-    ("app.web.classic.board", "app.web.pages.uploads"),
-    ("app.web.classic.data_science", "app.web.api.serialise"),
-    ("app.web.common.sources", "app.web.api.problems"),
-    ("app.web.common.waiting", "app.web.api.problems"),
-}
+# Only the list of web rooms names the drawing recogniser, which could be deleted.
+KNOW_THE_SKETCH = {"app.web"}
 
 Graph = dict[str, set[str]]
 
@@ -120,7 +113,7 @@ def test_every_module_is_in_a_known_room() -> None:
 
 
 def test_no_arrow_points_upwards() -> None:
-    assert rising(GRAPH) <= KNOWN
+    assert rising(GRAPH) == set()
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
