@@ -20,7 +20,6 @@ import pytest
 import torch
 
 from app.config.settings import Settings
-from app.launch.prepare import STEPS
 from app.vision.catalogue import download
 from app.vision.catalogue import fetch as weights
 from app.vision.catalogue import models as catalogue
@@ -28,6 +27,7 @@ from app.vision.catalogue.checkpoints import CheckpointError, load_weights, sha2
 from app.vision.catalogue.download import fetch
 from app.vision.catalogue.fetch import main
 from app.vision.catalogue.models import Model
+from app.worker.models import FETCH
 from tests.conftest import free_port
 from tests.unit.servers import Answer, Seen, reply, serving
 
@@ -451,8 +451,8 @@ def test_fetching_needs_neither_torch_nor_mmdet(tmp_path: Path) -> None:
 
 
 def test_the_command_of_the_start_and_of_make_weights_answers_a_bad_name() -> None:
-    assert f"-m {STEPS[0]} " in (catalogue.ROOT / "Makefile").read_text()
-    done = subprocess.run([sys.executable, "-m", STEPS[0], "mask"], cwd=catalogue.ROOT, capture_output=True, text=True)
+    assert f"-m {FETCH} " in (catalogue.ROOT / "Makefile").read_text()
+    done = subprocess.run([sys.executable, "-m", FETCH, "mask"], cwd=catalogue.ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("There is no model 'mask'; ")
 
