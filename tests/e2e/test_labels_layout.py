@@ -52,3 +52,46 @@ def crowd(overlay: dict[str, Any]) -> dict[str, Any]:
     """An overlay with many copies of one instance, in one spot."""
     one = overlay["instances"][0]
     return {**overlay, "instances": [{**one, "id": n} for n in range(16)]}
+
+
+def test_a_tap_on_the_middle_of_an_object_pins_it_also_under_the_tag_of_another(
+    site: str, visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.route("**/overlay", lambda route: route.fulfill(json=grid(route.fetch().json())))
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    frame = page.locator("#stage svg").bounding_box()
+    assert frame
+    tags = [tag.bounding_box() for tag in page.locator("#stage .tag").all()]
+    under_a_tag = 0
+    for n, (x1, y1, x2, y2) in enumerate(BOXES):
+        x, y = frame["x"] + (x1 + x2) / 2 * frame["width"] / 640, frame["y"] + (y1 + y2) / 2 * frame["height"] / 420
+        under_a_tag += any(
+            tag and 0 <= x - tag["x"] <= tag["width"] and 0 <= y - tag["y"] <= tag["height"] for tag in tags
+        )
+        page.touchscreen.tap(x, y)
+        expect(page.locator(".inst[aria-pressed=true]")).to_have_attribute("data-id", f"object-{n}")
+    assert under_a_tag > 3
+
+
+def test_a_tap_on_a_tag_beside_the_middle_of_others_pins_its_own_object(
+    site: str, visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    page.locator("#stage .tag", has_text="dog").click()
+    expect(page.locator(".inst[aria-pressed=true]")).to_have_attribute("aria-label", "dog 77\u00a0%")
+
+
+BOXES = [
+    (40 + 95 * column, 60 + 85 * row, 110 + 95 * column, 110 + 85 * row) for row in range(4) for column in range(6)
+]
+
+
+def grid(overlay: dict[str, Any]) -> dict[str, Any]:
+    """An overlay with objects side by side, too close for their tags."""
+    one = overlay["instances"][0]
+    found = [{**one, "id": n, "box": list(box), "polygons": []} for n, box in enumerate(BOXES)]
+    return {**overlay, "instances": found}

@@ -5,6 +5,8 @@ import { area, inReadingOrder } from "./overlay.js";
 import { handle, outline, shape } from "./shapes.js";
 import { drawTags } from "./tags.js";
 
+const MIDDLE_PX = 12; // from the middle of an instance in each direction: a target of 24 px
+
 export class Stage {
   #svg;
   #overlay;
@@ -69,14 +71,27 @@ export class Stage {
     for (const [other, element] of this.#handles) element.setAttribute("aria-pressed", String(other === id));
   }
 
-  /** The id of the instance at a pointer: by its tag, else the smallest whose mask or else box is there; or null. */
+  /**
+   * The id of the instance at a pointer: by its tag, else the smallest whose mask or else box is there; null for none.
+   * The middle of an instance stays its own, also under the tag of another.
+   */
   idAt({ clientX, clientY }) {
     const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(this.#svg.getScreenCTM().inverse());
-    for (const [id, { box }] of this.#tags) if (inside(box, x, y)) return id;
     const shown = this.#smallestFirst.filter(({ id }) => this.#shown.has(id));
+    for (const [id, { box }] of this.#tags) {
+      if (inside(box, x, y)) return shown.find((instance) => this.#isMiddle(instance, x, y))?.id ?? id;
+    }
     const inMask = ({ id }) => this.#context.isPointInPath(this.#paths.get(id), x, y, "evenodd");
     const masked = this.#view.layer("masks") && shown.find(inMask);
     return (masked || shown.find(({ box }) => inside(box, x, y)))?.id ?? null;
+  }
+
+  #isMiddle({ box: [x1, y1, x2, y2] }, x, y) {
+    const reach = MIDDLE_PX / this.#scale;
+    return (
+      Math.abs(x - (x1 + x2) / 2) <= Math.min(reach, (x2 - x1) / 2) &&
+      Math.abs(y - (y1 + y2) / 2) <= Math.min(reach, (y2 - y1) / 2)
+    );
   }
 
   #placeTags() {
