@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.e2e import photos
 from tests.e2e.steps import done, send
@@ -64,3 +64,21 @@ def test_the_waiting_page_has_no_serious_barrier(site: str, visit: Callable[...,
     send(page, site, photos.photo(tmp_path, slow=True))
     violations = [v for v in axe.run(page).response["violations"] if v["impact"] in SERIOUS]
     assert violations == []
+
+
+def test_the_threshold_is_announced_once(site: str, visit: Callable[..., Page], tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    assert page.locator("#threshold-out").get_attribute("aria-live") == "off"
+    page.locator("#threshold").fill("80")
+    expect(page.locator("#live")).to_have_text("3\u00a0objects at 80\u00a0% or more")
+
+
+def test_the_current_page_is_marked_in_forced_colours(site: str, visit: Callable[..., Page]) -> None:
+    page = visit(f"{site}/runs", forced_colors="active")
+    colours = page.eval_on_selector_all(".nav a", "all => all.map(a => getComputedStyle(a).borderBottomColor)")
+    marked = page.locator(".nav a[aria-current]").evaluate("a => getComputedStyle(a).borderBottomColor")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert marked != background
+    assert [colour for colour in colours if colour != background] == [marked]
