@@ -24,10 +24,10 @@ def address(value: str) -> None:
 
 
 def analyses(value: str) -> None:
-    """Names of analyses, at least one."""
+    """Names of analyses, at least one; or `auto`."""
     names = split(value)
-    if not names or not set(names) <= set(ANALYSES):
-        raise ValueError(f"some of {', '.join(ANALYSES)}, separated by commas")
+    if value != "auto" and (not names or not set(names) <= set(ANALYSES)):
+        raise ValueError(f"some of {', '.join(ANALYSES)}, separated by commas, or auto")
 
 
 def origins(value: str) -> None:

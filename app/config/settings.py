@@ -90,7 +90,9 @@ class Settings:
     # Models and worker
     model: str = _setting("auto", "Detector: catalogue or zoo name, or a training's folder. auto: the best installed.")
     analyses: str = _setting(
-        "objects,faces,labels", "Analyses that the worker loads, separated by commas.", check=checks.analyses
+        "auto",
+        "Analyses that the worker loads, separated by commas. auto: all whose packages are installed.",
+        check=checks.analyses,
     )
     checkpoints_dir: str = _setting("checkpoints", "Folder of the weights.")
     device: str = _setting("auto", "Where models run.", choices=("auto", "cpu", "cuda"))
@@ -146,8 +148,8 @@ class Settings:
 
     @property
     def analysis_names(self) -> tuple[str, ...]:
-        """The names in ANALYSES, in order."""
-        return checks.split(self.analyses)
+        """The names in ANALYSES, in order; none for `auto`."""
+        return () if self.analyses == "auto" else checks.split(self.analyses)
 
     @property
     def max_upload_bytes(self) -> int:

@@ -63,6 +63,8 @@ class Analysis:
 
     name: in settings, addresses and stored results; title, summary: for people.
     result: the type of its results.
+    packages: PyPI packages without which a worker does not load it, unless ANALYSES names it.
+    make: the analyzer of a model on a runtime of its own, whatever ENGINE says. Raises CheckpointError.
     make_openvino: the analyzer of a model on its engine folder. Raises CheckpointError.
     make_pytorch: the analyzer of a model on PyTorch, or None where it cannot run here. Raises CheckpointError.
     export: None where its models have no engines.
@@ -73,6 +75,8 @@ class Analysis:
     title: str
     summary: str
     result: type[Result]
+    packages: tuple[str, ...] = ()
+    make: "Callable[[Model, Settings], Analyzer] | None" = None
     make_openvino: "Callable[[Model, Path, Settings], Analyzer] | None" = None
     make_pytorch: "Callable[[Model, Settings], Analyzer | None] | None" = None
     export: EngineExport | None = None

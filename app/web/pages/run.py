@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
 from app.store.models import DONE, FINISHED, QUEUED, Run
+from app.vision.analyses.registry import analyses
 from app.vision.export import FORMATS
 from app.vision.view import View
 from app.web.common import words
@@ -35,6 +36,7 @@ def page(run_id: str) -> ResponseReturnValue:
     view = asked_view(run)
     args = {name: value for name, value in view.to_args().items() if name not in ("format", "max_size")}
     context: dict[str, Any] = {"run": run, "view": view, "args": args, "mine": is_owner(run.owner)}
+    context["titles"] = {analysis.name: analysis.title for analysis in analyses()}
     if run.state == DONE:
         results = services().store.results(run)
         context |= {"found": shown(results, view), "formats": FORMATS, "seconds": _seconds(run)}

@@ -8,10 +8,11 @@ from flask.typing import ResponseReturnValue
 
 from app.config.settings import ROOT
 from app.store.models import Batch, Run
+from app.vision.analyses.registry import analyses
 from app.web.common.errors import wants_json
 from app.web.common.services import services
 from app.web.common.uploads import submit_form, submit_photo
-from app.web.pages.status import ANALYSES, service_status
+from app.web.pages.status import service_status
 
 pages = Blueprint("start", __name__)
 SAMPLES_FOLDER = ROOT / "test_images"
@@ -74,14 +75,14 @@ def _analysis_choices() -> list[dict[str, object]]:
     first = "objects" if "objects" in cards or not cards else next(iter(cards))
     return [
         {
-            "name": name,
-            "title": title,
-            "text": text,
-            "available": name in cards,
-            "checked": name == first,
-            "model": _plain_title(cards[name].title) if name in cards else "",
+            "name": analysis.name,
+            "title": analysis.title,
+            "text": analysis.summary,
+            "available": analysis.name in cards,
+            "checked": analysis.name == first,
+            "model": _plain_title(cards[analysis.name].title) if analysis.name in cards else "",
         }
-        for name, (title, text) in ANALYSES.items()
+        for analysis in analyses()
     ]
 
 

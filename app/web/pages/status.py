@@ -6,16 +6,11 @@ from flask import Flask, current_app
 from redis.exceptions import RedisError
 
 from app.errors import PublicError
+from app.vision.analyses.registry import analyses
 from app.vision.results import ModelCard
 from app.web.common.services import services
 
 READY, STARTING, UNAVAILABLE = "ready", "starting", "away"
-# In the order in which pages offer them.
-ANALYSES = {
-    "objects": ("Objects", "Which objects there are, and where"),
-    "faces": ("Faces", "Each face, with eyes, nose and mouth"),
-    "labels": ("Whole photo", "What the photo shows as a whole"),
-}
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,9 @@ class Status:
     @property
     def notes(self) -> list[str]:
         """Notes on stand-in models, and on analyses that are not available."""
+        titles = {analysis.name: analysis.title for analysis in analyses()}
         missing = [
-            f"{ANALYSES[name][0]}: not available yet. {step}" for name, step in self.missing.items() if name in ANALYSES
+            f"{titles[name]}: not available yet. {step}" for name, step in self.missing.items() if name in titles
         ]
         return list(dict.fromkeys([*(card.note for card in self.cards.values() if card.note), *missing]))
 

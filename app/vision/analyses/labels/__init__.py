@@ -36,7 +36,7 @@ def _export(model: "Model", checkpoints: Path, folder: Path, source: dict[str, s
 analysis = Analysis(
     name="labels",
     title="Whole photo",
-    summary="What the photo shows, in one word",
+    summary="What the photo shows as a whole",
     result=Labels,
     make_openvino=_make_openvino,
     make_pytorch=_make_pytorch,

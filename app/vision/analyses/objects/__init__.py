@@ -50,7 +50,7 @@ def _quantize(folder: Path, photos: Iterable[np.ndarray]) -> None:
 analysis = Analysis(
     name="objects",
     title="Objects",
-    summary="What things there are, and where",
+    summary="Which objects there are, and where",
     result=Instances,
     make_openvino=_make_openvino,
     make_pytorch=_make_pytorch,
