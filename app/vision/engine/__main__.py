@@ -111,7 +111,7 @@ def export(model: Model, checkpoints: Path) -> None:
     """Make a model's engine folder anew; it is put in place only when whole. Raises EngineError, CheckpointError."""
     missing = [tool for tool in tools(model) if tool not in versions(model)]
     if missing:
-        raise EngineError(f"exporting needs {missing[0]}; run `pip install -r requirements.txt`.")
+        raise EngineError(f"exporting needs {missing[0]}; run `make full`.")
     folder = engine_folder(model, checkpoints)
     with _part(folder) as part:
         export_of(model).write(model, checkpoints, part, origin(model, checkpoints) | versions(model))
