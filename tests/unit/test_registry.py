@@ -1,6 +1,7 @@
 """The registered analyses: what each of their folders gives, and which ones a worker loads by default."""
 
 import dataclasses
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,13 @@ def test_an_analysis_can_bring_models_of_its_own(tmp_path: Path, monkeypatch: py
     assert offer.installed(model, tmp_path)
     assert not offer.installed(dataclasses.replace(model, files=("*.onnx",)), tmp_path)
     assert "toy" not in catalogue.load_catalogue(catalogue.CATALOGUE)
+
+
+def test_without_torch_faces_do_not_run_on_pytorch_though_the_package_with_their_weights_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find_spec(name))
+    make = registry.find("faces").make_pytorch
+    assert make is not None
+    assert make(catalogue.load_catalogue()["mtcnn"], Settings()) is None

@@ -19,7 +19,8 @@ def _make_openvino(model: "Model", folder: Path, settings: "Settings") -> Analyz
 
 
 def _make_pytorch(model: "Model", settings: "Settings") -> Analyzer | None:
-    if importlib.util.find_spec("facenet_pytorch") is None:
+    # The package may be there for its weights alone.
+    if any(importlib.util.find_spec(package) is None for package in ("facenet_pytorch", "torch")):
         return None
     from app.vision.analyses.faces.pytorch import FaceFinder
 
