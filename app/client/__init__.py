@@ -10,7 +10,7 @@ with Client("http://127.0.0.1:5000") as client:
 """
 
 from app.client.client import Client, ConnectionFailed, RunFailed
-from app.client.results import Detection, Face, Label, Run
+from app.client.results import Detection, Face, Item, Label, Run
 from app.client.webhooks import InvalidSignature, verify
 from app.client.wire import ApiError
 
@@ -21,6 +21,7 @@ __all__ = [
     "Detection",
     "Face",
     "InvalidSignature",
+    "Item",
     "Label",
     "Run",
     "RunFailed",

@@ -160,6 +160,7 @@ def _line(item: Item, run: Run, as_json: bool) -> str:
     parts = [f"{count} {name}" for name, count in Counter(found.name for found in run.objects).items()]
     parts += [f"{len(run.faces)} face{'s' if len(run.faces) > 1 else ''}"] if run.faces else []
     parts += [f"{label.name} {label.score:.0%}" for label in run.labels]
+    parts += [json.dumps(text, ensure_ascii=False) for text in run.texts]
     return f"{item.source}: {', '.join(parts) or 'nothing found'}"
 
 

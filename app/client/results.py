@@ -39,6 +39,20 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Item:
+    """What any other analysis found, such as a code or a line of text.
+
+    text, corners: where it has them; the corners are clockwise from the upper left one, as the text reads.
+    """
+
+    name: str
+    score: float
+    box: Box
+    text: str = ""
+    corners: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True)
 class Run:
     """One request to analyse one photo. `data` is all of the API's answer."""
 
@@ -81,6 +95,25 @@ class Run:
     def labels(self) -> list[Label]:
         """What the whole photo shows, best first."""
         return [Label(found["class"], found["score"]) for found in self._found("labels", "labels")]
+
+    def items(self, analysis: str) -> list[Item]:
+        """What an analysis found that has no list of its own here, such as `codes` or `text`."""
+        return [
+            Item(
+                found["class"],
+                found["score"],
+                tuple(found["box"]),
+                found.get("text", ""),
+                tuple((x, y) for x, y in found.get("corners", ())),
+            )
+            for found in self._found(analysis, "items")
+        ]
+
+    @property
+    def texts(self) -> list[str]:
+        """Every text that was read in the photo, in the order of the results."""
+        results: dict[str, Any] = self.data.get("results", {})
+        return [item.text for analysis in results for item in self.items(analysis) if item.text]
 
     def _found(self, analysis: str, kind: str) -> list[dict[str, Any]]:
         result: dict[str, list[dict[str, Any]]] = self.data.get("results", {}).get(analysis) or {}

@@ -33,6 +33,7 @@ class Row:
     mask: of the photo's size; corners: four x y, clockwise from the upper left one as the text reads, where the outline
     is a quadrilateral; points: named landmarks, x y; text: what is written there.
     layer: the flag of a view that must be on for the row to be shown, or empty.
+    tagged: whether a tag in the picture names it.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Row:
     points: tuple[tuple[str, Point], ...] = ()
     text: str = ""
     layer: str = ""
+    tagged: bool = True
 
     @property
     def shown_score(self) -> float:

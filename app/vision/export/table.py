@@ -1,45 +1,57 @@
-"""A table of everything found, as comma-separated values (RFC 4180), one row an object, a face or a label."""
+"""A table of everything found, as comma-separated values (RFC 4180), one line per row of a result."""
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from app.vision.analyses.registry import ordered
 from app.vision.export.files import ExportFile, base_name, spool, unique_names
 from app.vision.export.items import ExportItem, area, box_of, rows_of
+from app.vision.rows import Point
 from app.vision.view import View
 
 COLUMNS: Final = (
     *("photo", "photo_width", "photo_height", "kind", "class", "score"),
     *("x1", "y1", "x2", "y2", "area", "landmarks", "model"),
 )
+# Only where something has a text.
+TEXT_COLUMNS: Final = ("text", "corners")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # A spreadsheet would run a text that begins so.
 
 
 def write(items: Sequence[ExportItem], view: View) -> ExportFile:
-    """One file for all photos. landmarks: five `x y`, separated by semicolons."""
+    """One file for all photos. landmarks and corners: `x y`, separated by semicolons."""
+    records = [r for item, name in zip(items, unique_names(items), strict=True) for r in _records(item, name, view)]
+    columns = COLUMNS + (TEXT_COLUMNS if any("text" in record for record in records) else ())
     with spool() as file:
         text = io.TextIOWrapper(file, "utf-8", newline="")
         rows = csv.writer(text)
-        rows.writerow(COLUMNS)
-        for item, name in zip(items, unique_names(items), strict=True):
-            rows.writerows([_cell(value) for value in row] for row in _rows(item, name, view))
+        rows.writerow(columns)
+        rows.writerows([_cell(record.get(column, "")) for column in columns] for record in records)
         text.flush()
         text.detach()
     return ExportFile(f"{base_name(items)}.csv", "text/csv", file)
 
 
-def _rows(item: ExportItem, name: str, view: View) -> Iterator[tuple[object, ...]]:
-    photo = (name, item.width, item.height)
+def _records(item: ExportItem, name: str, view: View) -> Iterator[dict[str, object]]:
+    """The values of each line by column; those that a line has not are left out."""
+    photo = {"photo": name, "photo_width": item.width, "photo_height": item.height}
     for analysed in ordered(item.load_results()):
-        model = analysed.card.model
+        model = {"model": analysed.card.model}
         for row in rows_of(analysed, item, view):
-            points = ";".join(f"{x:g} {y:g}" for _, (x, y) in row.points)
-            yield (*photo, row.kind, row.name, row.score, *box_of(row), round(area(row), 2), points, model)
+            box = dict(zip(("x1", "y1", "x2", "y2"), box_of(row), strict=True))
+            record = {"kind": row.kind, "class": row.name, "score": row.score, **box, "area": round(area(row), 2)}
+            landmarks = {"landmarks": _points(point for _, point in row.points)}
+            written = {"text": row.text, "corners": _points(row.corners)} if row.text else {}
+            yield {**photo, **record, **landmarks, **model, **written}
         for row in analysed.result.rows():
             if row.box is None:
-                yield (*photo, row.kind, row.name, row.shown_score, "", "", "", "", "", "", model)
+                yield {**photo, "kind": row.kind, "class": row.name, "score": row.shown_score, **model}
+
+
+def _points(points: Iterable[Point]) -> str:
+    return ";".join(f"{x:g} {y:g}" for x, y in points)
 
 
 def _cell(value: object) -> object:

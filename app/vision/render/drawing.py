@@ -19,6 +19,7 @@ _FILL = 1 / 3
 _CASING = (16, 18, 20)
 _WHITE = (255, 255, 255)
 _MIN_FONT = 7
+_MAX_LETTERS = 28  # Of a text in a tag.
 # Shares of the picture that tags may cover: beyond the first they get smaller, beyond the second some are left out.
 _COMFORTABLE, _MAX_SHARE = 0.12, 0.35
 # A mask's tag stands on this upper part of it where no box is drawn.
@@ -42,8 +43,9 @@ class Style:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to draw: its box and points in pixels of the picture, its mask in those of the photo.
+    """One thing to draw: its box, points and corners in pixels of the picture, its mask in those of the photo.
 
+    written: the text that was read there; tagged: whether it gets a tag.
     scale: the picture's width and height as shares of the photo's.
     """
 
@@ -52,6 +54,9 @@ class Item:
     box: tuple[float, ...]
     mask: RLE | None = None
     points: tuple[Point, ...] = ()
+    corners: tuple[Point, ...] = ()
+    written: str = ""
+    tagged: bool = True
     scale: tuple[float, float] = (1.0, 1.0)
 
     @classmethod
@@ -59,9 +64,17 @@ class Item:
         """A row with a box, in a picture of another size. masked: whether its mask is drawn."""
         sx, sy = scale
         x1, y1, x2, y2 = row.box or (0.0, 0.0, 0.0, 0.0)
-        points = tuple((x * sx, y * sy) for _, (x, y) in row.points)
-        mask = row.mask if masked else None
-        return cls(row.name, row.shown_score, (x1 * sx, y1 * sy, x2 * sx, y2 * sy), mask, points, scale)
+        return cls(
+            row.name,
+            row.shown_score,
+            (x1 * sx, y1 * sy, x2 * sx, y2 * sy),
+            row.mask if masked else None,
+            tuple((x * sx, y * sy) for _, (x, y) in row.points),
+            tuple((x * sx, y * sy) for x, y in row.corners),
+            row.text,
+            row.tagged,
+            scale,
+        )
 
     @property
     def colour(self) -> tuple[int, int, int]:
@@ -69,6 +82,10 @@ class Item:
 
     @property
     def text(self) -> str:
+        """What its tag says: the text that was read there, or its class and score."""
+        if self.written:
+            line = " ".join(self.written.split())
+            return line if len(line) <= _MAX_LETTERS else f"{line[: _MAX_LETTERS - 1]}…"
         return f"{self.name} {percent(self.score)}"
 
     def pixels(self) -> tuple[int, int, np.ndarray] | None:
@@ -124,7 +141,7 @@ def draw_tags(picture: np.ndarray, items: list[Item], style: Style, taken: np.nd
     taken: (M, 4) rectangles to stay off.
     """
     height, width = picture.shape[:2]
-    items = sorted(items, key=lambda item: -item.score)
+    items = sorted((item for item in items if item.tagged), key=lambda item: -item.score)
     size = _tag_font(items, style.font, width, height)
     texts = [fit(item.text, size, width) or fit(item.name, size, width) for item in items]
     sizes = np.array([tag_size(text, size) for text in texts]).reshape(-1, 2)
@@ -195,6 +212,10 @@ def _headed(item: Item, outline: list[np.ndarray]) -> Item:
 def _draw_box(picture: np.ndarray, item: Item, style: Style) -> None:
     x1, y1, x2, y2 = _inside(item.box, picture, style.line)
     line = max(1, min(style.line, min(x2 - x1, y2 - y1) // 12))
+    if item.corners:
+        ring = np.round(np.array(item.corners) * 16).astype(np.int32)
+        cv2.polylines(picture, [ring], True, item.colour, line, cv2.LINE_AA, 4)
+        return
     cv2.rectangle(picture, (x1, y1), (x2, y2), item.colour, line)
 
 

@@ -27,7 +27,8 @@ def overlay(results: Mapping[str, Analysed], size: tuple[int, int] | None = None
         width, height: of the photo (None if unknown).
         instances: each with id (its place in the stored result, best first), class, score (four decimals), colour,
             text_colour, box [x1, y1, x2, y2] and polygons: rings [x, y, x, y, ...] of whole pixels, outlines and holes
-            alike, to be filled by the even-odd rule; none for a model without masks.
+            alike, to be filled by the even-odd rule; none for a model without masks. Those of other analyses than
+            objects say their kind, and may have a text, corners [x, y] of a quadrilateral, and tagged false.
         faces: id, class, score, colour, text_colour, box and five landmarks [x, y].
         labels: name and score of what the whole photo shows.
         classes: name, colour, text_colour and count of each class found, the most frequent first.
@@ -60,7 +61,17 @@ def _entry(id: int, row: Row) -> dict[str, Any]:
     entry = {"id": id, "class": row.name, "score": row.shown_score, **_colours(row.name), "box": _pixels(row.box)}
     if row.points:
         return entry | {"landmarks": [_pixels(point) for _, point in row.points]}
-    return entry | {"polygons": rings(row.mask) if row.mask else []}
+    return entry | {"polygons": rings(row.mask) if row.mask else [], **_written(row)}
+
+
+def _written(row: Row) -> dict[str, Any]:
+    """What an entry says beside its class: only of rows that have a text or a kind of their own."""
+    said: dict[str, Any] = {} if row.kind == "object" else {"kind": row.kind}
+    if row.corners:
+        said["corners"] = [_pixels(point) for point in row.corners]
+    if row.text:
+        said["text"] = row.text
+    return said if row.tagged else {**said, "tagged": False}
 
 
 def _colours(name: str) -> dict[str, str]:

@@ -134,7 +134,28 @@ class LabelsOut(BaseModel):
     labels: list[LabelOut] = Field(description="What the whole photo shows, best first.")
 
 
-ResultOut = Annotated[InstancesOut | FacesOut | LabelsOut, Field(discriminator="kind")]
+class ItemOut(BaseModel):
+    """What another analysis than these found, such as a code or a line of text."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    class_name: str = Field(alias="class")
+    score: float
+    box: Box
+    corners: Annotated[list[Point], Field(min_length=4, max_length=4)] | None = Field(
+        default=None, description="Clockwise from the upper left one, as the text reads."
+    )
+    points: dict[str, Point] | None = None
+    text: str | None = Field(default=None, description="What was read there.")
+
+
+class ItemsOut(BaseModel):
+    kind: str = Field(description="Of the analysis, such as codes or text.")
+    model: ModelOut
+    items: list[ItemOut] = Field(description="At the asked threshold, in the order of the analysis.")
+
+
+ResultOut = Annotated[InstancesOut | FacesOut | LabelsOut, Field(discriminator="kind")] | ItemsOut
 
 
 class Run(RunSummary):
