@@ -18,7 +18,7 @@ from app.vision.catalogue import zoo
 from app.vision.coco import CLASSES
 from tests.conftest import ROOT
 from tests.fixtures.weights import write_checkpoint
-from tests.unit.servers import reply, serving
+from tests.http_server import reply, serving
 
 Writer = Callable[[str], tuple[Path, bytes]]
 

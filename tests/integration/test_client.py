@@ -26,8 +26,8 @@ from app.vision.analyses.objects.result import Instances
 from app.vision.results import Analysed, ModelCard
 from app.worker.webhooks import deliver_due, shown_secret
 from tests.conftest import ROOT
+from tests.http_server import reply, serving
 from tests.unit.photos import jpeg
-from tests.unit.servers import reply, serving
 
 CARD = ModelCard("objects", "model", "A model", "1", "0123" * 16, ("cat", "dog"))
 HERE = Guard(allows=lambda address: address == "127.0.0.1", ports=None)

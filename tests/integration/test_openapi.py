@@ -18,7 +18,7 @@ from app.config.settings import Settings
 from app.web import MODULES
 from app.web.api import spec
 from tests.unit import api_service
-from tests.unit.api_service import PHOTO, Service
+from tests.unit.api_service import PHOTO, Service, json_of
 
 FILE = "/api/v1/openapi.json"
 EXAMPLES = 30
@@ -39,7 +39,7 @@ def schema(service: Service) -> Any:
 
 
 def document(service: Service) -> dict[str, Any]:
-    return dict(service.client.get(FILE).json or {})
+    return dict(json_of(service.client.get(FILE)))
 
 
 def operations(service: Service) -> list[tuple[str, str, dict[str, Any]]]:
@@ -82,7 +82,7 @@ def test_photos_are_documented_in_their_three_forms(service: Service) -> None:
 def ids(service: Service) -> list[str]:
     """A finished run of this client, one in the queue, and none."""
     service.know(PHOTO, "objects", "faces", "labels")
-    made = service.post(PHOTO, "?analyses=objects,faces,labels").json or {}
+    made = json_of(service.post(PHOTO, "?analyses=objects,faces,labels"))
     waiting = service.add(api_service.jpeg(50, 40))
     return [made["id"], waiting.id, "nobody"]
 

@@ -10,6 +10,7 @@ from app.queue.jobs import WorkerStatus
 from app.queue.services import Services
 from app.vision.results import ModelCard
 from tests.conftest import free_port
+from tests.unit.api_service import json_of
 
 CARD = ModelCard("labels", "odd", "Odd", "1", "0" * 64)
 
@@ -46,11 +47,10 @@ def test_a_worker_makes_it_ready_and_each_missing_analysis_has_its_step(services
     services.jobs.heartbeat("a", WorkerStatus(ready=True, job=None))
     answer = create_app(services).test_client().get("/readyz")
     assert answer.status_code == 200
-    assert answer.json is not None
-    assert answer.json["ready"] is True
-    assert answer.json["workers"] == 1
-    assert answer.json["analyses"] == {"labels": {"model": CARD.model, "title": CARD.title, "note": CARD.note}}
-    assert answer.json["missing"] == {"objects": "Run make weights."}
+    assert json_of(answer)["ready"] is True
+    assert json_of(answer)["workers"] == 1
+    assert json_of(answer)["analyses"] == {"labels": {"model": CARD.model, "title": CARD.title, "note": CARD.note}}
+    assert json_of(answer)["missing"] == {"objects": "Run make weights."}
 
 
 def test_without_redis_the_service_lives_but_is_not_ready(settings: Settings) -> None:
@@ -60,5 +60,4 @@ def test_without_redis_the_service_lives_but_is_not_ready(settings: Settings) ->
     assert client.get("/healthz").status_code == 200
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json is not None
-    assert (answer.json["redis"], answer.json["database"]) == (False, True)
+    assert (json_of(answer)["redis"], json_of(answer)["database"]) == (False, True)

@@ -20,7 +20,7 @@ from app.sketch.training.evaluate import main as evaluate
 from app.sketch.training.export import publish
 from app.sketch.training.networks import NAMES, build
 from app.sketch.training.words import WORDS
-from tests.unit.servers import Seen, Server, reply, serving
+from tests.http_server import Seen, Server, reply, serving
 
 OTHERS = ("house", "tree", "ice cream", "line")
 QUICK = ["--folds", "2", "--versions", "2", "--animal-versions", "2"]

@@ -26,6 +26,12 @@ SIZE = (240, 320)
 PHOTO = jpeg(SIZE[1], SIZE[0])
 
 
+def json_of(response: TestResponse) -> Any:
+    """The JSON of a response."""
+    assert response.is_json, response.data
+    return response.json
+
+
 def running(settings: Settings, **changes: Any) -> Iterator["Service"]:
     """A service for as long as a fixture lasts."""
     service = Service(settings, **changes)

@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests: the services on a fake Redis and an empty SQLite database."""
+"""Fixtures of the unit tests: the services and the web application on a fake Redis and an empty SQLite database."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,8 @@ from app.queue.jobs import Jobs
 from app.queue.services import Services
 from app.store import Store
 from app.store.models import Base
+from tests.unit.api_service import Service, running
+from tests.unit.visitor import Visitor
 
 
 def jobs_on_fake_redis(settings: Settings) -> Jobs:
@@ -36,3 +38,15 @@ def services(settings: Settings, jobs: Jobs) -> Iterator[Services]:
     store = empty_store(settings)
     yield Services(settings, store, jobs)
     store.close()
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Service]:
+    """The web application. Modules that need other settings define their own."""
+    yield from running(settings)
+
+
+@pytest.fixture
+def visitor(service: Service) -> Visitor:
+    """A visitor of the web application's pages."""
+    return Visitor(service)

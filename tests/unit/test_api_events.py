@@ -1,21 +1,13 @@
 """Server-sent events of a run."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
-from app.config.settings import Settings
-from tests.unit import api_service
-from tests.unit.api_service import PHOTO, Service
+from tests.unit.api_service import PHOTO, Service, json_of
 from tests.unit.photos import jpeg
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from api_service.running(settings)
 
 
 def follow(service: Service, run_id: str) -> TestResponse:
@@ -53,7 +45,7 @@ def test_a_finished_run_has_one_event(service: Service) -> None:
 
 
 def test_cancelling_ends_the_stream(service: Service) -> None:
-    id = service.post(PHOTO).json["id"]  # type: ignore[index]
+    id = json_of(service.post(PHOTO))["id"]
     chunks = iter(follow(service, id).response)
     assert parse(next(chunks))[0] == "position"
     service.client.post(f"/api/v1/runs/{id}/cancel")
@@ -62,7 +54,7 @@ def test_cancelling_ends_the_stream(service: Service) -> None:
 
 def test_a_deleted_run_ends_the_stream(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.web.api.events.REFRESH", 0.01)
-    id = service.post(PHOTO).json["id"]  # type: ignore[index]
+    id = json_of(service.post(PHOTO))["id"]
     chunks = iter(follow(service, id).response)
     assert parse(next(chunks))[0] == "position"
     service.services.store.delete_run(id)
@@ -91,7 +83,7 @@ def test_streams_beyond_their_places_are_503_and_closing_one_makes_room(service:
     count = service.app.extensions["thread_slots"].streams.count
     streams = [follow(service, id) for _ in range(count)]
     refused = follow(service, id)
-    assert (refused.status_code, refused.json["code"]) == (503, "too-many-waiting")  # type: ignore[index]
+    assert (refused.status_code, json_of(refused)["code"]) == (503, "too-many-waiting")
     streams[0].close()
     again = follow(service, id)
     assert again.status_code == 200

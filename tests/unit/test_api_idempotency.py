@@ -1,38 +1,30 @@
 """Idempotency-Key: a repeated request makes no second run."""
 
 import io
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
-from app.config.settings import Settings
 from app.queue.submit import submit
 from app.store.models import Run
 from app.web.api import create
 from app.web.api.idempotency import CLAIMED, KEPT, KeyInUse, claim, fingerprint
-from tests.unit import api_service
-from tests.unit.api_service import PHOTO, Service
+from tests.unit.api_service import PHOTO, Service, json_of
 from tests.unit.photos import jpeg
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from api_service.running(settings)
 
 
 def test_the_same_key_and_request_give_the_same_run(service: Service) -> None:
     first, second = (service.post(PHOTO, Idempotency_Key="k1") for _ in range(2))
     assert (first.status_code, second.status_code) == (202, 202)
-    assert first.json["id"] == second.json["id"]  # type: ignore[index]
-    assert len(service.client.get("/api/v1/runs").json["runs"]) == 1  # type: ignore[index]
+    assert json_of(first)["id"] == json_of(second)["id"]
+    assert len(json_of(service.client.get("/api/v1/runs"))["runs"]) == 1
 
 
 def test_other_keys_and_no_keys_make_other_runs(service: Service) -> None:
     answers = [service.post(PHOTO, Idempotency_Key=key) for key in ("k1", "k2")] + [service.post(PHOTO)]
-    assert len({answer.json["id"] for answer in answers}) == 3  # type: ignore[index]
+    assert len({json_of(answer)["id"] for answer in answers}) == 3
 
 
 @pytest.mark.parametrize("other", ["photo", "options"])
@@ -40,28 +32,28 @@ def test_the_same_key_with_another_request_is_422(service: Service, other: str) 
     service.post(PHOTO, Idempotency_Key="k1")
     photo, query = (jpeg(50, 40), "") if other == "photo" else (PHOTO, "?threshold=0.9")
     answer = service.post(photo, query, Idempotency_Key="k1")
-    assert (answer.status_code, answer.json["code"]) == (422, "idempotency-key-reused")  # type: ignore[index]
+    assert (answer.status_code, json_of(answer)["code"]) == (422, "idempotency-key-reused")
 
 
 def test_the_repeated_answer_tells_how_far_the_run_is_now(service: Service) -> None:
     service.post(PHOTO, Idempotency_Key="k1")
     service.answer()
     answer = service.post(PHOTO, Idempotency_Key="k1")
-    assert (answer.status_code, answer.json["state"]) == (200, "done")  # type: ignore[index]
+    assert (answer.status_code, json_of(answer)["state"]) == (200, "done")
 
 
 def test_keys_of_different_callers_do_not_meet(service: Service) -> None:
-    mine = service.post(PHOTO, Idempotency_Key="k1").json["id"]  # type: ignore[index]
+    mine = json_of(service.post(PHOTO, Idempotency_Key="k1"))["id"]
     secret = service.services.store.keys.create("another")[1]
     theirs = service.post(PHOTO, Idempotency_Key="k1", Authorization=f"Bearer {secret}")
-    assert theirs.json["id"] != mine  # type: ignore[index]
+    assert json_of(theirs)["id"] != mine
 
 
 def test_a_caller_without_a_key_is_known_by_the_address(service: Service) -> None:
     ids = set()
     for _ in range(2):
         service.client = service.app.test_client()
-        ids.add(service.post(PHOTO, Idempotency_Key="k1").json["id"])  # type: ignore[index]
+        ids.add(json_of(service.post(PHOTO, Idempotency_Key="k1"))["id"])
     assert len(ids) == 1
 
 
@@ -71,11 +63,11 @@ def test_a_refused_request_leaves_its_key_free(service: Service) -> None:
 
 
 def test_a_deleted_run_is_made_anew(service: Service) -> None:
-    first = service.post(PHOTO, Idempotency_Key="k1").json["id"]  # type: ignore[index]
+    first = json_of(service.post(PHOTO, Idempotency_Key="k1"))["id"]
     service.client.delete(f"/api/v1/runs/{first}")
     second = service.post(PHOTO, Idempotency_Key="k1")
     assert second.status_code == 202
-    assert second.json["id"] != first  # type: ignore[index]
+    assert json_of(second)["id"] != first
 
 
 def test_a_request_that_is_not_over_yet_keeps_its_key_for_itself(service: Service) -> None:
@@ -120,7 +112,7 @@ def test_a_claim_that_ran_out_during_a_batch_is_taken_again_with_the_next_photo(
         return submit(*arguments, **options)
 
     monkeypatch.setattr(create, "submit", slow)
-    assert batch(service).json == batch(service).json
+    assert json_of(batch(service)) == json_of(batch(service))
 
 
 @pytest.mark.parametrize("first_ends", ["with an answer", "with an error"])
@@ -156,6 +148,4 @@ def batch(service: Service) -> TestResponse:
 
 
 def test_a_repeated_batch_is_the_same_batch(service: Service) -> None:
-    first, second = batch(service).json, batch(service).json
-    assert first is not None
-    assert first == second
+    assert json_of(batch(service)) == json_of(batch(service))

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from unittest.mock import Mock
@@ -13,17 +12,11 @@ from werkzeug.test import TestResponse
 from app.config.settings import Settings
 from app.intake.address import Guard
 from app.store.errors import StoreUnavailable
-from tests.unit import api_service
-from tests.unit.api_service import PHOTO, Service
+from tests.http_server import Seen, reply, serving
+from tests.unit.api_service import PHOTO, Service, json_of
 from tests.unit.photos import jpeg
-from tests.unit.servers import Seen, reply, serving
 
 ENCODED = base64.b64encode(PHOTO).decode()
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from api_service.running(settings)
 
 
 def sent(service: Service, status: int = 202, **request: Any) -> Any:
@@ -87,8 +80,7 @@ def test_several_form_files_make_a_batch_in_which_bad_ones_are_refused(service: 
     files = [(io.BytesIO(PHOTO), "a.jpg"), (io.BytesIO(b"no photo"), "b.txt"), (io.BytesIO(jpeg(50, 40)), "c.jpg")]
     answer = service.client.post("/api/v1/runs", data={"file": files, "threshold": "0.4"})
     assert answer.status_code == 202
-    batch = answer.json
-    assert batch is not None
+    batch = json_of(answer)
     assert [run["name"] for run in batch["runs"]] == ["a.jpg", "c.jpg"]
     assert [run["threshold"] for run in batch["runs"]] == [0.4, 0.4]
     assert batch["refused"][0]["name"] == "b.txt"
@@ -114,11 +106,10 @@ def test_several_photos_that_find_no_room_are_503_and_may_be_sent_again_with_the
     for width in (60, 61):
         small.add(jpeg(width, 40))
     answer = send()
-    assert (answer.status_code, answer.json["code"]) == (503, "queue-full")  # type: ignore[index]
+    assert (answer.status_code, json_of(answer)["code"]) == (503, "queue-full")
     assert int(answer.headers["Retry-After"]) > 0
     small.answer()
-    batch = send().json
-    assert batch is not None
+    batch = json_of(send())
     assert [run["name"] for run in batch["runs"]] == ["0.jpg"]
     assert [file["name"] for file in batch["refused"]] == ["1.jpg"]
     small.close()
@@ -206,6 +197,6 @@ def test_a_full_queue_is_503_with_retry_after(settings: Settings) -> None:
     small = Service(settings, queue_max=1)
     sent(small, data=PHOTO, content_type="image/jpeg")
     answer = small.client.post("/api/v1/runs", data=jpeg(50, 40), content_type="image/jpeg")
-    assert (answer.status_code, answer.json["code"]) == (503, "queue-full")  # type: ignore[index]
+    assert (answer.status_code, json_of(answer)["code"]) == (503, "queue-full")
     assert int(answer.headers["Retry-After"]) > 0
     small.close()

@@ -16,7 +16,7 @@ from app.web.api.blueprint import PREFIX
 from app.web.api.problems import error_classes
 from app.web.api.schemas import Problem
 from tests.unit import api_service
-from tests.unit.api_service import PHOTO, Service
+from tests.unit.api_service import PHOTO, Service, json_of
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "errors"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -35,7 +35,7 @@ def expect(answer: TestResponse, status: int) -> dict[str, Any]:
     """The problem that an answer must be."""
     assert answer.status_code == status, answer.data
     assert answer.mimetype == "application/problem+json"
-    body = dict(answer.json or {})
+    body = dict(json_of(answer))
     assert set(body) == MEMBERS
     Problem.model_validate(body)
     assert (body["status"], body["instance"]) == (status, answer.request.path)

@@ -1,6 +1,5 @@
 """Runs of the REST API: what is asked, what is answered, who may change it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,14 +9,8 @@ from app.config.settings import Settings
 from app.queue.jobs import WorkerStatus
 from app.vision.export import FORMATS
 from app.web.api.runs import EXPORT_TYPES
-from tests.unit import api_service
-from tests.unit.api_service import PHOTO, Service
+from tests.unit.api_service import PHOTO, Service, json_of
 from tests.unit.photos import jpeg
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from api_service.running(settings)
 
 
 def done(service: Service, query: str = "") -> dict[str, Any]:
@@ -25,7 +18,7 @@ def done(service: Service, query: str = "") -> dict[str, Any]:
     service.know(PHOTO, "objects", "faces", "labels")
     answer = service.post(PHOTO, f"?analyses=objects,faces,labels{query}")
     assert answer.status_code == 200, answer.json
-    return dict(answer.json or {})
+    return dict(json_of(answer))
 
 
 def get(service: Service, path: str, status: int = 200) -> Any:
@@ -38,11 +31,10 @@ def test_a_new_photo_is_accepted_with_its_place_and_its_address(service: Service
     service.add(jpeg(80, 60))
     answer = service.post(PHOTO, "?name=car.jpg")
     assert answer.status_code == 202
-    body = answer.json
-    assert body is not None
+    body = json_of(answer)
     assert (body["state"], body["position"], body["name"], body["results"]) == ("queued", 2, "car.jpg", {})
     assert answer.headers["Location"] == body["links"]["self"] == f"http://localhost/api/v1/runs/{body['id']}"
-    assert service.client.get(answer.headers["Location"]).json["id"] == body["id"]  # type: ignore[index]
+    assert json_of(service.client.get(answer.headers["Location"]))["id"] == body["id"]
 
 
 def test_a_known_photo_is_answered_at_once_and_says_that_nothing_was_computed(service: Service) -> None:
@@ -141,7 +133,7 @@ def test_the_image_is_drawn_at_the_asked_threshold_and_revalidates(service: Serv
 
 
 def test_image_and_export_of_an_unfinished_run_are_409(service: Service) -> None:
-    id = service.post(PHOTO).json["id"]  # type: ignore[index]
+    id = json_of(service.post(PHOTO))["id"]
     for path in ("image", "export?format=coco"):
         assert get(service, f"/runs/{id}/{path}", 409)["code"] == "not-ready"
 
@@ -157,8 +149,8 @@ def test_an_export_is_the_file_of_the_asked_format(service: Service) -> None:
     id = done(service)["id"]
     answer = service.client.get(f"/api/v1/runs/{id}/export?format=coco&threshold=0.9")
     assert answer.status_code == 200
-    names = {category["id"]: category["name"] for category in answer.json["categories"]}  # type: ignore[index]
-    found = [names[annotation["category_id"]] for annotation in answer.json["annotations"]]  # type: ignore[index]
+    names = {category["id"]: category["name"] for category in json_of(answer)["categories"]}
+    found = [names[annotation["category_id"]] for annotation in json_of(answer)["annotations"]]
     assert found.count("car") == 1
     assert "dog" not in found
     assert get(service, f"/runs/{id}/export?format=papyrus", 400)["detail"]
@@ -168,8 +160,8 @@ def test_an_answer_is_held_until_the_result_is_there(service: Service) -> None:
     with service.answering():
         answer = service.post(PHOTO, "?wait=20")
     assert answer.status_code == 200
-    assert answer.json["state"] == "done"  # type: ignore[index]
-    assert answer.json["results"]["objects"]["instances"]  # type: ignore[index]
+    assert json_of(answer)["state"] == "done"
+    assert json_of(answer)["results"]["objects"]["instances"]
 
 
 def test_prefer_wait_holds_the_answer_too_and_says_so(service: Service) -> None:
@@ -181,7 +173,7 @@ def test_prefer_wait_holds_the_answer_too_and_says_so(service: Service) -> None:
 
 def test_waiting_in_vain_gives_202(service: Service) -> None:
     answer = service.post(PHOTO, "?wait=0.05")
-    assert (answer.status_code, answer.json["state"]) == (202, "queued")  # type: ignore[index]
+    assert (answer.status_code, json_of(answer)["state"]) == (202, "queued")
 
 
 def test_with_every_place_to_wait_taken_the_answer_is_202_at_once(service: Service) -> None:
@@ -194,7 +186,7 @@ def test_with_every_place_to_wait_taken_the_answer_is_202_at_once(service: Servi
 
 def test_the_list_shows_own_runs_newest_first_page_by_page(service: Service) -> None:
     service.add(PHOTO, owner="v:somebody else")
-    ids = [service.post(PHOTO, f"?name={n}.jpg").json["id"] for n in range(3)]  # type: ignore[index]
+    ids = [json_of(service.post(PHOTO, f"?name={n}.jpg"))["id"] for n in range(3)]
     first = get(service, "/runs?limit=2")
     assert [run["id"] for run in first["runs"]] == [ids[2], ids[1]]
     second = get(service, f"/runs?limit=2&cursor={first['next']}")
@@ -225,15 +217,15 @@ def test_the_smallest_threshold_is_a_threshold(service: Service) -> None:
 
 
 def test_a_cancelled_run_leaves_the_queue(service: Service) -> None:
-    id = service.post(PHOTO).json["id"]  # type: ignore[index]
+    id = json_of(service.post(PHOTO))["id"]
     answer = service.client.post(f"/api/v1/runs/{id}/cancel")
-    assert (answer.status_code, answer.json["state"]) == (200, "cancelled")  # type: ignore[index]
+    assert (answer.status_code, json_of(answer)["state"]) == (200, "cancelled")
     assert service.services.jobs.waiting() == []
 
 
 def test_cancelling_a_finished_run_changes_nothing(service: Service) -> None:
     id = done(service)["id"]
-    assert service.client.post(f"/api/v1/runs/{id}/cancel").json["state"] == "done"  # type: ignore[index]
+    assert json_of(service.client.post(f"/api/v1/runs/{id}/cancel"))["state"] == "done"
 
 
 def test_a_deleted_run_is_gone(service: Service) -> None:
@@ -262,7 +254,7 @@ def test_the_models_say_who_answers(service: Service) -> None:
 
 
 def test_a_failed_run_says_why(service: Service) -> None:
-    id = service.post(PHOTO).json["id"]  # type: ignore[index]
+    id = json_of(service.post(PHOTO))["id"]
     (analysis,) = service.services.jobs.waiting()
     service.services.store.start_analysis(analysis)
     service.services.store.fail_analysis(analysis, "It took too long.")

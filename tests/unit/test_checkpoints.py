@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from app.launch.prepare import STEPS
 
 from app.config.settings import Settings
 from app.vision.catalogue import download
@@ -29,7 +30,7 @@ from app.vision.catalogue.fetch import main
 from app.vision.catalogue.models import Model
 from app.worker.models import FETCH
 from tests.conftest import free_port
-from tests.unit.servers import Answer, Seen, reply, serving
+from tests.http_server import Answer, Seen, reply, serving
 
 WEIGHTS = b"\x80\x02" + np.random.default_rng(1).bytes(300_000)
 DIGEST = hashlib.sha256(WEIGHTS).hexdigest()

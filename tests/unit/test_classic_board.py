@@ -2,21 +2,13 @@
 
 import io
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from app.config.settings import Settings
-from tests.unit import api_service
-from tests.unit.api_service import PHOTO, SIZE, Service
+from tests.unit.api_service import PHOTO, SIZE, Service, json_of
 from tests.unit.photos import jpeg
 from tests.unit.results import objects
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from api_service.running(settings)
 
 
 def board(service: Service) -> str:
@@ -122,4 +114,4 @@ def test_a_file_that_is_no_photo_is_told_to_the_script_as_json(service: Service)
     assert token
     form = {"csrf_token": token[1], "photo": (io.BytesIO(b"text"), "a.txt")}
     answer = service.client.post("/board", data=form, headers={"Accept": "application/json"})
-    assert (answer.status_code, "error" in (answer.json or {})) == (415, True)
+    assert (answer.status_code, "error" in json_of(answer)) == (415, True)

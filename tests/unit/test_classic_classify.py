@@ -1,21 +1,14 @@
 """The first classic API: `POST /classify`."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from app.config.settings import Settings
-from tests.unit import api_service
-from tests.unit.api_service import PHOTO, SIZE, Service
+from tests.unit.api_service import PHOTO, SIZE, Service, json_of
 from tests.unit.photos import encode, scene
 from tests.unit.results import objects
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from api_service.running(settings)
 
 
 def classify(service: Service, query: str = "", status: int = 200, **request: Any) -> Any:
@@ -81,7 +74,7 @@ def test_bad_input_is_refused_with_its_sentence(service: Service, status: int, r
 
 def test_other_methods_are_405_in_the_same_shape(service: Service) -> None:
     answer = service.client.get("/classify")
-    assert (answer.status_code, set(answer.json or {})) == (405, {"error"})
+    assert (answer.status_code, set(json_of(answer))) == (405, {"error"})
 
 
 def test_with_every_place_to_wait_taken_it_is_503_and_nothing_is_queued(service: Service) -> None:
@@ -101,7 +94,7 @@ def test_it_may_take_a_place_that_others_have_left(service: Service) -> None:
 def test_a_result_that_does_not_come_in_time_is_503(settings: Settings) -> None:
     slow = Service(settings, job_timeout=0.05)
     answer = slow.client.post("/classify", data=PHOTO)
-    assert (answer.status_code, set(answer.json or {})) == (503, {"error"})
+    assert (answer.status_code, set(json_of(answer))) == (503, {"error"})
     slow.close()
 
 

@@ -16,9 +16,9 @@ from PIL import Image
 from app.config.settings import Settings
 from app.intake.address import Guard
 from app.store.errors import StoreUnavailable
+from tests.http_server import Seen, reply, serving
 from tests.unit import api_service
-from tests.unit.api_service import PHOTO, Service
-from tests.unit.servers import Seen, reply, serving
+from tests.unit.api_service import PHOTO, Service, json_of
 
 KEYS = {"error", "hash", "original", "resnet", "yolov3", "yolov3_source", "faces_source"}
 MD5 = hashlib.md5(PHOTO).hexdigest()
@@ -105,7 +105,7 @@ def test_pictures_revalidate(service: Service) -> None:
 
 def test_pictures_go_with_the_run(service: Service) -> None:
     path = urlsplit(post(service, file=photo())["original"]).path
-    (run,) = service.client.get("/api/v1/runs").json["runs"]  # type: ignore[index]
+    (run,) = json_of(service.client.get("/api/v1/runs"))["runs"]
     service.client.delete(f"/api/v1/runs/{run['id']}")
     assert service.client.get(path).status_code == 404
 
@@ -247,4 +247,4 @@ def test_administration_needs_post_and_the_key(service: Service, settings: Setti
     unset = Service(settings, data_dir=f"{settings.data_dir}/other")
     assert unset.client.post(path, data={"key": ""}).status_code == 403
     unset.close()
-    assert service.client.get("/api/v1/runs").json["runs"]  # type: ignore[index]
+    assert json_of(service.client.get("/api/v1/runs"))["runs"]

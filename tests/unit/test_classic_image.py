@@ -3,23 +3,16 @@
 import base64
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from app.config.settings import Settings
-from tests.unit import api_service
-from tests.unit.api_service import PHOTO, SIZE, Service
+from tests.unit.api_service import PHOTO, SIZE, Service, json_of
 from tests.unit.photos import encode, scene
 
 ENCODED = base64.b64encode(PHOTO).decode()
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from api_service.running(settings)
 
 
 def post(service: Service, status: int = 200, **request: Any) -> Any:
@@ -67,7 +60,7 @@ def test_json_beyond_every_form_is_413_with_what_is_true(settings: Settings) -> 
     for size, sentence in ((1_300_000, "This JSON is larger than 1.13 MB"), (1_600_000, "larger than 1.5 MB")):
         answer = small.client.post("/image", json={"Uint8array": "A" * size})
         assert answer.status_code == 413
-        assert sentence in answer.json["error"]  # type: ignore[index]
+        assert sentence in json_of(answer)["error"]
     small.close()
 
 

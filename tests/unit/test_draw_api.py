@@ -18,7 +18,7 @@ from app.sketch.web.api import MAX_JSON_BYTES, MAX_POINTS
 from tests import drawings
 from tests.drawings import FISH, STAIRS
 from tests.unit import api_service
-from tests.unit.api_service import Service
+from tests.unit.api_service import Service, json_of
 from tests.unit.photos import jpeg
 from tests.unit.visitor import Visitor, form_body, peak_memory
 
@@ -43,9 +43,8 @@ def send_image(service: Service, data: bytes, kind: str = "image/png") -> TestRe
 
 def refusal(answer: TestResponse) -> tuple[int, str]:
     assert answer.mimetype == "application/problem+json"
-    assert answer.json is not None
-    assert answer.json["detail"].endswith(".")
-    return answer.status_code, answer.json["code"]
+    assert json_of(answer)["detail"].endswith(".")
+    return answer.status_code, json_of(answer)["code"]
 
 
 def points(strokes: drawings.Columns) -> list[list[list[int]]]:
@@ -55,7 +54,7 @@ def points(strokes: drawings.Columns) -> list[list[list[int]]]:
 def test_strokes_of_a_fish_are_a_fish_with_all_probabilities_and_the_time(service: Service) -> None:
     answer = send(service, {"strokes": FISH})
     assert answer.status_code == 200
-    found = answer.json or {}
+    found = json_of(answer)
     assert list(found) == ["answer", "sure", "not_sure", "probabilities", "seconds"]
     assert (found["answer"], found["sure"]) == ("fish", True)
     assert tuple(found["probabilities"]) == ANIMALS
@@ -66,24 +65,24 @@ def test_strokes_of_a_fish_are_a_fish_with_all_probabilities_and_the_time(servic
 
 
 def test_the_two_forms_of_strokes_say_the_same(service: Service) -> None:
-    one, other = send(service, {"strokes": FISH}).json or {}, send(service, {"points": points(FISH)}).json or {}
+    one, other = json_of(send(service, {"strokes": FISH})), json_of(send(service, {"points": points(FISH)}))
     assert one["probabilities"] == other["probabilities"]
 
 
 def test_the_times_of_quickdraws_raw_files_are_no_matter(service: Service) -> None:
     timed = [[xs, ys, list(range(len(xs)))] for xs, ys in FISH]
-    assert (send(service, {"strokes": timed}).json or {})["answer"] == "fish"
+    assert json_of(send(service, {"strokes": timed}))["answer"] == "fish"
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp", "gif", "bmp", "tiff"])
 def test_a_picture_of_a_fish_is_a_fish_in_every_format(service: Service, format: str) -> None:
     answer = send_image(service, drawings.picture(format=format), f"image/{format}")
-    assert (answer.json or {})["answer"] == "fish"
+    assert json_of(answer)["answer"] == "fish"
 
 
 @pytest.mark.parametrize(("ink", "paper"), [("white", "black"), ("#204080", "#f4ecd8")])
 def test_the_colours_of_ink_and_paper_are_no_matter(service: Service, ink: str, paper: str) -> None:
-    assert (send_image(service, drawings.picture(ink=ink, paper=paper)).json or {})["answer"] == "fish"
+    assert json_of(send_image(service, drawings.picture(ink=ink, paper=paper)))["answer"] == "fish"
 
 
 @pytest.mark.parametrize("side", [64, 3000])
@@ -92,7 +91,7 @@ def test_small_and_large_pictures_are_taken(service: Service, side: int) -> None
 
 
 def test_what_is_none_of_the_six_is_not_sure(service: Service) -> None:
-    found = send(service, {"strokes": STAIRS}).json or {}
+    found = json_of(send(service, {"strokes": STAIRS}))
     assert (found["answer"], found["sure"]) == ("not sure", False)
 
 
@@ -111,7 +110,7 @@ def test_what_is_none_of_the_six_is_not_sure(service: Service) -> None:
 def test_nothing_or_a_dot_asks_for_a_drawing(service: Service, body: Any) -> None:
     answer = send(service, body)
     assert refusal(answer) == (422, "nothing-drawn")
-    assert (answer.json or {})["detail"] == "Draw something first."
+    assert json_of(answer)["detail"] == "Draw something first."
 
 
 @pytest.mark.parametrize("data", [b"", drawings.blank(), drawings.blank(1)])
@@ -168,7 +167,7 @@ def test_as_many_points_as_allowed_are_taken_and_one_more_is_refused(service: Se
     assert send(service, {"strokes": [[xs, ys]]}).status_code == 200
     answer = send(service, {"strokes": [[xs, ys], [[1], [1]]]})
     assert refusal(answer) == (422, "invalid-request")
-    assert "20,000 points" in (answer.json or {})["detail"]
+    assert "20,000 points" in json_of(answer)["detail"]
     assert refusal(send(service, {"points": [points([[xs, ys]])[0], [[1, 1]]]})) == (422, "invalid-request")
 
 
@@ -210,13 +209,13 @@ def test_a_json_body_beyond_all_points_is_413_unread(service: Service) -> None:
 def test_json_that_is_no_strokes_is_refused_in_one_sentence(service: Service, body: Any) -> None:
     answer = send(service, body)
     assert refusal(answer) == (422, "invalid-request")
-    assert len((answer.json or {})["errors"]) < 10
+    assert len(json_of(answer)["errors"]) < 10
 
 
 def test_numbers_of_any_size_are_only_a_scale(service: Service) -> None:
     for scale in (1e-300, 1e-3, 1e6, 1e300):
         huge = [[[scale * x for x in xs], [scale * y for y in ys]] for xs, ys in FISH]
-        assert (send(service, {"strokes": huge}).json or {})["answer"] == "fish", scale
+        assert json_of(send(service, {"strokes": huge}))["answer"] == "fish", scale
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**6), 10**6)
@@ -231,7 +230,7 @@ even = st.integers(0, 8).flatmap(lambda n: st.lists(st.lists(numbers, min_size=n
 def test_any_strokes_are_guessed_or_found_blank(service: Service, strokes: Any) -> None:
     answer = send(service, {"strokes": strokes})
     if answer.status_code == 200:
-        assert sum((answer.json or {})["probabilities"].values()) == pytest.approx(1)
+        assert sum(json_of(answer)["probabilities"].values()) == pytest.approx(1)
     else:
         assert refusal(answer) == (422, "nothing-drawn")
 
@@ -285,8 +284,8 @@ def test_without_the_network_drawings_are_503(settings: Settings, monkeypatch: p
 
 
 def test_the_openapi_file_tells_both_forms_with_an_example_that_works(service: Service) -> None:
-    document = service.client.get("/api/v1/openapi.json").json or {}
+    document = json_of(service.client.get("/api/v1/openapi.json"))
     content = document["paths"][ADDRESS]["post"]["requestBody"]["content"]
     assert {"application/json", "image/png", "image/jpeg"} <= set(content)
     (example,) = document["components"]["schemas"]["DrawingJson"]["examples"]
-    assert (send(service, example).json or {})["answer"] == "fish"
+    assert json_of(send(service, example))["answer"] == "fish"

@@ -16,7 +16,7 @@ from app.sketch import ANIMALS
 from tests import drawings
 from tests.drawings import FISH, STAIRS
 from tests.unit import api_service
-from tests.unit.api_service import Service
+from tests.unit.api_service import Service, json_of
 from tests.unit.visitor import Visitor
 
 
@@ -108,7 +108,7 @@ def test_the_form_needs_its_token(service: Service) -> None:
 
 def test_live_guesses_need_no_cookie_and_a_blank_sheet_is_no_error(service: Service) -> None:
     stranger = service.app.test_client()
-    found = stranger.post("/draw/guess", json={"strokes": FISH, "canvas": 300}).json or {}
+    found = json_of(stranger.post("/draw/guess", json={"strokes": FISH, "canvas": 300}))
     assert (found["answer"], set(found["probabilities"])) == ("fish", set(ANIMALS))
     assert found["headline"] in ("It is a fish", "Looks like a fish")
     assert [bar["name"] for bar in found["bars"]] == [*ANIMALS, "something else"]
@@ -121,7 +121,7 @@ def test_live_guesses_are_json_alone_so_that_other_sites_cannot_ask(service: Ser
     answer = service.client.post("/draw/guess", data="{}", content_type="text/plain")
     assert answer.status_code == 415
     wrong = service.client.post("/draw/guess", json={"strokes": 1}, headers={"Accept": "application/json"})
-    assert (wrong.status_code, set(wrong.json or {})) == (422, {"error", "code", "status"})
+    assert (wrong.status_code, set(json_of(wrong))) == (422, {"error", "code", "status"})
 
 
 def test_live_guesses_are_counted_by_visitor_and_an_address_has_a_bound(

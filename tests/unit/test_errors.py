@@ -1,21 +1,13 @@
 """Every error is a page with one sentence and the next step, or JSON; nothing unexpected shows."""
 
-from collections.abc import Iterator
-
 import pytest
 from flask import jsonify
 from redis.exceptions import ConnectionError
 
-from app.config.settings import Settings
 from app.errors import PublicError, QueueFull
 from app.store.errors import StoreUnavailable
 from app.web.common import errors
-from tests.unit.api_service import Service, running
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from running(settings)
+from tests.unit.api_service import Service, json_of
 
 
 def fail(service: Service, error: Exception, path: str = "/fail") -> None:
@@ -113,6 +105,5 @@ def test_a_room_may_give_errors_under_its_addresses_another_shape(service: Servi
     errors.register_format(service.app, "/shouting/", shout)
     answer = service.client.get("/shouting/nothing")
     assert answer.status_code == 404
-    assert answer.json is not None
-    assert answer.json["problem"].isupper()
+    assert json_of(answer)["problem"].isupper()
     assert service.client.get("/nothing").mimetype == "text/html"

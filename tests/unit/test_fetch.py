@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from app.errors import AddressRefused, FetchFailed, UploadTooLarge
 from app.intake.address import Guard
 from app.intake.fetch import MAX_REDIRECTS, fetch_photo
+from tests.http_server import Seen, Server, reply, serving
 from tests.unit.photos import jpeg
-from tests.unit.servers import Seen, Server, reply, serving
 
 PHOTO = jpeg()
 HERE = "127.0.0.1"

@@ -12,7 +12,7 @@ from unittest.mock import Mock
 import pytest
 
 from tests.conftest import ROOT
-from tests.unit.servers import reply, serving
+from tests.http_server import reply, serving
 
 PINS = "torch==2.12.1\ntorchvision==0.27.1\nmmcv-full==1.7.2\nsetuptools<81  # reason\n"
 UV = """#!{python}

@@ -9,12 +9,7 @@ from app.config.settings import Settings
 from app.store.errors import StoreUnavailable
 from app.store.keys import ApiKeys
 from tests.unit import api_service
-from tests.unit.api_service import PHOTO, Service
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from api_service.running(settings)
+from tests.unit.api_service import PHOTO, Service, json_of
 
 
 @pytest.fixture
@@ -72,11 +67,11 @@ def test_a_store_that_does_not_work_is_told_to_the_administrator(
 
 def test_the_runs_of_a_key_are_its_own(service: Service) -> None:
     mine, theirs = (service.services.store.keys.create(name)[1] for name in ("mine", "theirs"))
-    id = service.client.post("/api/v1/runs", data=PHOTO, headers=with_key(mine)).json["id"]  # type: ignore[index]
+    id = json_of(service.client.post("/api/v1/runs", data=PHOTO, headers=with_key(mine)))["id"]
     visitor = service.app.test_client()
-    assert [r["id"] for r in visitor.get("/api/v1/runs", headers=with_key(mine)).json["runs"]] == [id]  # type: ignore[index]
+    assert [r["id"] for r in json_of(visitor.get("/api/v1/runs", headers=with_key(mine)))["runs"]] == [id]
     for headers in (with_key(theirs), {}):
-        assert visitor.get("/api/v1/runs", headers=headers).json["runs"] == []  # type: ignore[index]
+        assert json_of(visitor.get("/api/v1/runs", headers=headers))["runs"] == []
         assert visitor.delete(f"/api/v1/runs/{id}", headers=headers).status_code == 403
     assert visitor.delete(f"/api/v1/runs/{id}", headers=with_key(mine)).status_code == 204
 
@@ -101,6 +96,5 @@ def test_where_keys_are_required_no_api_answers_without_one(locked: Service) -> 
 def test_where_keys_are_required_pages_and_documentation_stay_open(locked: Service) -> None:
     for path in ("/", "/docs", "/board", "/upload", "/api/v1/openapi.json"):
         assert locked.client.get(path).status_code == 200
-    spec = locked.client.get("/api/v1/openapi.json").json
-    assert spec is not None
+    spec = json_of(locked.client.get("/api/v1/openapi.json"))
     assert spec["security"] == [{"key": []}]

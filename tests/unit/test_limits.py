@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from app.config.settings import Settings
 from tests.unit import api_service
-from tests.unit.api_service import Service
+from tests.unit.api_service import Service, json_of
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_the_classic_apis_share_the_limit_and_refuse_in_their_own_shape(service:
     for _ in range(3):
         service.client.get("/api/v1/models")
     answer = service.client.post("/classify", data=b"x")
-    assert (answer.status_code, set(answer.json or {})) == (429, {"error"})
+    assert (answer.status_code, set(json_of(answer))) == (429, {"error"})
     assert "Retry-After" in answer.headers
 
 

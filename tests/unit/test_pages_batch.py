@@ -2,26 +2,13 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
-
-import pytest
 
 from app.config.settings import Settings
 from app.errors import NotAPhoto
 from app.vision.export.files import safe_name
-from tests.unit.api_service import PHOTO, Service, running
+from tests.unit.api_service import PHOTO, Service, json_of
 from tests.unit.photos import jpeg
 from tests.unit.visitor import Visitor
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from running(settings)
-
-
-@pytest.fixture
-def visitor(service: Service) -> Visitor:
-    return Visitor(service)
 
 
 def send(visitor: Visitor) -> str:
@@ -42,13 +29,11 @@ def test_a_batch_at_work_shows_places_progress_and_refused_files(visitor: Visito
 
 def test_the_status_tells_each_photos_state(visitor: Visitor, service: Service) -> None:
     address = send(visitor)
-    before = visitor.get(f"{address}/status").json
-    assert before is not None
+    before = json_of(visitor.get(f"{address}/status"))
     assert (before["total"], before["ended"], before["finished"]) == (3, 0, False)
     assert "plain=1" in before["runs"][0]["image"]
     service.answer()
-    after = visitor.get(f"{address}/status").json
-    assert after is not None
+    after = json_of(visitor.get(f"{address}/status"))
     assert (after["done"], after["finished"], after["text"]) == (3, True, "3\u00a0photos, all looked at")
     assert {run["state"] for run in after["runs"]} == {"done"}
     assert visitor.get(after["runs"][0]["image"]).status_code == 200
@@ -71,8 +56,7 @@ def test_a_photo_of_which_one_analysis_failed_says_so_beside_its_picture(visitor
     run = service.services.store.batch_runs(address.removeprefix("/batches/"))[0]
     service.fail(run.id, "faces", "The faces were too many.")
     service.answer()
-    status = visitor.get(f"{address}/status").json
-    assert status is not None
+    status = json_of(visitor.get(f"{address}/status"))
     assert [(tile["state"], tile["text"]) for tile in status["runs"]] == [
         ("done", "The faces were too many."),
         ("done", ""),
@@ -95,8 +79,7 @@ def test_the_zip_holds_every_annotated_photo_under_its_own_name(visitor: Visitor
 def test_no_name_in_the_zip_leads_out_of_the_folder_that_it_is_unpacked_in(visitor: Visitor, service: Service) -> None:
     names = ["../../../evil.jpg", "/etc/x.jpg", "photos/y.jpg"]
     files = [(io.BytesIO(jpeg(64 + n)), name) for n, name in enumerate(names)]
-    batch = service.client.post("/api/v1/runs", data={"file": files}).json
-    assert batch is not None
+    batch = json_of(service.client.post("/api/v1/runs", data={"file": files}))
     service.answer()
     answer = visitor.get(f"/batches/{batch['id']}/download")
     with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
@@ -106,8 +89,7 @@ def test_no_name_in_the_zip_leads_out_of_the_folder_that_it_is_unpacked_in(visit
 def test_every_name_in_the_zip_can_be_unpacked_on_any_disk(visitor: Visitor, service: Service) -> None:
     names = ["12:30.jpg", "12?30.JPG", "a <b>|*.png", "CON.jpg", "e\u0301.jpg", f"{'x' * 190}.jpg"]
     files = [(io.BytesIO(jpeg(64 + n)), name) for n, name in enumerate(names)]
-    batch = service.client.post("/api/v1/runs", data={"file": files}).json
-    assert batch is not None
+    batch = json_of(service.client.post("/api/v1/runs", data={"file": files}))
     service.answer()
     with zipfile.ZipFile(io.BytesIO(visitor.get(f"/batches/{batch['id']}/download").data)) as archive:
         kept = archive.namelist()
@@ -120,18 +102,15 @@ def test_the_export_holds_all_photos(visitor: Visitor, service: Service) -> None
     address = send(visitor)
     service.answer()
     answer = visitor.get(f"{address}/export?format=coco")
-    assert answer.json is not None
-    assert len(answer.json["images"]) == 3
+    assert len(json_of(answer)["images"]) == 3
 
 
 def test_the_export_holds_what_was_asked_for_when_the_photos_were_sent(visitor: Visitor, service: Service) -> None:
     files = [(io.BytesIO(jpeg(64 + n)), f"{n}.jpg") for n in range(2)]
     options = {"threshold": "0.3", "classes": "dog"}
-    batch = service.client.post("/api/v1/runs", data={"file": files, **options}).json
-    assert batch is not None
+    batch = json_of(service.client.post("/api/v1/runs", data={"file": files, **options}))
     service.answer()
-    export = visitor.get(f"/batches/{batch['id']}/export?format=coco").json
-    assert export is not None
+    export = json_of(visitor.get(f"/batches/{batch['id']}/export?format=coco"))
     names = {category["id"]: category["name"] for category in export["categories"]}
     assert [names[found["category_id"]] for found in export["annotations"]] == ["dog", "dog"]
 

@@ -1,29 +1,17 @@
 """The history lists a visitor's own runs, by class and by date, page by page."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 
-from app.config.settings import Settings
 from app.store.models import Run
 from app.web.pages import history
-from tests.unit.api_service import SIZE, Service, running
+from tests.unit.api_service import SIZE, Service
 from tests.unit.photos import jpeg
 from tests.unit.results import objects
 from tests.unit.visitor import Visitor
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from running(settings)
-
-
-@pytest.fixture
-def visitor(service: Service) -> Visitor:
-    return Visitor(service)
 
 
 def names(page: str) -> list[str]:

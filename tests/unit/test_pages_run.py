@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
@@ -14,22 +13,12 @@ from sqlalchemy import update
 from app.config.settings import Settings
 from app.intake import decode
 from app.store.models import Run
-from tests.unit.api_service import PHOTO, SIZE, Service, running
+from tests.unit.api_service import PHOTO, SIZE, Service, json_of
 from tests.unit.photos import encode, jpeg, scene
 from tests.unit.results import objects
 from tests.unit.visitor import Visitor
 
 ALL = ("objects", "faces", "labels")
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from running(settings)
-
-
-@pytest.fixture
-def visitor(service: Service) -> Visitor:
-    return Visitor(service)
 
 
 def test_a_waiting_run_says_its_place_and_refreshes_without_scripts(visitor: Visitor) -> None:
@@ -52,13 +41,11 @@ def test_a_waiting_photo_can_be_deleted_without_scripts_though_the_page_refreshe
 
 def test_the_status_follows_the_run(visitor: Visitor, service: Service) -> None:
     address = visitor.send((PHOTO, "street.jpg")).location
-    waiting = visitor.get(f"{address}/status").json
-    assert waiting is not None
+    waiting = json_of(visitor.get(f"{address}/status"))
     assert (waiting["state"], waiting["position"], waiting["text"]) == ("queued", 1, "Next in the queue")
     assert waiting["links"]["overlay"] == f"{address}/overlay"
     service.answer()
-    done = visitor.get(f"{address}/status").json
-    assert done is not None
+    done = json_of(visitor.get(f"{address}/status"))
     assert (done["state"], done["position"], done["eta"], done["error"]) == ("done", None, None, None)
 
 
@@ -203,8 +190,7 @@ def test_an_image_that_has_not_changed_is_not_sent_again(visitor: Visitor) -> No
 
 
 def test_the_overlay_holds_every_instance_whatever_the_threshold(visitor: Visitor) -> None:
-    data = visitor.get(f"{visitor.run(analyses=ALL)}/overlay").json
-    assert data is not None
+    data = json_of(visitor.get(f"{visitor.run(analyses=ALL)}/overlay"))
     assert (data["height"], data["width"]) == SIZE
     assert [entry["class"] for entry in data["instances"]] == ["car", "dog", "car"]
     assert len(data["faces"]) == 1

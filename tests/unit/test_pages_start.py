@@ -17,7 +17,7 @@ from app.store.models import Batch
 from app.vision.results import ModelCard
 from app.web.common import uploads
 from app.web.common.uploads import MAX_NAMED
-from tests.unit.api_service import PHOTO, Service, running
+from tests.unit.api_service import PHOTO, Service, json_of, running
 from tests.unit.photos import jpeg
 from tests.unit.visitor import Visitor
 
@@ -25,11 +25,6 @@ from tests.unit.visitor import Visitor
 @pytest.fixture
 def service(settings: Settings) -> Iterator[Service]:
     yield from running(settings, queue_max=10, batch_max=4)
-
-
-@pytest.fixture
-def visitor(service: Service) -> Visitor:
-    return Visitor(service)
 
 
 def test_the_start_offers_a_drop_area_three_samples_and_the_analyses(visitor: Visitor) -> None:
@@ -59,8 +54,7 @@ def test_a_photo_leads_to_its_run(visitor: Visitor, service: Service) -> None:
 def test_a_script_gets_the_address_as_json(visitor: Visitor) -> None:
     answer = visitor.send((PHOTO, "street.jpg"), accept="application/json")
     assert answer.status_code == 201
-    assert answer.json is not None
-    assert answer.json["location"] == answer.headers["Location"]
+    assert json_of(answer)["location"] == answer.headers["Location"]
 
 
 def test_the_ticked_analyses_are_asked_for(visitor: Visitor, service: Service) -> None:
@@ -90,8 +84,7 @@ def test_what_is_no_photo_is_refused_in_plain_words(
     page = visitor.send((body, "a.jpg"))
     assert page.status_code == status
     assert sentence in page.text
-    data = visitor.send((body, "a.jpg"), accept="application/json").json
-    assert data is not None
+    data = json_of(visitor.send((body, "a.jpg"), accept="application/json"))
     assert sentence in data["error"]
     assert service.services.jobs.waiting() == []
     assert list(service.services.store.blobs.keys("photos/")) == []

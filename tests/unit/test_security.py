@@ -1,7 +1,6 @@
 """Headers, tokens, the visitor's cookie and proxies."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,6 @@ from app.config.settings import ROOT, Settings
 from app.web.common.security import is_owner, trust_proxies, visitor
 from tests.unit.api_service import PHOTO, Service, running
 from tests.unit.visitor import Visitor
-
-
-@pytest.fixture
-def service(settings: Settings) -> Iterator[Service]:
-    yield from running(settings)
 
 
 def directives(policy: str) -> dict[str, list[str]]:

@@ -10,9 +10,9 @@ import pytest
 from app.config.settings import Settings
 from app.intake.address import Guard
 from app.web.common.waiting import Slots, ThreadSlots
+from tests.http_server import Seen, reply, serving
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
-from tests.unit.servers import Seen, reply, serving
 
 WEBHOOK = {"image": base64.b64encode(PHOTO).decode(), "webhook": "https://receiver.example/hook"}
 

@@ -20,7 +20,7 @@ from app.store.models import Delivery, Run
 from app.worker.webhooks import DELAYS, LEASE, Courier, deliver_due, shown_secret, sign, signing_secret
 from tests import made
 from tests.deliveries import deliveries_of
-from tests.unit.servers import Seen, Server, reply, serving
+from tests.http_server import Seen, Server, reply, serving
 
 HERE = Guard(allows=lambda address: address == "127.0.0.1", ports=None)
 
