@@ -17,6 +17,13 @@ TRANSFER = """async ([bytes, name, type]) => {
   return data;
 }"""
 
+# Keeps what is said while photos are sent, for the page after it.
+NOTE_WORDS = """() => {
+  const words = document.getElementById("sending-words");
+  const note = () => sessionStorage.setItem("words", `${sessionStorage.getItem("words")}|${words.textContent}`);
+  new MutationObserver(note).observe(words, { childList: true });
+}"""
+
 
 def transfer(page: Page, file: Path) -> object:
     return page.evaluate_handle(TRANSFER, [list(file.read_bytes()), file.name, "image/jpeg"])
@@ -113,3 +120,13 @@ def test_the_history_finds_a_photo_by_its_class(site: str, visit: Visit, tmp_pat
     page.get_by_label("Showing").select_option("dog")
     page.get_by_role("button", name="Search").click()
     expect(page.locator(".tile .name")).to_have_text(["busy.jpg"])
+
+
+def test_several_photos_are_spoken_of_as_several_while_they_are_checked(
+    site: str, visit: Visit, tmp_path: Path
+) -> None:
+    page = visit(site)
+    page.evaluate(NOTE_WORDS)
+    page.set_input_files("#photo", [str(photos.photo(tmp_path, f"{n}.jpg")) for n in range(2)])
+    page.wait_for_url("**/batches/**")
+    assert "Sent. Checking them" in page.evaluate("sessionStorage.getItem('words')")

@@ -40,7 +40,8 @@ def test_a_class_narrows_the_list(visitor: Visitor, service: Service) -> None:
     assert '<option value="dog">' in page
     empty = visitor.get("/runs?class=zebra").text
     assert "No photo like this" in empty
-    assert "zebra" in empty
+    assert "shows a zebra" in empty
+    assert "shows an elephant" in visitor.get("/runs?class=elephant").text
 
 
 def test_dates_narrow_the_list_both_days_included(visitor: Visitor) -> None:
@@ -87,6 +88,8 @@ def test_a_date_that_is_none_is_refused_in_plain_words(visitor: Visitor) -> None
     answer = visitor.get("/runs?from=yesterday")
     assert answer.status_code == 400
     assert "This is not a date" in answer.text
+    assert "Back to the start" in answer.text
+    assert "Choose another photo" not in answer.text
 
 
 def test_pages_follow_by_cursor_and_keep_the_search(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from app.sketch import ANIMALS
 from app.sketch.web.guesser import Bitmap, Recognition
 from app.vision.render.palette import colour
-from app.web.common.words import NBSP
+from app.web.common.words import NBSP, with_article
 
 # The bar for everything but the six animals.
 OTHER = "something else"
@@ -82,8 +82,3 @@ def verdict(recognition: Recognition) -> Verdict:
 def percent(share: float) -> str:
     """0.934 -> `93 %`, 0.997 -> `99 %`, 0.002 -> `0 %`: so that all lines sum to about 100."""
     return f"{min(99, round(100 * share)) if share < 1 else 100}{NBSP}%"
-
-
-def with_article(name: str) -> str:
-    """`a cat`, `an octopus`."""
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -42,9 +42,10 @@ function reset() {
   document.title = title;
 }
 
-function showProgress(share) {
+function showProgress(share, files) {
+  const checking = files.length === 1 ? "Sent. Checking it" : "Sent. Checking them";
   progress.value = 100 * share;
-  words.textContent = share < 1 ? `Sending, ${percent(share)}` : "Sent. Checking it";
+  words.textContent = share < 1 ? `Sending, ${percent(share)}` : checking;
   document.title = words.textContent;
 }
 
@@ -63,9 +64,9 @@ async function send(list) {
   byId("sending").hidden = false;
   byId("sending-name").textContent = files.length === 1 ? files[0].name : count(files.length, "photo");
   preview(previews, files);
-  showProgress(0);
+  showProgress(0, files);
   try {
-    location.assign(await upload(form.action, body, showProgress));
+    location.assign(await upload(form.action, body, (share) => showProgress(share, files)));
   } catch (error) {
     reset();
     showProblem(error.message);

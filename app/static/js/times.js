@@ -1,4 +1,4 @@
-// Times in the visitor's own time zone, written as the server's app/web/pages/words.py writes them in UTC.
+// Times in the visitor's own time zone, written as the server's app/web/common/words.py writes them in UTC.
 
 import { NBSP } from "./words.js";
 

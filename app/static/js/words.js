@@ -1,4 +1,4 @@
-// Numbers and names in words, as the server's own app/web/pages/words.py writes them.
+// Numbers and names in words, as the server's own app/web/common/words.py writes them.
 
 export const NBSP = "\u00a0";
 

@@ -112,7 +112,8 @@ def _json(error: PublicError) -> Response:
 
 def _page(error: PublicError) -> Response:
     heading = HEADINGS.get(error.status, "This did not work")
-    step = HOME if error.status in (403, 404, 405, 500) else TRY_AGAIN
+    wrong_address = request.method == "GET" and error.status == 400
+    step = HOME if wrong_address or error.status in (403, 404, 405, 500) else TRY_AGAIN
     page = render_template("error.html", error=error, heading=heading, step=step, href=url_for(step.endpoint))
     return make_response(page)
 

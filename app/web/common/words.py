@@ -13,7 +13,9 @@ NBSP = "\u00a0"
 
 def init_app(app: Flask) -> None:
     """Register the filters and functions for the templates."""
-    app.jinja_env.filters.update(percent=percent, seconds=seconds, day=day, moment=moment, code=code)
+    app.jinja_env.filters.update(
+        percent=percent, seconds=seconds, day=day, moment=moment, code=code, with_article=with_article
+    )
     app.jinja_env.globals.update(count=count)
 
 
@@ -36,6 +38,11 @@ def seconds(value: float) -> str:
 def count(n: int, one: str, many: str = "") -> str:
     """`no photos`, `1 photo`, `2 photos`."""
     return f"{n or 'no'}{NBSP}{one if n == 1 else many or one + 's'}"
+
+
+def with_article(name: str) -> str:
+    """`a cat`, `an octopus`."""
+    return f"{'an' if name[:1].lower() in set('aeiou') else 'a'} {name}"
 
 
 def ordinal(n: int) -> str:
