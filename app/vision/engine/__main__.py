@@ -81,21 +81,17 @@ def up_to_date(model: Model, checkpoints: Path) -> bool:
     if not current(model, checkpoints):
         return False
     source = read_record(engine_folder(model, checkpoints))["source"]
-    here = versions(model)
-    return len(here) < len(tools(model)) or all(source.get(tool) == here[tool] for tool in here)
+    made_by = {name: version for name, version in source.items() if name not in origin(model, checkpoints)}
+    here = versions(made_by)
+    return len(here) < len(made_by) or here == made_by
 
 
-def tools(model: Model) -> tuple[str, ...]:
-    """The packages that make a model's engine."""
-    return export_of(model).tools
-
-
-def versions(model: Model) -> dict[str, str]:
-    """The versions of the tools that make a model's engine, of those that are installed."""
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those packages that are installed."""
     installed = {}
-    for tool in tools(model):
+    for package in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            installed[tool] = metadata.version(tool)
+            installed[package] = metadata.version(package)
     return installed
 
 
@@ -109,12 +105,14 @@ def export_of(model: Model) -> EngineExport:
 
 def export(model: Model, checkpoints: Path) -> None:
     """Make a model's engine folder anew; it is put in place only when whole. Raises EngineError, CheckpointError."""
-    missing = [tool for tool in tools(model) if tool not in versions(model)]
-    if missing:
-        raise EngineError(f"exporting needs {missing[0]}; run `make full`.")
+    tools = export_of(model).tools
+    here = versions(tools)
+    for tool in tools:
+        if tool not in here:
+            raise EngineError(f"exporting needs {tool}; run `make full`.")
     folder = engine_folder(model, checkpoints)
     with _part(folder) as part:
-        export_of(model).write(model, checkpoints, part, origin(model, checkpoints) | versions(model))
+        export_of(model).write(model, checkpoints, part, origin(model, checkpoints) | here)
         if folder.is_symlink():  # To one that comes with the program.
             folder.unlink()
         shutil.rmtree(folder, ignore_errors=True)

@@ -28,9 +28,9 @@ def _make_pytorch(model: "Model", settings: "Settings") -> Analyzer | None:
 
 
 def _export(model: "Model", checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
-    from app.vision.analyses.faces.export import export_faces
+    from app.vision.analyses.faces.build import build_faces
 
-    export_faces(folder, source)
+    build_faces(model, folder, source)
 
 
 analysis = Analysis(
@@ -40,5 +40,5 @@ analysis = Analysis(
     result=Faces,
     make_openvino=_make_openvino,
     make_pytorch=_make_pytorch,
-    export=EngineExport("1", ("torch", "facenet-pytorch", "openvino"), _export),
+    export=EngineExport("1", ("openvino",), _export),
 )

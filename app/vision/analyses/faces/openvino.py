@@ -35,7 +35,7 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINOFaces":
 
 
 class OpenVINOFaces(Analyzer):
-    """The faces analyzer on an engine folder written by `app.vision.analyses.faces.export`."""
+    """The faces analyzer on an engine folder written by `app.vision.analyses.faces.build`."""
 
     def __init__(self, folder: Path, card: ModelCard, runtime: Runtime):
         self.card, self.folder, self.runtime = card, folder, runtime

@@ -28,9 +28,9 @@ def _make_pytorch(model: "Model", settings: "Settings") -> Analyzer | None:
 
 
 def _export(model: "Model", checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
-    from app.vision.analyses.labels.export import export_labels
+    from app.vision.analyses.labels.build import build_labels
 
-    export_labels(model, model.path(checkpoints), folder, source)
+    build_labels(model, model.path(checkpoints), folder, source)
 
 
 analysis = Analysis(
@@ -40,5 +40,5 @@ analysis = Analysis(
     result=Labels,
     make_openvino=_make_openvino,
     make_pytorch=_make_pytorch,
-    export=EngineExport("1", ("torch", "torchvision", "efficientnet-lite-pytorch", "openvino"), _export),
+    export=EngineExport("1", ("openvino",), _export),
 )

@@ -37,7 +37,7 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINOLabels":
 
 
 class OpenVINOLabels(Analyzer):
-    """The labels analyzer on an engine folder written by `app.vision.analyses.labels.export`."""
+    """The labels analyzer on an engine folder written by `app.vision.analyses.labels.build`."""
 
     def __init__(self, folder: Path, card: ModelCard, preparation: Preparation, runtime: Runtime):
         self.card, self.folder, self.preparation, self.runtime = card, folder, preparation, runtime

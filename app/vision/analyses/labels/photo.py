@@ -1,6 +1,8 @@
 """What every engine of a classifier does around its network: the crop that goes in, the best labels that come out."""
 
+import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -46,3 +48,9 @@ def best(logits: np.ndarray, names: tuple[str, ...]) -> Labels:
     order = np.argsort(-logits, kind="stable")[:TOP]
     scores = powers[order] / powers.sum()
     return Labels(tuple(names[i] for i in order), tuple(float(score) for score in scores))
+
+
+@functools.cache
+def class_names() -> tuple[str, ...]:
+    """ImageNet's 1,000 classes in the order of the logits, named as by torchvision, with underscores."""
+    return tuple(Path(__file__).with_name("imagenet.txt").read_text().split())

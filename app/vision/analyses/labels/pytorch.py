@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
-from torchvision.models import ResNet50_Weights, resnet50
+from torchvision.models import resnet50
 
 from app.vision.analyses.analysis import Analyzer
-from app.vision.analyses.labels.photo import LITE0, RESNET50, best, prepare
+from app.vision.analyses.labels.photo import LITE0, RESNET50, best, class_names, prepare
 from app.vision.catalogue.checkpoints import CheckpointError, load_weights, read_weights, sha256_of
 from app.vision.catalogue.models import Model
 from app.vision.catalogue.packages import package_weights
@@ -19,7 +19,6 @@ from app.vision.results import Analysed, ModelCard
 
 # Raised when the same weights would answer differently.
 VERSION = "labels-1"
-NAMES = tuple(name.replace(" ", "_") for name in ResNet50_Weights.IMAGENET1K_V2.meta["categories"])
 
 
 class PhotoLabels(Analyzer):
@@ -34,7 +33,7 @@ class PhotoLabels(Analyzer):
         self.model, self.path = model, path
         self.preparation = LITE0 if path is None else RESNET50
         digest = sha256_of(path or package_weights(model.package)[0])
-        self.card = ModelCard(model.analyzer, model.name, model.title, VERSION, digest, NAMES, model.note)
+        self.card = ModelCard(model.analyzer, model.name, model.title, VERSION, digest, class_names(), model.note)
 
     def load(self, device: str) -> None:
         """Build the network and read its weights. Raises CheckpointError when they are unusable."""
@@ -47,7 +46,7 @@ class PhotoLabels(Analyzer):
         image = torch.from_numpy(prepare(rgb, self.preparation)).to(self._device)
         prepared = time.perf_counter()
         with torch.inference_mode():
-            labels = best(self._net(image)[0].cpu().numpy(), NAMES)
+            labels = best(self._net(image)[0].cpu().numpy(), class_names())
         return Analysed(self.card, labels, {"preprocess": prepared - began, "network": time.perf_counter() - prepared})
 
 

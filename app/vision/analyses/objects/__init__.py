@@ -9,6 +9,7 @@ import numpy as np
 
 from app.vision.analyses.analysis import Analysis, Analyzer, EngineExport
 from app.vision.analyses.objects.result import Instances
+from app.vision.engine.record import EngineError
 
 if TYPE_CHECKING:
     from app.config.settings import Settings
@@ -36,6 +37,12 @@ def _make_pytorch(model: "Model", settings: "Settings") -> Analyzer | None:
 
 
 def _export(model: "Model", checkpoints: Path, folder: Path, source: dict[str, str]) -> None:
+    from app.vision.analyses.objects.build import build_model
+
+    if build_model(model, checkpoints, folder, source):
+        return
+    if importlib.util.find_spec("mmdet") is None:
+        raise EngineError("exporting needs mmdet; run `make full`.")
     from app.vision.analyses.objects.export import export_model
 
     export_model(model, checkpoints, folder, source)
@@ -54,6 +61,6 @@ analysis = Analysis(
     result=Instances,
     make_openvino=_make_openvino,
     make_pytorch=_make_pytorch,
-    export=EngineExport("3", ("torch", "mmcv-full", "mmdet", "openvino"), _export, _quantize),
+    export=EngineExport("3", ("openvino",), _export, _quantize),
     model_setting="model",
 )

@@ -1,9 +1,14 @@
 """From an MMDetection detector to an engine folder: three OpenVINO graphs and `engine.json`.
 
 Works for any two-stage detector with a feature pyramid, a proposal network with delta coding, a shared box head and,
-if it has one, a mask head. Needs torch and mmdet; serving does not.
+if it has one, a mask head. Needs torch and mmdet; serving does not, nor does `build` with a blueprint.
+
+`python -m app.vision.analyses.objects.export` writes the blueprints of the catalogue's detectors.
 """
 
+import contextlib
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +18,21 @@ import openvino as ov
 import torch
 from openvino.frontend import GeneralFailure, NotImplementedFailure, OpConversionFailure, OpValidationFailure
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from app.vision.analyses.objects.mmdet_build import build, telling_line
+from app.vision.analyses.objects.blueprint import Blueprint, Network, blueprint_file
+from app.vision.analyses.objects.build import graphs, save
+from app.vision.analyses.objects.mmdet_build import build, build_untrained, telling_line
 from app.vision.analyses.objects.pipeline import preprocessing
 from app.vision.analyses.objects.spec import BoxSpec, EngineSpec, MaskSpec, PoolSpec, ProposalSpec
 from app.vision.catalogue.checkpoints import load_weights
-from app.vision.catalogue.models import Model
+from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.record import EngineError
 
+# What an engine made here depends on besides OpenVINO.
+TOOLS = ("torch", "mmcv-full", "mmdet")
+# Instances of lower scores are never answered.
+SCORE_FLOOR = 0.05
 # Greatest difference between a graph and what it was converted from, as a share of the greatest value.
 TOLERANCE = 1e-3
 # What comes of a detector unlike those that this module knows, and of an operation that OpenVINO does not.
@@ -88,10 +100,11 @@ def export_model(model: Model, checkpoints: Path, folder: Path, source: dict[str
     loaded = load_weights(path, model)
     try:
         config = mmcv.Config.fromfile(str(model.config))
-        detector = build(config, loaded, 0.05)
+        detector = build(config, loaded, SCORE_FLOOR)
     except (ImportError, KeyError, TypeError, AssertionError) as error:
         raise EngineError(f"its config cannot be built: {telling_line(error)}.") from error
-    export_detector(detector, config, model.classes or loaded.classes, folder, source)
+    tools = {tool: metadata.version(tool) for tool in TOOLS}
+    export_detector(detector, config, model.classes or loaded.classes, folder, source | tools)
 
 
 def export_detector(
@@ -122,34 +135,39 @@ def export_detector(
 
 def _graphs(detector: Any, spec: EngineSpec, folder: Path) -> None:
     heads, pool = detector.roi_head, spec.boxes.pool
+    state = {name: value.numpy() for name, value in detector.state_dict().items()}
+    built = graphs(state, network_of(detector), spec)
     with torch.no_grad():
         dense = DenseGraph(detector, len(pool.strides))
-        _save(dense, (1, 3, 224, 320), (1, 3, 160, 256), folder / "dense.xml")
+        save(_graph(dense, built["dense"], (1, 3, 224, 320), (1, 3, 160, 256)), folder / "dense.xml")
         regions = (pool.size, pool.size, heads.bbox_roi_extractor.out_channels)
-        _save(BoxGraph(heads.bbox_head), (2, *regions), (3, *regions), folder / "boxes.xml")
+        boxes = BoxGraph(heads.bbox_head)
+        save(_graph(boxes, built["boxes"], (2, *regions), (3, *regions)), folder / "boxes.xml")
         if spec.masks:
             size = spec.masks.pool.size
             regions = (size, size, heads.mask_roi_extractor.out_channels)
-            _save(MaskGraph(heads.mask_head), (2, *regions), (3, *regions), folder / "masks.xml")
+            masks = MaskGraph(heads.mask_head)
+            save(_graph(masks, built["masks"], (2, *regions), (3, *regions)), folder / "masks.xml")
 
 
-def _save(graph: nn.Module, shape: tuple[int, ...], other: tuple[int, ...], path: Path) -> None:
-    """Once with weights in fp16 (half the file, for bf16 and int8), once exactly as they are (for f32).
-
-    OpenVINO folds batch norms into the weights first, so that rounding them afterwards moves scores by up to a
-    hundredth even where the checkpoint itself is fp16.
+def _graph(graph: nn.Module, build: Callable[[], ov.Model], shape: tuple[int, ...], other: tuple[int, ...]) -> ov.Model:
+    """The graph as it is built without PyTorch, where that repeats what PyTorch computes; else converted.
 
     shape: of the example to convert with; other: of the input to try it on. Where they differ, any size will do.
     """
+    with contextlib.suppress(EngineError):
+        model = build()
+        if _repeats(graph, model, other):
+            return model
     free = [size if size == tried else -1 for size, tried in zip(shape, other, strict=True)]
     model = ov.convert_model(graph.eval(), example_input=torch.zeros(shape), input=[ov.PartialShape(free)])
-    _compare(graph, model, other, path.stem)
-    ov.save_model(model, str(path), compress_to_fp16=True)
-    ov.save_model(model, str(path.with_name(f"{path.stem}-f32.xml")), compress_to_fp16=False)
+    if not _repeats(graph, model, other):
+        raise EngineError(f"OpenVINO's {type(graph).__name__} does not repeat what PyTorch computes.")
+    return model
 
 
-def _compare(graph: nn.Module, model: ov.Model, shape: tuple[int, ...], name: str) -> None:
-    """Raises EngineError where a converted graph answers otherwise than what it was made of.
+def _repeats(graph: nn.Module, model: ov.Model, shape: tuple[int, ...]) -> bool:
+    """Whether a graph answers random input as PyTorch does.
 
     An operation that mmcv brings itself, such as a deformable convolution, is converted to zeros without a word.
     """
@@ -157,14 +175,41 @@ def _compare(graph: nn.Module, model: ov.Model, shape: tuple[int, ...], name: st
     wanted = graph(example)
     compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     answers = compiled(example.numpy()).to_tuple()
-    for value, answer in zip(wanted if isinstance(wanted, tuple) else (wanted,), answers, strict=True):
-        reference = value.numpy()
-        if answer.shape != reference.shape or not _close(answer, reference):
-            raise EngineError(f"OpenVINO's {name} graph does not repeat what PyTorch computes.")
+    references = [value.numpy() for value in (wanted if isinstance(wanted, tuple) else (wanted,))]
+    return len(answers) == len(references) and all(map(_close, answers, references))
 
 
 def _close(answer: np.ndarray, reference: np.ndarray) -> bool:
+    if answer.shape != reference.shape:
+        return False
     return bool(np.abs(answer - reference).max() <= TOLERANCE * np.abs(reference).max())
+
+
+def network_of(detector: Any) -> Network:
+    """What a detector's weights do not say about its network; a guess for one that `build` may not know."""
+    backbone = detector.backbone
+    kind = "resnet-caffe" if getattr(backbone, "style", "") == "caffe" else "resnet"
+    heads = detector.roi_head
+    parts = {"backbone": backbone, "neck": detector.neck, "boxes": heads.bbox_head}
+    if heads.with_mask:
+        parts["masks"] = heads.mask_head
+    return Network(
+        getattr(backbone, "variant", kind),
+        tuple(getattr(backbone, "out_indices", (0, 1, 2, 3))),
+        {name: _epsilon(part) for name, part in parts.items()},
+    )
+
+
+def _epsilon(part: nn.Module) -> float:
+    """Of a part's norms; of none, PyTorch's."""
+    return next((float(each.eps) for each in part.modules() if isinstance(each, _BatchNorm)), 1e-5)
+
+
+def blueprint(config: Path) -> Blueprint:
+    """The blueprint of a detector by its config. Raises EngineError where it cannot be exported."""
+    cfg = mmcv.Config.fromfile(str(config))
+    detector = build_untrained(cfg, SCORE_FLOOR)
+    return Blueprint(network_of(detector), describe(detector, cfg, (), {}))
 
 
 def describe(detector: Any, config: Any, classes: tuple[str, ...], source: dict[str, str]) -> EngineSpec:
@@ -244,3 +289,16 @@ def _pool(extractor: Any) -> PoolSpec:
     strides = tuple(int(stride) for stride in extractor.featmap_strides)
     finest, aligned = float(extractor.finest_scale), bool(layer.aligned)
     return PoolSpec(int(layer.output_size[0]), int(layer.sampling_ratio), strides, finest, aligned)
+
+
+def main() -> None:
+    """Write the blueprint of every detector in the catalogue."""
+    for model in load_catalogue().values():
+        if model.loader == "mmdet":
+            assert model.config is not None
+            blueprint(model.config).write(model.config)
+            print(blueprint_file(model.config))
+
+
+if __name__ == "__main__":
+    main()

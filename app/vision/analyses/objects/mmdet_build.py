@@ -17,24 +17,26 @@ def build(cfg: mmcv.Config, checkpoint: Checkpoint, score_floor: float) -> torch
 
     Raises CheckpointError when the weights do not fit.
     """
-    cfg.model.train_cfg = None
-    _without_pretrained(cfg.model)
-    test_cfg = cfg.model.get("test_cfg") or cfg.get("test_cfg")
-    for part in (test_cfg, test_cfg.get("rcnn") if test_cfg else None):
-        if part and "score_thr" in part:
-            part["score_thr"] = score_floor
-    net = build_detector(cfg.model, test_cfg=cfg.get("test_cfg"))
-    state = checkpoint.tensors()
-    if all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
+    net = build_untrained(cfg, score_floor)
     try:
-        missing, _ = net.load_state_dict(state, strict=False)
+        missing, _ = net.load_state_dict(checkpoint.tensors(), strict=False)
     except RuntimeError as error:
         raise CheckpointError(f"The weights do not fit the config: {telling_line(error)}.") from error
     lost = [key for key in missing if not key.endswith("num_batches_tracked")]
     if lost:
         raise CheckpointError(f"The weights do not fit the config: {len(lost)} are missing, such as {lost[0]}.")
     return net
+
+
+def build_untrained(cfg: mmcv.Config, score_floor: float) -> torch.nn.Module:
+    """The detector of a config with random weights."""
+    cfg.model.train_cfg = None
+    _without_pretrained(cfg.model)
+    test_cfg = cfg.model.get("test_cfg") or cfg.get("test_cfg")
+    for part in (test_cfg, test_cfg.get("rcnn") if test_cfg else None):
+        if part and "score_thr" in part:
+            part["score_thr"] = score_floor
+    return build_detector(cfg.model, test_cfg=cfg.get("test_cfg"))
 
 
 def pipeline(cfg: mmcv.Config) -> Compose:

@@ -89,7 +89,7 @@ def _weights(folder: Path, runtime: Runtime) -> tuple[Path, ...]:
 
 
 class OpenVINODetector(Analyzer):
-    """The objects analyzer on an engine folder written by `app.vision.analyses.objects.export`."""
+    """The objects analyzer on an engine folder written by `app.vision.analyses.objects.build`."""
 
     def __init__(
         self,

@@ -43,6 +43,7 @@ class EfficientNetLite(nn.Module):
     ):
         super().__init__()
         self.init_cfg = init_cfg
+        self.variant = variant
         self.out_indices = tuple(out_indices or STAGES[variant])
         net = EfficientNet.from_name(variant)
         if pretrained:
