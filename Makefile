@@ -25,13 +25,13 @@ full: python ## Install PyTorch and MMDetection too, to train, to evaluate and t
 install-dev: python
 	@$(PYTHON) scripts/install.py dev
 
-up: full ## Install what is missing, fetch the weights, serve until Ctrl-C
+up: install ## Install what is missing, serve until Ctrl-C; the full model is fetched meanwhile
 	@$(RUN) -m app.launch --with-parent
 
-weights: full ## Fetch a model's weights: make weights, or MODEL=<name> (see `flask models`)
+weights: install ## Fetch a model's weights: make weights, or MODEL=<name> (see `flask models`)
 	@$(RUN) -m app.vision.catalogue.fetch $(MODEL)
 
-engine: full ## Make the installed models' engines (QUANTIZE=<folder of photos> adds int8)
+engine: $(if $(QUANTIZE),full,install) ## Make the installed models' engines (QUANTIZE=<folder of photos> adds int8)
 	@$(RUN) -m app.vision.engine $(if $(QUANTIZE),--quantize $(QUANTIZE))
 
 test: install-dev ## Run every test (ARGS: options of pytest)
