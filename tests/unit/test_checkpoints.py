@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from app.launch.prepare import STEPS
 
 from app.config.settings import Settings
 from app.vision.catalogue import download
