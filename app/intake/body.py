@@ -1,8 +1,11 @@
-"""Request bodies that are what they promise: a length, a limit, all of their bytes, and in time.
+"""Checks request bodies: they need a length, and must be within the limit, complete and in time.
 
-WSGI servers hand over truncated bodies without a word (`get_data()` under gunicorn answers 200), and one slow upload
-can hold a thread for ever. `CheckedBody` wraps the application and makes each of these a `PublicError`, raised where
-the body is read, so that the application's own error pages answer it.
+WSGI servers pass on truncated bodies silently (`get_data()` under gunicorn returns them with status 200), and a slow
+upload can hold a thread for ever. `CheckedBody` wraps the application and turns each of these into a `PublicError`,
+raised where the body is read, so that the application's own error handlers answer it.
+
+Waitress, which buffers bodies before it takes a thread, does not replace this: it accepts chunked bodies, answers 413
+itself, and has no deadline for a body that trickles.
 """
 
 import contextlib
@@ -20,26 +23,26 @@ Application = Callable[[Environ, Any], Iterable[bytes]]
 
 # Field names, boundaries and options around a photo.
 OVERHEAD = 1024 * 1024
-# Bytes asked of the server at a time: gunicorn copies what it has buffered once for each request.
+# Bytes per read: gunicorn copies its buffer at each read.
 STEP = 1024 * 1024
-# Where the environment holds a request's body, for `allow`.
+# The key of the body in the WSGI environment, for `allow`.
 BODY = "detector.body"
-# A server throws away this much of an unread body by itself and keeps the connection.
+# The server itself discards this much of an unread body and keeps the connection.
 SMALL_REST = 32 * 1024
-# After an early answer the sender may go on for this long: closing at once would reset the connection under the
-# answer (RFC 9112, section 9.6), and browsers would show a network error instead of it.
+# After an early response the client may go on sending for this long. Closing at once would reset the connection before
+# the client has read the response (RFC 9112, section 9.6), and browsers would show a network error.
 LINGER_SECONDS = 10.0
 LINGER_BYTES = 256 * 1024 * 1024
 
 
 def allow(environ: Environ, max_bytes: int) -> None:
-    """Take a body of so many bytes, whatever its type. To be said before anything is read of it."""
+    """Allow a body of this size, whatever its type. Call it before the body is read."""
     body: _Body = environ[BODY]
     body.limit = body.told_limit = max_bytes
 
 
 def in_base64(size: int) -> int:
-    """Bytes of a body that holds a photo of so many in base64, with room for what stands around it."""
+    """Size of a body with a photo of `size` bytes in base64, and some overhead."""
     return size * 4 // 3 + OVERHEAD
 
 
@@ -48,11 +51,10 @@ class CheckedBody:
 
     Args:
         app: the application behind it.
-        max_bytes: largest photo; bodies get some room around it, JSON the third more that base64 takes. A
-            view may `allow` more.
-        max_batch_bytes: largest form or ZIP, which may hold several photos.
-        timeout: seconds for a body of up to `max_bytes`; longer ones get more in proportion.
-        clock: seconds that only ever grow.
+        max_bytes: maximum size of a photo; JSON may be a third larger, for base64. A view may `allow` more.
+        max_batch_bytes: maximum size of a form or ZIP, which may hold several photos.
+        timeout: seconds for a body of up to `max_bytes`; larger ones get proportionally more.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -90,12 +92,12 @@ class CheckedBody:
             return _Body(source, 0, error=LengthRequired())
         if text and not (text.isascii() and text.isdigit()):
             return _Body(source, 0, error=BadRequest("The Content-Length of this request is not a number."))
-        length = int(text.lstrip("0")[:18] or 0)  # so many digits are too much already, and more may be no number
+        length = int(text.lstrip("0")[:18] or 0)  # 18 digits exceed every limit; int() refuses very long ones.
         seconds = self.timeout * max(1.0, length / self.max_bytes)
         return _Body(source, length, self._limits(kind), seconds=seconds, clock=self.clock, watched=watched)
 
     def _limits(self, content_type: str) -> tuple[int, int]:
-        """Most bytes of a body of this type, and the limit that people are told."""
+        """Maximum size of a body of this type, and the limit that the error message names."""
         kind = content_type.partition(";")[0].strip().lower()
         if kind.startswith("multipart/") or kind.endswith(("/zip", "/x-zip-compressed")):
             return self.max_batch_bytes + OVERHEAD, self.max_batch_bytes
@@ -105,9 +107,9 @@ class CheckedBody:
 
 
 class _Body(io.RawIOBase):
-    """The rest of a request body. Once an error was raised, every further read raises it again.
+    """The unread part of a request body. After an error every further read raises it again.
 
-    limits: most bytes taken, and the most that people are told.
+    limits: maximum size, and the limit that the error message names.
     """
 
     def __init__(
@@ -128,7 +130,7 @@ class _Body(io.RawIOBase):
 
     @property
     def needs_lingering(self) -> bool:
-        """Whether the sender may still be sending more than the server throws away by itself."""
+        """Whether the client may still be sending more than the server discards itself."""
         return self.error is not None or self.left > SMALL_REST
 
     def readable(self) -> bool:
@@ -146,7 +148,7 @@ class _Body(io.RawIOBase):
         return b"".join(pieces)
 
     def stop_watching(self) -> None:
-        """Let the deadline pass without consequence."""
+        """Cancel the watchdog."""
         if self.watchdog is not None:
             self.watchdog.cancel()
             self.watchdog = None
@@ -155,8 +157,8 @@ class _Body(io.RawIOBase):
         if self.error is not None:
             raise self.error
         if self.left > self.limit:
-            most = f"{self.told_limit / 2**20:g} MB"
-            self._fail(UploadTooLarge(f"This upload is larger than {most}, the most that is taken."))
+            limit = f"{self.told_limit / 2**20:g} MB"
+            self._fail(UploadTooLarge(f"This upload is larger than {limit}, the most that is taken."))
         if self.left == 0:
             return b""
         self._watch()
@@ -179,7 +181,7 @@ class _Body(io.RawIOBase):
         raise error
 
     def _watch(self) -> None:
-        """At the deadline, end a read that waits for the sender by closing the connection's incoming half."""
+        """At the deadline, end a read that waits for the client, by shutting down the receiving half."""
         if self.watched is None or self.watchdog is not None:
             return
         seconds = max(0.0, self.deadline - self.clock())
@@ -189,13 +191,13 @@ class _Body(io.RawIOBase):
 
 
 def stop_receiving(connection: socket.socket) -> None:
-    """Let whoever reads from the connection find its end."""
-    with contextlib.suppress(OSError):  # The sender has gone already.
+    """Shut down the receiving half of a connection, so that reading from it ends."""
+    with contextlib.suppress(OSError):  # The client has closed it already.
         connection.shutdown(socket.SHUT_RD)
 
 
 class _Lingering:
-    """A response after which the rest of the request is thrown away for a while, so that the sender can see it."""
+    """A response after which the rest of the request is discarded for a while, so that the client can read it."""
 
     def __init__(self, response: Iterable[bytes], connection: socket.socket):
         self.response, self.connection = response, connection
@@ -210,15 +212,14 @@ class _Lingering:
         linger(self.connection, LINGER_SECONDS, LINGER_BYTES)
 
 
-def linger(connection: socket.socket, seconds: float, most: int) -> None:
-    """Say that nothing more is coming, and throw away up to `most` bytes until the other side hangs up, or `seconds`
-    are over."""
+def linger(connection: socket.socket, seconds: float, max_bytes: int) -> None:
+    """Shut down the sending half, and discard up to `max_bytes` until the client closes or `seconds` have passed."""
     deadline = time.monotonic() + seconds
-    with contextlib.suppress(OSError):  # The sender has gone, or has had its time.
+    with contextlib.suppress(OSError):  # The client has closed it, or the time is over.
         connection.shutdown(socket.SHUT_WR)
-        while most > 0 and (left := deadline - time.monotonic()) > 0:
+        while max_bytes > 0 and (left := deadline - time.monotonic()) > 0:
             connection.settimeout(left)
             received = len(connection.recv(64 * 1024))
             if received == 0:
                 break
-            most -= received
+            max_bytes -= received

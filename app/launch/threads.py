@@ -1,6 +1,6 @@
-"""gunicorn's threads, held by no sender that stops in the middle of a request's head, nor by one that does not hang up.
+"""A gunicorn worker with deadlines for the head of a request and for closing a connection.
 
-Bodies have deadlines of their own (`app.intake.body`).
+Bodies have their own deadlines (`app.intake.body`, which says why another server does not replace this).
 """
 
 import time
@@ -10,19 +10,18 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from app.intake.body import linger, stop_receiving
 
-# Seconds that the head of a request may take.
+# Seconds for the head of a request.
 HEAD_SECONDS = 10.0
-# After the last answer the other side has this long to hang up (RFC 9112, section 9.6).
+# After the last response the client has this long to close the connection (RFC 9112, section 9.6).
 LINGER_SECONDS, LINGER_BYTES = 2.0, 64 * 1024
 
 
 class Worker(ThreadWorker):
-    """A ThreadWorker that ends what ThreadWorker would wait for: heads without a limit in one of its few threads, and
-    farewells in its only loop."""
+    """A ThreadWorker that does not wait without a limit for a head in a thread, or for a closing client in its loop."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        # Connections whose request's head is being read, and until when.
+        # Connections whose request head is being read, each with its deadline.
         self._heads: dict[Any, float] = {}
 
     def handle(self, conn: Any) -> Any:
@@ -33,7 +32,7 @@ class Worker(ThreadWorker):
             self._heads.pop(conn, None)
         if not kept:
             linger(conn.sock, LINGER_SECONDS, LINGER_BYTES)
-            stop_receiving(conn.sock)  # So that nothing is left to wait for when the loop closes it.
+            stop_receiving(conn.sock)  # So that the loop closes it without waiting.
         return kept
 
     def handle_request(self, req: Any, conn: Any) -> Any:

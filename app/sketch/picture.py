@@ -94,11 +94,12 @@ def _ink(rgb: npt.NDArray[np.uint8]) -> Ink:
 def _paper(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The paper's colour: the median of the most frequent of 16x16x16 colour cells; of a bitmap, that of its border."""
     if rgb.shape[:2] == (SIDE, SIDE):
-        return np.median(np.concatenate([rgb[[0, -1]], rgb[:, [0, -1]].swapaxes(0, 1)]), axis=(0, 1)).astype(np.uint8)
+        border = np.concatenate([rgb[[0, -1]], rgb[:, [0, -1]].swapaxes(0, 1)])
+        return np.asarray(np.median(border, axis=(0, 1)), np.uint8)
     step = max(1, max(rgb.shape[:2]) // PAPER_SIDE)
     pixels = rgb[::step, ::step].reshape(-1, 3)
     cells = (pixels >> 4).astype(np.int32) @ np.array([256, 16, 1], np.int32)
-    return np.median(pixels[cells == np.bincount(cells).argmax()], axis=0).astype(np.uint8)
+    return np.asarray(np.median(pixels[cells == np.bincount(cells).argmax()], axis=0), np.uint8)
 
 
 def _marks(ink: Ink) -> Ink:
@@ -148,7 +149,7 @@ def _placed(marks: Ink, middle: tuple[float, float], side: int) -> Ink:
 def _thicker(marks: Ink, by: float) -> Floats:
     """Marks dilated by a number of pixels, with a soft edge."""
     distance = cv2.distanceTransform(1 - marks, cv2.DIST_L2, DISTANCE_MASK)
-    return np.clip(by + 1 - distance, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(by + 1 - distance, 0, 1), np.float32)
 
 
 def _thinner(marks: Ink, by: float, half: float) -> Floats:
@@ -159,4 +160,4 @@ def _thinner(marks: Ink, by: float, half: float) -> Floats:
     if thin.any():
         away = cv2.distanceTransform((~thin).astype(np.uint8), cv2.DIST_L2, DISTANCE_MASK)
         shrunk = np.maximum(shrunk, np.clip(half + 0.5 - away, 0, 1) * marks)
-    return shrunk.astype(np.float32)
+    return np.asarray(shrunk, np.float32)

@@ -78,7 +78,7 @@ def judge(logits: Floats, words: list[str], calibration: Calibration) -> tuple[F
 
 def _logsumexp(values: Floats) -> Floats:
     top = values.max(axis=1, keepdims=True)
-    return top[:, 0] + np.log(np.exp(values - top).sum(axis=1))
+    return np.asarray(top[:, 0] + np.log(np.exp(values - top).sum(axis=1)))
 
 
 class Recogniser:
@@ -153,7 +153,7 @@ class Recogniser:
             output = np.asarray(network.forward(), np.float32)
         output = output.reshape(2, len(bitmaps), -1, len(card["words"]))
         flat = output.reshape(-1, output.shape[-1])
-        return (flat - _logsumexp(flat)[:, None]).reshape(output.shape).mean(axis=0)
+        return np.asarray((flat - _logsumexp(flat)[:, None]).reshape(output.shape).mean(axis=0), np.float32)
 
     def _load(self) -> tuple[cv2.dnn.Net, dict[str, Any]]:
         with self._lock:
