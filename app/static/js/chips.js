@@ -15,7 +15,7 @@ export class Chips {
    */
   constructor(box, instances, view) {
     this.#box = box;
-    this.#objects = instances.filter(({ kind }) => kind === "object");
+    this.#objects = instances.filter(({ kind }) => kind !== "face");
     const colours = new Map(this.#objects.map(({ name, colour }) => [name, colour]));
     this.#chips = new Map([...colours].map(([name, colour]) => [name, chip(name, colour, !view.hides(name))]));
     this.#showAll = html("button", { type: "button", className: "plain", textContent: "Show all" });

@@ -1,6 +1,7 @@
 // The list beside the photo: a row for each instance shown; where none is, some that are below the threshold.
 
 import { bar, dot, html } from "./dom.js";
+import { offerText } from "./share.js";
 import { count, percent } from "./words.js";
 
 const MAX_WEAKER = 8;
@@ -72,16 +73,23 @@ function nothingAbove(view, below) {
   return below ? `${sentence} ${count(below, "weaker guess", "weaker guesses")}:` : sentence;
 }
 
-function row({ id, name, score, colour }) {
+function row({ id, name, score, colour, text }) {
   const button = html(
     "button",
     { type: "button", className: "item" },
     dot(colour),
-    html("span", { className: "what", textContent: name }),
+    html("span", { className: "what", textContent: text || name, title: text }),
     bar(score, colour),
     html("span", { className: "num", textContent: percent(score) }),
   );
   button.dataset.id = id;
   button.setAttribute("aria-pressed", "false");
-  return html("li", {}, button);
+  return html("li", { className: text ? "read" : "" }, button, ...(text ? [copyButton(text)] : []));
+}
+
+function copyButton(text) {
+  const button = html("button", { type: "button", className: "plain copy", textContent: "Copy" });
+  button.setAttribute("aria-label", `Copy ${text}`);
+  offerText(button, () => text);
+  return button;
 }

@@ -8,12 +8,16 @@ const IGNORING_CASE = new Intl.Collator("en", { sensitivity: "accent" });
 /**
  * @typedef {object} Instance
  * @property {string} id
- * @property {"object"|"face"} kind
+ * @property {string} kind  the noun that it is counted as: object, face, ...
  * @property {string} name
  * @property {number} score
  * @property {number[]} box  x1 y1 x2 y2 in pixels of the photo
  * @property {number[][][]} rings  outlines and holes of the mask; none without a mask
  * @property {number[][]} points  landmarks of a face
+ * @property {number[][]} corners  of a quadrilateral, drawn in place of the box
+ * @property {string} text  what was read there
+ * @property {boolean} tagged  whether a tag names it in the picture
+ * @property {number} order  in the stored result
  * @property {string} colour
  * @property {string} textColour  readable on the colour
  */
@@ -31,7 +35,13 @@ export async function fetchOverlay(address) {
 
 function parse({ width, height, instances = [], faces = [], labels = [] }) {
   const all = [...instances.map(object), ...faces.map(face)];
-  return { width, height, instances: all.sort((a, b) => b.score - a.score), captions: labels };
+  return { width, height, instances: all.sort(inListOrder), captions: labels };
+}
+
+/** Best first; what was read comes last, in the order in which it is read. As app/web/pages/views.py sorts them. */
+function inListOrder(a, b) {
+  if (Boolean(a.text) !== Boolean(b.text)) return a.text ? 1 : -1;
+  return a.text ? a.order - b.order : b.score - a.score;
 }
 
 /** Instances in the order in which one reads: rows from the top, each from the left. */
@@ -45,15 +55,17 @@ export const sameName = (one, other) => IGNORING_CASE.compare(one, other) === 0;
 
 function object(data) {
   const rings = (data.polygons ?? []).map(pairs);
-  return { id: `object-${data.id}`, kind: "object", rings, points: [], ...common(data) };
+  const { kind = "object", corners = [], text = "", tagged = true } = data;
+  return { id: `object-${data.id}`, kind, rings, points: [], corners, text, tagged, ...common(data) };
 }
 
 function face(data) {
-  return { id: `face-${data.id}`, kind: "face", rings: [], points: data.landmarks ?? [], ...common(data) };
+  const only = { rings: [], points: data.landmarks ?? [], corners: [], text: "", tagged: true };
+  return { id: `face-${data.id}`, kind: "face", ...only, ...common(data) };
 }
 
-function common({ class: name, score, box, colour, text_colour: textColour }) {
-  return { name, score, box, colour, textColour };
+function common({ id: order, class: name, score, box, colour, text_colour: textColour }) {
+  return { order, name, score, box, colour, textColour };
 }
 
 /** [x, y, x, y, ...] as [[x, y], ...]. */

@@ -1,7 +1,7 @@
 // What is drawn of an instance, in pixels of the photo.
 
 import { svg } from "./dom.js";
-import { tagText } from "./words.js";
+import { spokenText } from "./words.js";
 
 const CORNER = 0.22; // of a face's shorter side
 
@@ -10,12 +10,11 @@ export function outline(rings) {
   return rings.map((ring) => `M${ring.map(([x, y]) => `${x} ${y}`).join("L")}Z`).join("");
 }
 
-/** What is seen: the mask, the box of an object, the corners and landmarks of a face. */
+/** What is seen: the mask, the box or quadrilateral, the corners and landmarks of a face. */
 export function shape(instance) {
   const { colour, rings, kind } = instance;
   const mask = rings.length ? [svg("path", { class: "mask", d: outline(rings), fill: colour, stroke: colour })] : [];
-  const box =
-    kind === "face" ? face(instance) : [svg("rect", { class: "box", stroke: colour, ...rectangle(instance) })];
+  const box = kind === "face" ? face(instance) : [frame(instance, colour)];
   return svg("g", { class: "shape" }, ...mask, ...box);
 }
 
@@ -26,11 +25,17 @@ export function handle(instance) {
     tabindex: 0,
     role: "button",
     "aria-pressed": "false",
-    "aria-label": tagText(instance),
+    "aria-label": spokenText(instance),
     "data-id": instance.id,
   };
-  const frame = rectangle(instance);
-  return svg("g", attributes, svg("rect", { class: "halo", ...frame }), svg("rect", { class: "ring", ...frame }));
+  const bounds = rectangle(instance);
+  return svg("g", attributes, svg("rect", { class: "halo", ...bounds }), svg("rect", { class: "ring", ...bounds }));
+}
+
+function frame(instance, stroke) {
+  const { corners: points } = instance;
+  if (points.length) return svg("polygon", { class: "box frame", stroke, points: points.join(" ") });
+  return svg("rect", { class: "box frame", stroke, ...rectangle(instance) });
 }
 
 function face({ box, points, colour }) {

@@ -1,13 +1,21 @@
-// Copies the page's address, which shows the same view to whoever opens it.
+// Copies to the clipboard: the page's address, which shows the same view to whoever opens it, and texts that were read.
 
 import { html } from "./dom.js";
 
 const CONFIRM_MS = 2000;
 
 export function offerAddress(button) {
+  offerText(button, () => location.href, "Copy it from the address bar");
+}
+
+/**
+ * Lets a button copy a text, and say so for a moment.
+ * @param {() => string} text  called at each click
+ */
+export function offerText(button, text, failed = "Not copied") {
   const label = button.textContent;
   button.addEventListener("click", async () => {
-    button.textContent = (await copy(location.href)) ? "Copied" : "Copy it from the address bar";
+    button.textContent = (await copy(text())) ? "Copied" : failed;
     setTimeout(() => {
       button.textContent = label;
     }, CONFIRM_MS);

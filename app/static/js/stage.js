@@ -55,7 +55,7 @@ export class Stage {
     for (const [id, element] of this.#shapes) {
       display(this.#handles.get(id), this.#shown.has(id));
       for (const mask of element.querySelectorAll(".mask")) display(mask, masks);
-      for (const box of element.querySelectorAll("rect.box")) display(box, boxes);
+      for (const box of element.querySelectorAll(".frame")) display(box, boxes);
     }
     this.#placeTags();
   }

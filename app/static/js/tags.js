@@ -33,7 +33,7 @@ const context = document.createElement("canvas").getContext("2d");
  */
 export function drawTags(layer, instances, captions, { width, height, scale }, boxes) {
   const screen = [Math.floor(width * scale), Math.floor(height * scale)];
-  const sorted = [...instances].sort((a, b) => b.score - a.score);
+  const sorted = instances.filter(({ tagged }) => tagged).sort((a, b) => b.score - a.score);
   const font = fontSize(sorted, screen);
   const sizes = sorted.map((instance) => textSize(tagText(instance), font));
   const named = sorted.slice(0, affordable(sizes, screen));

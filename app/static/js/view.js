@@ -54,7 +54,7 @@ export class View {
   }
 
   shows(instance) {
-    return this.passes(instance) && !this.hides(instance.name) && (instance.kind === "object" || this.layer("faces"));
+    return this.passes(instance) && !this.hides(instance.name) && (instance.kind !== "face" || this.layer("faces"));
   }
 
   /** The query that asks the server for the same view. */

@@ -5,7 +5,7 @@ import { Chips } from "./chips.js";
 import { byId, html } from "./dom.js";
 import { List } from "./list.js";
 import { fetchOverlay } from "./overlay.js";
-import { offerAddress } from "./share.js";
+import { offerAddress, offerText } from "./share.js";
 import { Stage } from "./stage.js";
 import { View } from "./view.js";
 import { count, percent } from "./words.js";
@@ -63,6 +63,9 @@ class Viewer {
   }
 
   #listen(box) {
+    const copyAll = byId("copy-text");
+    const lines = () => this.#shown().flatMap(({ text }) => (text ? [text] : []));
+    if (copyAll) offerText(copyAll, () => lines().join("\n"));
     this.#form.addEventListener("input", () => this.#update());
     this.#form.addEventListener("change", () => this.#update());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
@@ -145,13 +148,15 @@ class Viewer {
     this.#link();
   }
 
+  #shown() {
+    return this.#instances.filter((instance) => this.#view.shows(instance));
+  }
+
   #tell(threshold) {
-    const shown = this.#instances.filter((instance) => this.#view.shows(instance));
-    const faces = shown.filter(({ kind }) => kind === "face").length;
-    const parts = [];
-    if (this.#chips) parts.push(count(shown.length - faces, "object"));
-    if (this.#form.dataset.faces) parts.push(count(faces, "face"));
-    const counts = parts.join(", ");
+    const shown = this.#shown();
+    const counts = JSON.parse(this.#form.dataset.nouns)
+      .map((noun) => count(shown.filter(({ kind }) => kind === noun).length, noun))
+      .join(", ");
     document.querySelector("#sum b").textContent = counts;
     announce(`${counts} at ${threshold} or more`);
   }

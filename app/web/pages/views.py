@@ -10,6 +10,7 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 
 from app.store.models import Run
+from app.vision.analyses.registry import ordered
 from app.vision.render.palette import colour
 from app.vision.results import Analysed
 from app.vision.rows import Row
@@ -48,6 +49,7 @@ class Shown:
     """What a page shows of a run's results.
 
     weaker: guesses below the threshold, best first; hidden: the classes that the view leaves out, at any score.
+    nouns: what the rows are counted as, also where there are none.
     """
 
     rows: list[ListRow]
@@ -56,6 +58,12 @@ class Shown:
     captions: list[tuple[str, float]]
     has: dict[str, bool]
     hidden: list[str]
+    nouns: list[str]
+
+    @property
+    def texts(self) -> bool:
+        """Whether anything was read, at any score."""
+        return any(row.text for row in [*self.rows, *self.weaker])
 
     @property
     def unlisted(self) -> list[str]:
@@ -115,13 +123,15 @@ def shown(results: Mapping[str, Analysed], view: View) -> Shown:
         chosen = [row for _, row in placed if not row.layer]
         chips += _chips(chosen, view)
         hidden += [name for name in dict.fromkeys(row.name for row in chosen) if not view.shows(name)]
-    kept.sort(key=_worst_last)
-    weaker.sort(key=_worst_last)
-    return Shown(kept, weaker, chips, captions, _has(results), hidden)
+    kept.sort(key=_list_order)
+    weaker.sort(key=_list_order)
+    nouns = [analysed.result.noun for analysed in ordered(results) if analysed.result.placed]
+    return Shown(kept, weaker, chips, captions, _has(results), hidden, nouns)
 
 
-def _worst_last(row: ListRow) -> float:
-    return -row.score
+def _list_order(row: ListRow) -> tuple[bool, float]:
+    """Best first; what was read comes last, in the order in which it is read."""
+    return bool(row.text), row.index if row.text else -row.score
 
 
 def _list_row(index: int, row: Row) -> ListRow:
@@ -140,7 +150,7 @@ def _has(results: Mapping[str, Analysed]) -> dict[str, Any]:
     listed = [analysed.result for analysed in results.values()]
     layers = {layer for result in listed for layer in result.layers()}
     return {
-        "objects": any(result.noun == "object" for result in listed),
+        "classes": any(result.placed and "faces" not in result.layers() for result in listed),
         "masks": "masks" in layers,
         "faces": "faces" in layers,
         "labels": any(not result.placed for result in listed),
