@@ -61,7 +61,10 @@ def test_a_photo_dropped_on_the_board_becomes_a_card_that_fills_in_and_can_be_re
     expect(card).to_have_attribute("data-state", "done")
     expect(card.locator(".lines li")).to_have_count(4)
     expect(card.locator("h2")).to_have_text("dropped.jpg")
-    card.get_by_role("button", name="Remove dropped.jpg from the board").click()
+    card.locator("summary").click()
+    expect(card.get_by_text("gone for good")).to_be_visible()
+    expect(page.locator("[data-card]")).to_have_count(1)
+    card.get_by_role("button", name="Delete it now").click()
     expect(page.locator("[data-card]")).to_have_count(0)
 
 

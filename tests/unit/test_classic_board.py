@@ -26,7 +26,7 @@ def add(service: Service, *photos: bytes, **fields: Any) -> None:
 
 
 def cards(page: str) -> list[str]:
-    return re.findall(r'<li class="card.*?</form>\s*</li>', page, re.DOTALL)
+    return re.findall(r'<li class="card.*?</details>\s*</li>', page, re.DOTALL)
 
 
 def test_added_photos_wait_as_cards_and_then_show_what_was_found(service: Service) -> None:
