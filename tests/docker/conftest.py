@@ -23,7 +23,7 @@ def images(pytestconfig: pytest.Config) -> None:
         for wheel in Path(folder).glob("mmcv_full-*.whl") if "://" not in folder else ():
             wheels.mkdir(exist_ok=True)
             shutil.copy(wheel, wheels)
-    for options in (["-t", SMALL], ["-t", FULL, "--target", "full"]):
+    for options in (["-t", SMALL, "--target", "small"], ["-t", FULL, "--target", "full"]):
         # The host's network: the bridge of some build machines leads nowhere.
         status = subprocess.run([DOCKER, "build", "--network", "host", *options, "."], cwd=ROOT).returncode
         assert status == 0, f"{options[1]} cannot be built"
