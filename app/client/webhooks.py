@@ -1,4 +1,7 @@
-"""Verifying webhooks in the program that receives them. Needs nothing but the standard library."""
+"""Verify webhooks in the program that receives them.
+
+Needs only the standard library, and unlike the package standardwebhooks refuses malformed signatures in one way.
+"""
 
 import base64
 import binascii

@@ -1,4 +1,7 @@
-"""A bounded folder of files shared by threads and processes."""
+"""A bounded folder of files shared by threads and processes.
+
+Not diskcache: it unpickles what it finds in its folder (CVE-2025-69872, unfixed), and its last release is of 2023.
+"""
 
 import itertools
 import os

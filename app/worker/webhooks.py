@@ -38,6 +38,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
+from standardwebhooks import Webhook
 
 from app.config.settings import Settings
 from app.errors import AddressRefused, FetchFailed, NotFound
@@ -102,10 +103,9 @@ def shown_secret(settings: Settings) -> str:
     return "whsec_" + base64.b64encode(signing_secret(settings)).decode()
 
 
-def sign(key: bytes, id: str, timestamp: int, body: bytes) -> str:
-    """The value of `webhook-signature`."""
-    digest = hmac.digest(key, f"{id}.{timestamp}.".encode() + body, "sha256")
-    return "v1," + base64.b64encode(digest).decode()
+def sign(key: bytes, id: str, when: datetime, body: bytes) -> str:
+    """The value of `webhook-signature` for a body sent at a time in UTC."""
+    return Webhook(key).sign(id, when, body.decode())
 
 
 class Courier:
@@ -165,13 +165,12 @@ def _failed(services: "Services", delivery: Delivery, now: datetime, error: str)
 
 
 def _headers(settings: Settings, id: str, now: datetime, body: bytes) -> Mapping[str, str]:
-    timestamp = int(now.timestamp())
     return {
         "Content-Type": "application/json",
         "User-Agent": "FlaskDetector/1.0",
         "webhook-id": id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(signing_secret(settings), id, timestamp, body),
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": sign(signing_secret(settings), id, now, body),
     }
 
 

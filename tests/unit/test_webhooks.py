@@ -288,7 +288,8 @@ def test_signatures_are_those_of_standard_webhooks() -> None:
     """The example of https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md."""
     settings = Settings(webhook_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body = b'{"test": 2432232314}'
-    signature = sign(signing_secret(settings), "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    sent = datetime.fromtimestamp(1614265330, UTC)
+    signature = sign(signing_secret(settings), "msg_p5jXN8AQM9LWM0D4loKWxJek", sent, body)
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     headers = {
         "Webhook-Id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
