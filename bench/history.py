@@ -17,7 +17,8 @@ from sqlalchemy import text
 
 from app.config.settings import Settings
 from app.store import Store
-from app.store.models import DONE, utcnow
+from app.store.models import utcnow
+from app.store.states import State
 
 OWNER = "v:bench"
 CLASSES = [f"class {number:02d}" for number in range(80)]
@@ -76,8 +77,8 @@ def _rows(numbers: range, total: int, chance: random.Random) -> Rows:
         created = _stamp(now - timedelta(seconds=30 * (total - number)))
         found = set(chance.choices(CLASSES, WEIGHTS, k=10)) | ({RARE} if number % 1000 == 7 else set())
         rows["photos"].append((sha256, sha256[:32], "jpeg", 640, 480, 50_000, created))
-        rows["analyses"].append((analysis, sha256, "objects", "model@0/1", DONE, 1, created))
-        rows["runs"].append((run, OWNER, "photo.jpg", sha256, DONE, False, "{}", created, expires))
+        rows["analyses"].append((analysis, sha256, "objects", "model@0/1", State.DONE, 1, created))
+        rows["runs"].append((run, OWNER, "photo.jpg", sha256, State.DONE, False, "{}", created, expires))
         rows["run_analyses"].append((run, analysis))
         rows["run_classes"].extend((run, name, OWNER, created, 0.05 + 0.95 * chance.random()) for name in found)
     return rows

@@ -29,7 +29,7 @@ from app.intake import decode, read_photo
 from app.launch.redis_server import free_port
 from app.queue.services import Services
 from app.queue.submit import submit
-from app.store.models import DONE, FINISHED
+from app.store.states import FINISHED, State
 from app.vision.analyses.engines import engine_folder
 from app.vision.catalogue.models import load_catalogue
 from app.vision.engine.__main__ import export
@@ -133,7 +133,7 @@ def _feed(folder: Path, port: int, container: str, options: argparse.Namespace) 
         "models": [cards[name].identity for name in analyses],
         "notes": [cards[name].note for name in analyses],
         "photos": len(states),
-        "done": sum(state == DONE for state in states),
+        "done": sum(state == State.DONE for state in states),
         "killed": int(killed[1]) if killed else 0,
         "restarts": _docker("logs", container, stderr=True).count("is ready:") - 1,
         "between_photos_mb": {"10th": round(resident[min(9, len(resident) - 1)]), "last": round(resident[-1])},

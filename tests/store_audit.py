@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from app.store import Store
 from app.store.folder_blobs import FolderBlobs
-from app.store.models import DONE, FINISHED, Analysis, Photo, Run
-from app.store.states import run_state
+from app.store.models import Analysis, Photo, Run
+from app.store.states import FINISHED, State, run_state
 
 
 def audit(store: Store) -> None:
@@ -24,7 +24,7 @@ def audit(store: Store) -> None:
             pending = {analysis.id for analysis in store.pending_analyses()}
             assert pending & {analysis.id for analysis in run.analyses}
     for analysis in analyses:
-        if analysis.state == DONE:
+        if analysis.state == State.DONE:
             assert gzip.decompress(store.blobs.get(f"results/{analysis.id}.json.gz"))
 
 
@@ -33,7 +33,9 @@ def assert_nothing_is_left_over(store: Store) -> None:
     store.cleanup(datetime.now(UTC) + timedelta(hours=2))
     with store.database.reading() as session:
         photos = {f"photos/{sha256}" for sha256 in session.scalars(select(Photo.sha256))}
-        results = {f"results/{id}.json.gz" for id in session.scalars(select(Analysis.id).where(Analysis.state == DONE))}
+        results = {
+            f"results/{id}.json.gz" for id in session.scalars(select(Analysis.id).where(Analysis.state == State.DONE))
+        }
         assert photos == {f"photos/{sha256}" for sha256 in session.scalars(select(Run.photo_sha256))}
     assert {key for key, _ in store.blobs.keys("photos/")} == photos
     assert {key for key, _ in store.blobs.keys("results/")} == results

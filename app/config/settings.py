@@ -170,7 +170,7 @@ class Settings:
         return kept_key(self.data_path / "secret_key")
 
 
-def _read(setting: dataclasses.Field, environ: Mapping[str, str]) -> Any:
+def _read(setting: dataclasses.Field[Any], environ: Mapping[str, str]) -> Any:
     name = setting.name.upper()
     text = environ.get(name, "").strip()
     path = environ.get(f"{name}_FILE") if setting.metadata["secret"] else None

@@ -75,5 +75,5 @@ def _finite(band: Image.Image) -> np.ndarray:
 
 
 def _deep(band: Image.Image, scale: float) -> np.ndarray:
-    samples = _finite(band)
-    return np.clip(samples * np.float32(scale) + np.float32(0.5), 0, 255).astype(np.uint8)
+    samples: np.ndarray = np.clip(_finite(band) * np.float32(scale) + np.float32(0.5), 0, 255)
+    return samples.astype(np.uint8)

@@ -18,7 +18,8 @@ from app.config.settings import Settings
 from app.errors import AnalysisUnavailable, QueueFull, UnknownAnalysis
 from app.queue import constants
 from app.queue.connection import connect
-from app.store.models import QUEUED, RUNNING, Run
+from app.store.models import Run
+from app.store.states import State
 from app.vision.results import ModelCard
 
 
@@ -144,13 +145,13 @@ class Jobs:
 
     def position(self, run: Run) -> int | None:
         """Position in the queue of a run's last queued analysis, 1 being next; None when none is queued."""
-        positions = [self._position(analysis.id) for analysis in run.analyses if analysis.state == QUEUED]
+        positions = [self._position(analysis.id) for analysis in run.analyses if analysis.state == State.QUEUED]
         return max((position for position in positions if position is not None), default=None)
 
     def eta(self, run: Run) -> float | None:
         """Seconds until a run is done, estimated from measured durations; None before the first measurement."""
         durations, mean = self._durations(), self._mean_duration()
-        pending = [analysis for analysis in run.analyses if analysis.state in (QUEUED, RUNNING)]
+        pending = [analysis for analysis in run.analyses if analysis.state in (State.QUEUED, State.RUNNING)]
         if mean is None or not pending:
             return None
         own = max(durations.get(analysis.analyzer, mean) for analysis in pending)

@@ -12,7 +12,7 @@ from app.vision.view import View
 
 def view_of(run: Run, args: Mapping[str, Any], default_threshold: float) -> View:
     """The view that arguments ask for, with what the run asked for where they name nothing. Raises BadRequest."""
-    asked = {name: run.options[name] for name in ("threshold", "classes") if run.options.get(name) is not None}
+    asked = {name: value for name in ("threshold", "classes") if (value := run.options.get(name)) is not None}
     return View.from_args({**asked, **args}, default_threshold)
 
 

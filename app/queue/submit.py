@@ -1,8 +1,7 @@
 """The one door into the queue, for every page and API."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import redis
 
@@ -10,7 +9,7 @@ from app.errors import ServiceUnavailable
 from app.intake import Photo
 from app.intake.names import photo_name
 from app.queue.services import Services
-from app.store.models import Run
+from app.store.models import Run, RunOptions
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +22,7 @@ def submit(
     analyses: Sequence[str],
     owner: str,
     batch_id: str | None = None,
-    options: Mapping[str, Any] | None = None,
+    options: RunOptions | None = None,
     webhook: str | None = None,
 ) -> Run:
     """Keep a checked photo and ask for its analyses. What is known already is answered from the store, with no job.
@@ -41,7 +40,7 @@ def submit(
     """
     try:
         identities = services.jobs.identities(analyses)
-        if new := services.store.lacking(photo.sha256, identities):
+        if new := services.store.analyzers_to_queue(photo.sha256, identities):
             services.jobs.check_capacity(len(new))
     except redis.RedisError as error:
         raise ServiceUnavailable from error

@@ -1,4 +1,4 @@
-"""What lasts: records (SQLAlchemy: SQLite, PostgreSQL) and blobs (a folder, S3). Knows results, not models."""
+"""Records (SQLAlchemy: SQLite, PostgreSQL) and blobs (a folder, S3)."""
 
 from app.store.errors import BlobMissing, StoreUnavailable
 from app.store.history import Page

@@ -1,4 +1,4 @@
-"""What every part of the store holds, and the steps that several of them share."""
+"""What the parts of the store share: their connections, and steps that several of them take."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -8,31 +8,19 @@ from sqlalchemy.orm import Session, lazyload
 
 from app.store.blobs import BlobStore
 from app.store.database import Database
-from app.store.models import (
-    FAILED,
-    FINISHED,
-    RUNNING,
-    Analysis,
-    AnalysisClass,
-    Batch,
-    Delivery,
-    Run,
-    RunAnalysis,
-    RunClass,
-    utcnow,
-)
-from app.store.states import UNEXPLAINED, run_state
+from app.store.models import Analysis, AnalysisClass, Batch, Delivery, Run, RunAnalysis, RunClass, utcnow
+from app.store.states import FINISHED, UNEXPLAINED, State, run_state
 from app.store.view_cache import ViewCache
 
 NAME_LENGTH, ERROR_LENGTH = 255, 400
 
 
-class Part:
+class StorePart:
     """A part of the store.
 
     Args:
-        views: rendered views of its photos, which go with them.
-        threshold: least score of a class that searches find where they name none.
+        views: cache of rendered views, deleted with their photo.
+        threshold: lowest score of a class that a search finds by default.
     """
 
     def __init__(self, database: Database, blobs: BlobStore, views: ViewCache, threshold: float = 0.5):
@@ -43,30 +31,30 @@ class Part:
 
 
 def photo_key(sha256: str) -> str:
-    """The blob of a photo's bytes as uploaded."""
+    """The key of the blob that holds a photo as it was uploaded."""
     return f"photos/{sha256}"
 
 
 def result_key(analysis_id: str) -> str:
-    """The blob of an analysis's result: gzip of the JSON of `Analysed.to_dict()`."""
+    """The key of the blob that holds a result: gzip of the JSON of `Analysed.to_dict()`."""
     return f"results/{analysis_id}.json.gz"
 
 
-def clean(text: str, length: int) -> str:
-    """Text that every database takes: no NUL, no half surrogates, at most `length` characters."""
+def storable(text: str, length: int) -> str:
+    """Text that every database accepts: without NUL and lone surrogates, at most `length` characters."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")[:length]
 
 
-def alive(table: type[Run] | type[Batch]) -> ColumnElement[bool]:
-    """Of rows that have not expired."""
+def not_expired(table: type[Run] | type[Batch]) -> ColumnElement[bool]:
+    """The condition that a row has not expired."""
     return or_(table.expires_at.is_(None), table.expires_at > utcnow())
 
 
-def follow(session: Session, runs: Collection[Run]) -> list[str]:
-    """Let unfinished runs follow their analyses; the ids of those whose state changed.
+def update_runs(session: Session, runs: Collection[Run]) -> list[str]:
+    """Update the states of unfinished runs from those of their analyses; the ids of the runs that changed.
 
     A run that finishes and has a webhook gets its delivery in the same transaction. The caller holds the photo's lock
-    and has flushed what it changed.
+    and has flushed its changes.
     """
     rows = session.execute(
         select(RunAnalysis.run_id, Analysis.state, Analysis.error)
@@ -82,26 +70,26 @@ def follow(session: Session, runs: Collection[Run]) -> list[str]:
         own = by_run[run.id]
         state = run_state([row.state for row in own])
         if run.state not in FINISHED and run.state != state:
-            enter(session, run, state, _sentences(row.error for row in own if row.state == FAILED))
+            set_run_state(session, run, state, _sentences(row.error for row in own if row.state == State.FAILED))
             changed.append(run.id)
     return changed
 
 
-def enter(session: Session, run: Run, state: str, error: str = "") -> None:
-    """Put a run into a state, with its times, its error and, where it ends and has a webhook, the delivery."""
+def set_run_state(session: Session, run: Run, state: State, error: str = "") -> None:
+    """Set a run's state with its times and its error, and add the delivery of its webhook when it ends."""
     now = utcnow()
     run.state = state
-    if state == RUNNING:
+    if state == State.RUNNING:
         run.started_at = run.started_at or now
     if state in FINISHED:
         run.finished_at = now
-        run.error = clean(error, ERROR_LENGTH) or None
+        run.error = storable(error, ERROR_LENGTH) or None
         if run.webhook:
             session.add(Delivery(run_id=run.id, url=run.webhook, due_at=now))
 
 
-def waiting(session: Session, analysis_id: str) -> Collection[Run]:
-    """The unfinished runs that asked for an analysis."""
+def unfinished_runs(session: Session, analysis_id: str) -> Collection[Run]:
+    """The unfinished runs that wait for an analysis."""
     return session.scalars(
         select(Run)
         .join(RunAnalysis, RunAnalysis.run_id == Run.id)
@@ -112,7 +100,7 @@ def waiting(session: Session, analysis_id: str) -> Collection[Run]:
 
 
 def index_classes(session: Session, runs: Collection[str]) -> None:
-    """Write anew what classes were found in runs, from all their analyses that are done."""
+    """Rewrite the classes found in runs, from all their analyses that are done."""
     found = (
         select(
             Run.id,

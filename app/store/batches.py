@@ -6,16 +6,16 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app.errors import NotFound
-from app.store.base import ERROR_LENGTH, NAME_LENGTH, Part, alive, clean
+from app.store.base import ERROR_LENGTH, NAME_LENGTH, StorePart, not_expired, storable
 from app.store.models import Batch, Run, utcnow
 from app.store.runs import ID
 
 
-class Batches(Part):
-    """What a batch's page shows."""
+class Batches(StorePart):
+    """Batches, their runs, and the files that were refused."""
 
     def add_batch(self, owner: str, *, retention_days: float = 0) -> Batch:
-        """Begin a batch; its photos follow by `add_run(..., batch_id=batch.id)`. retention_days: 0 keeps it."""
+        """Add a batch; its photos follow by `add_run(..., batch_id=batch.id)`. retention_days: 0 keeps it."""
         created = utcnow()
         expires = created + timedelta(days=retention_days) if retention_days else None
         batch = Batch(owner=owner, created_at=created, expires_at=expires, refused=[])
@@ -24,11 +24,11 @@ class Batches(Part):
         return batch
 
     def get_batch(self, id: str) -> Batch:
-        """A batch. Raises NotFound where there is none, or it has expired."""
+        """A batch. Raises NotFound if there is none or it has expired."""
         if not ID.fullmatch(id):
             raise NotFound
         with self.database.reading() as session:
-            batch = session.scalar(select(Batch).where(Batch.id == id, alive(Batch)))
+            batch = session.scalar(select(Batch).where(Batch.id == id, not_expired(Batch)))
         if batch is None:
             raise NotFound
         return batch
@@ -39,14 +39,14 @@ class Batches(Part):
             query = select(Run).where(Run.batch_id == batch_id).order_by(Run.created_at, Run.id)
             return session.scalars(query).all()
 
-    def refuse(self, batch_id: str, files: Sequence[tuple[str, str]]) -> None:
-        """Note files of the batch that were not taken: the name of each, and why. Raises NotFound.
+    def add_refused_files(self, batch_id: str, files: Sequence[tuple[str, str]]) -> None:
+        """Add files of the batch that were refused: the name of each, and why. Raises NotFound.
 
-        The whole list is written each time, so files that are refused together belong into one call.
+        The whole list is written each time, so add files that are refused together in one call.
         """
         if not files:
             return
-        entries = [{"name": clean(name, NAME_LENGTH), "message": clean(why, ERROR_LENGTH)} for name, why in files]
+        entries = [{"name": storable(name, NAME_LENGTH), "message": storable(why, ERROR_LENGTH)} for name, why in files]
         with self.database.writing() as session:
             batch = session.get(Batch, batch_id, with_for_update=True)
             if batch is None:

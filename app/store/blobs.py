@@ -15,29 +15,29 @@ class BlobStore(Protocol):
     """Bytes by key. Every method raises StoreUnavailable when the store does not work, ValueError on a bad key."""
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep the bytes, replacing what was there. A reader, or a crash, never sees a part of them."""
+        """Store the bytes, replacing what was there. Nobody ever reads a part of them, not even after a crash."""
 
     def get(self, key: str) -> bytes:
         """The bytes. Raises BlobMissing."""
 
     def delete(self, key: str) -> None:
-        """Forget the blob; nothing happens when there is none."""
+        """Delete the blob, if there is one."""
 
     def exists(self, key: str) -> bool:
         """Whether there is a blob with this key."""
 
     def keys(self, prefix: str) -> Iterator[tuple[str, datetime]]:
-        """Every key of one kind (`photos/`) with the time of its last put, in no order."""
+        """Every key of one kind (`photos/`) with the time of its last put, in any order."""
 
     def discard_partial(self, before: datetime) -> int:
-        """Delete what puts that were killed before this time left behind; how many there were."""
+        """Delete what interrupted puts left behind before this time; how many there were."""
 
     def check(self) -> None:
-        """Prove that blobs can be written and read. Raises StoreUnavailable with one line that says what to do."""
+        """Check that blobs can be written. Raises StoreUnavailable with one line that says what to do."""
 
 
 def checked_key(key: str) -> str:
-    """The key itself. Raises ValueError where it is not `<kind>/<name>`, which keeps every path inside the folder."""
+    """The key itself. Raises ValueError if it is not `<kind>/<name>`, so that every path is inside the folder."""
     if not KEY.fullmatch(key):
         raise ValueError(f"not a blob key: {key!r}")
     return key

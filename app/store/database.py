@@ -1,12 +1,13 @@
-"""The database: one engine, transactions for writing and for reading, and the lock that guards a photo.
+"""The database: one engine, transactions for writing and for reading, and a lock for each photo.
 
-SQLite runs in WAL mode and every writing transaction takes the write lock at its start, so that the web process and
-several workers wait for each other instead of failing. PostgreSQL runs at READ COMMITTED with an advisory lock a photo.
+SQLite runs in WAL mode, and every writing transaction takes the write lock at its start, so that the web process and
+several workers wait for each other instead of failing. PostgreSQL runs at READ COMMITTED, with an advisory lock for
+each photo.
 """
 
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,11 @@ from app.store.models import Base
 # Seconds that a SQLite writer waits for another one, and that PostgreSQL has to accept a connection.
 BUSY_TIMEOUT = 20
 CONNECT_TIMEOUT = 5
-# What our own statements are to blame for, not the database's health.
+# Errors of our own statements, not of an unhealthy database.
 MISTAKES = (DataError, IntegrityError, ProgrammingError)
-# Connections that a process keeps, and opens besides under load. Small PostgreSQL plans allow 20 to all processes.
+# Connections of a process, and more under load. Small PostgreSQL plans allow 20 for all processes together.
 SQLITE_POOL = {"pool_size": 5, "max_overflow": 30, "pool_timeout": BUSY_TIMEOUT}
 POSTGRES_POOL = {"pool_size": 4, "max_overflow": 4, "pool_timeout": 20, "pool_pre_ping": True, "pool_recycle": 1800}
-
-_INHERITED: list[Pool] = []
 
 
 class Database:
@@ -42,15 +41,17 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._writing = sessionmaker(self.engine, expire_on_commit=False)
         self._reading = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
+        self._inherited: list[Pool] = []
+        _call_after_fork(self._leave_connections_to_parent)
 
     @contextmanager
     def writing(self, photo_sha256: str | None = None) -> Iterator[Session]:
         """A transaction that may write; commits at the end, rolls back on an exception.
 
-        photo_sha256: waits until nobody else holds the lock of this photo. Whoever changes a photo's run or analysis,
-        or deletes its blob, holds it; so such steps never interleave, and no two of them can deadlock.
+        photo_sha256: wait until nobody else holds the lock of this photo. All code that changes a photo's run or
+        analysis, or deletes its blob, holds it; so these steps never interleave, and no two of them can deadlock.
         """
-        with self._plain_words(), self._writing.begin() as session:
+        with self._translated_errors(), self._writing.begin() as session:
             session.connection()  # begins now, not at the first statement: SQLite's write lock is held from here on
             if photo_sha256 is not None:
                 self.lock(session, [photo_sha256])
@@ -58,18 +59,18 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A transaction that only reads; it waits for no writer."""
-        with self._plain_words(), self._reading.begin() as session:
+        """A transaction that only reads; it does not wait for writers."""
+        with self._translated_errors(), self._reading.begin() as session:
             yield session
 
     def lock(self, session: Session, photos: Iterable[str]) -> None:
-        """Take the locks of several photos, in one order everywhere. SQLite's write lock covers them all already."""
+        """Take the locks of several photos, always in the same order. SQLite's write lock covers them all."""
         if not self.sqlite:
             for number in sorted(int(sha256[:15], 16) for sha256 in set(photos)):
                 session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
     def insert_new(self, session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert the rows that break no unique key; the others are there already and stay as they are."""
+        """Insert the rows that violate no unique key. Existing rows stay as they are."""
         if rows:
             session.execute(self._insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
 
@@ -83,12 +84,17 @@ class Database:
         return postgresql.insert(table)
 
     def check(self) -> None:
-        """Prove that the database answers. Raises StoreUnavailable with one line."""
+        """Check that the database answers. Raises StoreUnavailable with one line."""
         with self.reading() as session:
             session.execute(text("SELECT 1"))
 
+    def _leave_connections_to_parent(self) -> None:
+        """In a forked child: do not use the parent's connections, nor close them, as garbage collection would."""
+        self._inherited.append(self.engine.pool)
+        self.engine.dispose(close=False)
+
     @contextmanager
-    def _plain_words(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except (DatabaseError, InterfaceError, PoolTimeout) as error:
@@ -124,7 +130,6 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         engine = create_engine(url, connect_args={"connect_timeout": CONNECT_TIMEOUT}, **POSTGRES_POOL)
-    _forget_connections_after_fork(engine)
     return engine
 
 
@@ -137,7 +142,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves: see _begin_sqlite
+    connection.isolation_level = None  # _begin_sqlite sends BEGIN
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")
 
@@ -147,14 +152,13 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def _forget_connections_after_fork(engine: Engine) -> None:
-    """A child must not talk on its parent's connections, nor close them, which garbage collection would do."""
-    reference = weakref.ref(engine)
+def _call_after_fork(method: Callable[[], None]) -> None:
+    """Call a bound method in every forked child, for as long as its object exists."""
+    reference = weakref.WeakMethod(method)
 
-    def forget() -> None:
-        alive = reference()
-        if alive is not None:
-            _INHERITED.append(alive.pool)
-            alive.dispose(close=False)
+    def call() -> None:
+        current = reference()
+        if current is not None:
+            current()
 
-    os.register_at_fork(after_in_child=forget)
+    os.register_at_fork(after_in_child=call)

@@ -1,21 +1,21 @@
-"""Webhooks to be delivered. A run's delivery is written with its last state, so that none is lost or sent unasked."""
+"""Webhooks to be delivered. A delivery is stored in the same transaction as the run's last state, so none is lost."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
-from app.store.base import ERROR_LENGTH, Part, clean
+from app.store.base import ERROR_LENGTH, StorePart, storable
 from app.store.models import Delivery, utcnow
 
 
-class Deliveries(Part):
-    """The outbox of webhooks: `claim` what is due, then say `delivered`, `retry`, `put_off` or `give_up`."""
+class Deliveries(StorePart):
+    """The outbox of webhooks: `claim` those that are due, then call `delivered`, `retry`, `postpone` or `give_up`."""
 
     def claim(self, *, now: datetime | None = None, limit: int = 10, lease: float = 60) -> Sequence[Delivery]:
         """The deliveries that are due, each counted as one more attempt and given to this caller alone.
 
-        lease: seconds after which another caller gets it, should this one die before it says how it went.
+        lease: seconds after which another caller gets them, if this one dies meanwhile.
         """
         now = now or utcnow()
         query = select(Delivery).where(Delivery.due_at <= now).order_by(Delivery.due_at).limit(limit)
@@ -27,20 +27,20 @@ class Deliveries(Part):
         return due
 
     def delivered(self, id: str) -> None:
-        """It has arrived."""
+        """Mark a delivery as received."""
         self._mark(id, due_at=None, delivered_at=utcnow(), error=None)
 
     def retry(self, id: str, error: str, due_at: datetime) -> None:
-        """It has not; try again at a time."""
-        self._mark(id, due_at=due_at, error=clean(error, ERROR_LENGTH))
+        """Note a failed attempt, and when to try again."""
+        self._mark(id, due_at=due_at, error=storable(error, ERROR_LENGTH))
 
-    def put_off(self, id: str) -> None:
-        """It could not be tried, for a reason of ours: that counts as no attempt. Due again when its lease ends."""
+    def postpone(self, id: str) -> None:
+        """Take back an attempt that was not made for a reason of ours. It is due again when its lease ends."""
         self._mark(id, attempts=Delivery.attempts - 1)
 
     def give_up(self, id: str, error: str) -> None:
-        """It has not, and is not tried again."""
-        self._mark(id, due_at=None, error=clean(error, ERROR_LENGTH))
+        """Note the last failed attempt."""
+        self._mark(id, due_at=None, error=storable(error, ERROR_LENGTH))
 
     def _mark(self, id: str, **values: object) -> None:
         with self.database.writing() as session:

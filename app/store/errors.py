@@ -1,4 +1,4 @@
-"""What can go wrong in the store, as errors that the web process can show as they are."""
+"""Errors of the store, with messages that visitors may see."""
 
 from app.errors import NotFound, ServiceUnavailable
 
@@ -6,8 +6,8 @@ from app.errors import NotFound, ServiceUnavailable
 class StoreUnavailable(ServiceUnavailable):
     """The database or the blob store does not answer, or refuses.
 
-    `str()` of it is one line for whoever runs the service: which one, and what to do. `message`, which visitors see,
-    names no folder, host or bucket. Neither holds a password or a key.
+    `str()` is one line for the operator: which one, and what to do. `message`, which visitors see, names no folder,
+    host or bucket. Neither contains a password or a key.
     """
 
     def __init__(self, line: str):

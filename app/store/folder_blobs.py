@@ -13,59 +13,59 @@ from app.store.errors import BlobMissing, StoreUnavailable
 
 
 class FolderBlobs:
-    """Blobs as files, `photos/ab/abcd...`: written aside, synced, then moved into place."""
+    """Blobs as files, `photos/ab/abcd...`: written to a temporary file, synced, then moved into place."""
 
     def __init__(self, root: Path):
         self.root = root
         self.partial = root / ".partial"
 
     def path(self, key: str) -> Path:
-        """Where the blob lies."""
+        """The file of a blob."""
         kind, name = checked_key(key).split("/")
         return self.root / kind / name[:2] / name
 
     def put(self, key: str, data: bytes) -> None:
         path = self.path(key)
-        aside = self.partial / secrets.token_hex(8)
-        with self._plain_words():
+        temporary = self.partial / secrets.token_hex(8)
+        with self._translated_errors():
             self.partial.mkdir(parents=True, exist_ok=True)
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with open(aside, "wb") as file:
+                with open(temporary, "wb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(aside, path)
+                os.replace(temporary, path)
             except OSError:
-                aside.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
                 raise
             self._sync(path.parent)
 
     def get(self, key: str) -> bytes:
-        with self._plain_words():
+        with self._translated_errors():
             try:
                 return self.path(key).read_bytes()
             except FileNotFoundError as error:
                 raise BlobMissing from error
 
     def delete(self, key: str) -> None:
-        with self._plain_words():
+        with self._translated_errors():
             self.path(key).unlink(missing_ok=True)
 
     def exists(self, key: str) -> bool:
-        with self._plain_words():
+        with self._translated_errors():
             return self.path(key).is_file()
 
     def keys(self, prefix: str) -> Iterator[tuple[str, datetime]]:
         kind = self.root / prefix.rstrip("/")
-        with self._plain_words():
+        with self._translated_errors():
             for path in kind.glob("*/*"):
-                with suppress(FileNotFoundError):  # Deleted while we walk.
+                with suppress(FileNotFoundError):  # Deleted meanwhile.
                     yield f"{kind.name}/{path.name}", datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
     def discard_partial(self, before: datetime) -> int:
         count = 0
-        with self._plain_words():
+        with self._translated_errors():
             for path in self.partial.glob("*"):
                 with suppress(FileNotFoundError):
                     if path.stat().st_mtime < before.timestamp():
@@ -92,7 +92,7 @@ class FolderBlobs:
             os.close(descriptor)
 
     @contextmanager
-    def _plain_words(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

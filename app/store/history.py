@@ -1,4 +1,4 @@
-"""History: runs found again, an owner's page by page, by class and by date, and an API's by its photos."""
+"""History: an owner's runs page by page, by class and by date, and the runs of a classic API by their photos."""
 
 import base64
 import binascii
@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.errors import BadRequest, NotFound
-from app.store.base import Part, alive, clean
-from app.store.models import DONE, Photo, Run, RunClass, UTCDateTime
+from app.store.base import StorePart, not_expired, storable
+from app.store.models import Photo, Run, RunClass, UTCDateTime
+from app.store.states import State
 
 MAX_PAGE = 200
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -26,8 +27,8 @@ class Page:
     next_cursor: str | None
 
 
-class History(Part):
-    """What an owner asked for, found again."""
+class History(StorePart):
+    """Searches for runs."""
 
     def history(
         self,
@@ -54,13 +55,13 @@ class History(Part):
             score = self.threshold if min_score is None else min_score
             ids = select(RunClass.run_id).join(Run, Run.id == RunClass.run_id)
             ids = ids.where(
-                RunClass.owner == owner, RunClass.name == clean(class_name, 80), RunClass.best_score >= score
+                RunClass.owner == owner, RunClass.name == storable(class_name, 80), RunClass.best_score >= score
             )
             created, id = RunClass.created_at, RunClass.run_id
         else:
             ids = select(Run.id).where(Run.owner == owner)
             created, id = Run.created_at, Run.id
-        ids = ids.where(alive(Run), *_within(created, id, cursor, since, until))
+        ids = ids.where(not_expired(Run), *_within(created, id, cursor, since, until))
         ids = ids.order_by(created.desc(), id.desc()).limit(limit + 1)
         with self.database.reading() as session:
             found = session.scalars(ids).all()
@@ -69,9 +70,9 @@ class History(Part):
         return Page(runs, _cursor(runs[-1]) if len(found) > limit and runs else None)
 
     def history_classes(self, owner: str, min_score: float | None = None) -> list[str]:
-        """The classes found in the owner's runs with at least `min_score`, in the alphabet's order.
+        """The classes found in the owner's runs with at least `min_score`, in alphabetical order.
 
-        It steps from each name to the next one in the index, instead of reading every row of the owner.
+        Steps from each name to the next one in the index instead of reading every row of the owner.
         """
         score = self.threshold if min_score is None else min_score
         step, seen = aliased(RunClass), aliased(RunClass)
@@ -82,24 +83,25 @@ class History(Part):
         with self.database.reading() as session:
             return list(session.scalars(select(names.c.name).where(names.c.name.is_not(None), good.exists())))
 
-    def latest_of(self, api: str, md5: str) -> Run:
+    def latest_api_run(self, api: str, md5: str) -> Run:
         """The newest finished run of an API (its option `api`) for a photo with this MD5. Raises NotFound."""
         query = select(Run).join(Photo, Photo.sha256 == Run.photo_sha256)
-        query = query.where(_of(api), Photo.md5 == md5, Run.state == DONE, alive(Run))
+        query = query.where(_of(api), Photo.md5 == md5, Run.state == State.DONE, not_expired(Run))
         with self.database.reading() as session:
             found = session.scalar(query.order_by(Run.created_at.desc(), Run.id.desc()).limit(1))
         if found is None:
             raise NotFound
         return found
 
-    def ids_of(self, api: str) -> Sequence[str]:
+    def api_run_ids(self, api: str) -> Sequence[str]:
         """The ids of all runs of an API, expired ones too."""
         with self.database.reading() as session:
             return session.scalars(select(Run.id).where(_of(api))).all()
 
 
 def _of(api: str) -> ColumnElement[bool]:
-    return Run.options["api"].as_string() == api
+    asked_by: ColumnElement[str] = Run.options["api"].as_string()
+    return asked_by == api
 
 
 def _within(

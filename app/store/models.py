@@ -6,14 +6,13 @@ question: the unique key (photo, analyzer, identity) is what makes twenty simult
 
 import secrets
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict
 
-from sqlalchemy import JSON, Boolean, DateTime, Float, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, Boolean, DateTime, Dialect, Float, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
-QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
-FINISHED = (DONE, FAILED, CANCELLED)
+from app.store.states import State
 
 
 def new_id() -> str:
@@ -31,11 +30,35 @@ class UTCDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class StateType(TypeDecorator[State]):
+    """A state, as text in the database."""
+
+    impl = String(10)
+    cache_ok = True
+
+    def process_bind_param(self, value: State | None, dialect: Dialect) -> str | None:
+        return None if value is None else State(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> State | None:
+        return None if value is None else State(value)
+
+
+class RunOptions(TypedDict, total=False):
+    """What a run was asked for besides its analyses. What is absent was not asked for.
+
+    threshold, classes: of the view that is shown where a later request names none; api: the classic API that asked.
+    """
+
+    threshold: float
+    classes: list[str]
+    api: str
 
 
 class Base(DeclarativeBase):
@@ -66,7 +89,7 @@ class Analysis(Base):
     photo_sha256: Mapped[str] = mapped_column(ForeignKey("photos.sha256"))
     analyzer: Mapped[str] = mapped_column(String(32))
     identity: Mapped[str] = mapped_column(String(160))
-    state: Mapped[str] = mapped_column(String(10), default=QUEUED, index=True)
+    state: Mapped[State] = mapped_column(StateType, default=State.QUEUED, index=True)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     error: Mapped[str | None] = mapped_column(String(400))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
@@ -110,10 +133,10 @@ class Run(Base):
     name: Mapped[str] = mapped_column(String(255))
     photo_sha256: Mapped[str] = mapped_column(ForeignKey("photos.sha256"), index=True)
     batch_id: Mapped[str | None] = mapped_column(ForeignKey("batches.id", ondelete="SET NULL"), index=True)
-    state: Mapped[str] = mapped_column(String(10), default=QUEUED)
+    state: Mapped[State] = mapped_column(StateType, default=State.QUEUED)
     error: Mapped[str | None] = mapped_column(String(400))
     deduplicated: Mapped[bool] = mapped_column(Boolean, default=False)
-    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    options: Mapped[RunOptions] = mapped_column(JSON, default=dict)
     webhook: Mapped[str | None] = mapped_column(String(2000))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -1,8 +1,9 @@
-"""Retention: what is deleted, when, and in an order that a crash at any point leaves consistent.
+"""Retention: what is deleted, when, and in an order that leaves the store consistent after a crash at any point.
 
-First the rows of a run, in one transaction; then the blobs of its results, whose names never come back; last the photo,
-row, blob and rendered views under the photo's lock, because another run may be adding the same photo right now. What a
-crash leaves behind is unused rows and orphaned blobs, never a run without its photo; the next clean-up takes them.
+First the rows of a run, in one transaction; then the blobs of its results, whose names are never used again; last the
+photo, with its row, blob and rendered views, under the photo's lock, because another run may be adding the same photo
+at this moment. A crash leaves unused rows and orphaned blobs behind, which the next clean-up deletes, never a run
+without its photo.
 """
 
 import re
@@ -16,7 +17,7 @@ from sqlalchemy import CursorResult, Delete, delete, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
-from app.store.base import Part, photo_key, result_key
+from app.store.base import StorePart, photo_key, result_key
 from app.store.models import Analysis, Batch, Delivery, Photo, Run, RunAnalysis, utcnow
 from app.store.runs import ID
 
@@ -24,9 +25,9 @@ T = TypeVar("T")
 # A blob younger than this may belong to a write in progress.
 GRACE = timedelta(hours=1)
 DELIVERIES_KEPT = timedelta(days=7)
-# Runs deleted, and blobs looked up, in one transaction.
+# Runs deleted, or blobs looked up, in one transaction.
 CHUNK = 100
-# Photos whose blobs are deleted in one transaction: with S3 each takes a request, while writers of SQLite wait.
+# Photos whose blobs are deleted in one transaction. With S3 each takes a request, while other writers of SQLite wait.
 PHOTOS_AT_ONCE = 20
 PHOTO_BLOB = re.compile(r"photos/([0-9a-f]{64})")
 RESULT_BLOB = re.compile(r"results/([A-Za-z0-9_-]{22})\.json\.gz")
@@ -44,7 +45,7 @@ SINGULAR = {
 
 @dataclass
 class CleanupReport:
-    """How many of each were deleted. blobs: orphans, besides those that went with their rows."""
+    """How many of each were deleted. blobs: only orphans, not those that were deleted with their rows."""
 
     runs: int = 0
     analyses: int = 0
@@ -58,11 +59,11 @@ class CleanupReport:
         return f"Deleted {', '.join(counts)}." if counts else "Nothing to delete."
 
 
-class Retention(Part):
-    """The end of runs, and of everything that only they used."""
+class Retention(StorePart):
+    """Deletes runs, and everything that only they used."""
 
     def delete_run(self, id: str) -> None:
-        """Delete a run at once, with its photo and results where no other run uses them. Raises NotFound."""
+        """Delete a run now, with its photo and results if no other run uses them. Raises NotFound."""
         with self.database.reading() as session:
             sha256 = session.scalar(select(Run.photo_sha256).where(Run.id == id)) if ID.fullmatch(id) else None
         if sha256 is None:
@@ -81,20 +82,20 @@ class Retention(Part):
             session.execute(delete(Batch).where(Batch.id == id))
 
     def cleanup(self, now: datetime | None = None, *, grace: timedelta = GRACE) -> CleanupReport:
-        """Delete what has expired, and what nothing uses. In small transactions; two may run at once.
+        """Delete what has expired and what nothing uses. Uses small transactions; two clean-ups may run at once.
 
         Args:
-            now: the time to judge by.
-            grace: the age from which a blob without a row counts as an orphan.
+            now: the time that counts as now.
+            grace: age from which a blob without a row counts as an orphan.
         """
         now = now or utcnow()
         report = CleanupReport()
         self._expired_runs(now, report)
         self._unused_rows(report)
         with self.database.writing() as session:
-            report.batches += _deleted(session, delete(Batch).where(Batch.expires_at <= now))
+            report.batches += _delete_rows(session, delete(Batch).where(Batch.expires_at <= now))
             old = delete(Delivery).where(Delivery.due_at.is_(None), Delivery.created_at < now - DELIVERIES_KEPT)
-            report.deliveries += _deleted(session, old)
+            report.deliveries += _delete_rows(session, old)
         self._orphaned_blobs(now - grace, report)
         return report
 
@@ -108,7 +109,7 @@ class Retention(Part):
             self._delete([row.id for row in rows], {row.photo_sha256 for row in rows}, report)
 
     def _unused_rows(self, report: CleanupReport) -> None:
-        """What a clean-up or a deletion that was killed left behind."""
+        """Delete what a killed clean-up or deletion left behind."""
         linked = select(RunAnalysis).where(RunAnalysis.analysis_id == Analysis.id)
         used = select(Run).where(Run.photo_sha256 == Photo.sha256)
         with self.database.reading() as session:
@@ -118,43 +119,43 @@ class Retention(Part):
             self._delete([], set(chunk), report)
 
     def _delete(self, runs: Collection[str], photos: Collection[str], report: CleanupReport) -> None:
-        """Delete runs, and the analyses and photos (those of these runs, or of none) that no run uses any more."""
+        """Delete runs, and those of the given photos and their analyses that no other run uses."""
         linked = select(RunAnalysis).where(RunAnalysis.analysis_id == Analysis.id)
         unused = select(Analysis.id).where(Analysis.photo_sha256.in_(photos), ~linked.exists())
         with self.database.writing() as session:
             self.database.lock(session, photos)
-            report.runs += _deleted(session, delete(Run).where(Run.id.in_(runs)))
+            report.runs += _delete_rows(session, delete(Run).where(Run.id.in_(runs)))
             analyses = session.scalars(unused).all()
             for chunk in _chunks(analyses):
-                _deleted(session, delete(Analysis).where(Analysis.id.in_(chunk)))
+                _delete_rows(session, delete(Analysis).where(Analysis.id.in_(chunk)))
         report.analyses += len(analyses)
         for id in analyses:
             self.blobs.delete(result_key(id))
-        for some in _chunks(sorted(photos), PHOTOS_AT_ONCE):
-            report.photos += self._drop_photos(some)
+        for chunk in _chunks(sorted(photos), PHOTOS_AT_ONCE):
+            report.photos += self._delete_photos(chunk)
 
-    def _drop_photos(self, photos: Collection[str]) -> int:
-        """Delete those photos that no run uses; how many. Blobs go before the lock: who adds one again puts it anew."""
+    def _delete_photos(self, photos: Collection[str]) -> int:
+        """Delete those photos that no run uses; how many. `add_run` stores a blob again that is deleted here."""
         used = select(Run).where(Run.photo_sha256 == Photo.sha256).exists()
         analysed = select(Analysis).where(Analysis.photo_sha256 == Photo.sha256).exists()
         unused = select(Photo.sha256).where(Photo.sha256.in_(photos), ~used, ~analysed)
         with self.database.writing() as session:
             self.database.lock(session, photos)
-            dropped = session.scalars(unused).all()
-            _deleted(session, delete(Photo).where(Photo.sha256.in_(dropped)))
-            for sha256 in dropped:
+            unused_photos = session.scalars(unused).all()
+            _delete_rows(session, delete(Photo).where(Photo.sha256.in_(unused_photos)))
+            for sha256 in unused_photos:
                 self.blobs.delete(photo_key(sha256))
                 self.views.forget(sha256)
-        return len(dropped)
+        return len(unused_photos)
 
     def _orphaned_blobs(self, before: datetime, report: CleanupReport) -> None:
-        for chunk in _chunks(self._old(RESULT_BLOB, "results/", before)):
+        for chunk in _chunks(self._ids_before(RESULT_BLOB, "results/", before)):
             with self.database.reading() as session:
                 known = set(session.scalars(select(Analysis.id).where(Analysis.id.in_(chunk))))
             for id in set(chunk) - known:
                 self.blobs.delete(result_key(id))
                 report.blobs += 1
-        for chunk in _chunks(self._old(PHOTO_BLOB, "photos/", before)):
+        for chunk in _chunks(self._ids_before(PHOTO_BLOB, "photos/", before)):
             with self.database.reading() as session:
                 known = set(session.scalars(select(Photo.sha256).where(Photo.sha256.in_(chunk))))
             for sha256 in set(chunk) - known:
@@ -164,16 +165,16 @@ class Retention(Part):
                         report.blobs += 1
         report.blobs += self.blobs.discard_partial(utcnow() - GRACE)
 
-    def _old(self, pattern: re.Pattern[str], prefix: str, before: datetime) -> Iterator[str]:
-        """The ids in the names of the blobs last put before a time. What is not named like ours is left alone."""
+    def _ids_before(self, pattern: re.Pattern[str], prefix: str, before: datetime) -> Iterator[str]:
+        """The ids in the names of the blobs last put before a time. Blobs with other names are skipped."""
         for key, put_at in self.blobs.keys(prefix):
             match = pattern.fullmatch(key)
             if match and put_at < before:
                 yield match[1]
 
 
-def _deleted(session: Session, statement: Delete) -> int:
-    """How many rows went. RETURNING would say which, but SQLite has it since 3.35 only."""
+def _delete_rows(session: Session, statement: Delete) -> int:
+    """Delete rows; how many there were. RETURNING would say which, but SQLite has it only since 3.35."""
     result = session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
 

@@ -1,4 +1,4 @@
-"""Runs: one request to analyse one photo, from its first byte to its deletion."""
+"""Runs: requests to analyse one photo."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,19 +10,19 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.store.analyses import requeue
-from app.store.base import NAME_LENGTH, Part, alive, clean, enter, follow, index_classes, photo_key, waiting
-from app.store.models import (
-    CANCELLED,
-    FAILED,
-    FINISHED,
-    QUEUED,
-    Analysis,
-    Photo,
-    Run,
-    RunAnalysis,
-    new_id,
-    utcnow,
+from app.store.base import (
+    NAME_LENGTH,
+    StorePart,
+    index_classes,
+    not_expired,
+    photo_key,
+    set_run_state,
+    storable,
+    unfinished_runs,
+    update_runs,
 )
+from app.store.models import Analysis, Photo, Run, RunAnalysis, RunOptions, new_id, utcnow
+from app.store.states import FINISHED, State
 
 if TYPE_CHECKING:
     from app.intake.photo import Photo as CheckedPhoto
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
-class Runs(Part):
+class Runs(StorePart):
     """What the web process does with the store."""
 
     def add_run(
@@ -41,20 +41,20 @@ class Runs(Part):
         identities: Mapping[str, str],
         owner: str,
         batch_id: str | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: RunOptions | None = None,
         webhook: str | None = None,
         retention_days: float = 0,
     ) -> tuple[Run, list[str]]:
-        """Keep a photo and the request to analyse it.
+        """Store a photo and the request to analyse it.
 
         Args:
             identities: the model identity of each analyzer asked for, by the analyzer's name; at least one.
             retention_days: how long the run is kept; 0 for ever.
 
         Returns:
-            The run, and the ids of the analyses that this call put into the state `queued`: the caller enqueues them.
-            An analysis that exists (queued, running or done, from whomever) is shared and not among them; one that
-            failed or was cancelled is tried again. A run that queues nothing is `deduplicated`.
+            The run, and the ids of the analyses that this call set to `queued`: the caller enqueues them. An analysis
+            that is already queued, running or done, for anybody, is shared and not among them; one that failed or was
+            cancelled is tried again. A run that queues nothing is `deduplicated`.
         """
         if not identities:
             raise ValueError("a run asks for at least one analysis")
@@ -62,7 +62,7 @@ class Runs(Part):
         if not self.blobs.exists(key):
             self.blobs.put(key, photo.data)
         with self.database.writing(photo.sha256) as session:
-            if not self.blobs.exists(key):  # its last other run was deleted before we had the lock
+            if not self.blobs.exists(key):  # the photo was deleted with its last run before we had the lock
                 self.blobs.put(key, photo.data)
             self.database.insert_new(session, Photo, [_photo_row(photo)])
             analyses, queued = self._analyses(session, photo.sha256, identities)
@@ -70,26 +70,26 @@ class Runs(Part):
             run = Run(
                 id=new_id(),
                 owner=owner,
-                name=clean(name, NAME_LENGTH),
+                name=storable(name, NAME_LENGTH),
                 photo_sha256=photo.sha256,
                 batch_id=batch_id,
-                state=QUEUED,
+                state=State.QUEUED,
                 deduplicated=not queued,
-                options=dict(options or {}),
+                options=RunOptions(**(options or {})),
                 webhook=webhook,
                 created_at=created,
                 expires_at=created + timedelta(days=retention_days) if retention_days else None,
             )
             _link(session, run, analyses)
-            for id in queued:  # an unfinished run may have asked for one that failed and is tried again now
-                follow(session, waiting(session, id))
+            for id in queued:  # a failed analysis that is tried again may belong to other unfinished runs
+                update_runs(session, unfinished_runs(session, id))
             session.refresh(run, ["photo", "analyses"])
         return run, queued
 
     def _analyses(
         self, session: Session, sha256: str, identities: Mapping[str, str]
     ) -> tuple[list[Analysis], list[str]]:
-        """The analyses of a photo, made where they are not there, and the ids of those that are queued by this."""
+        """The analyses of a photo, created where they are missing, and the ids of those that this call queued."""
         rows = [
             {"id": new_id(), "photo_sha256": sha256, "analyzer": analyzer, "identity": identity}
             for analyzer, identity in identities.items()
@@ -99,17 +99,17 @@ class Runs(Part):
         analyses = [analysis for analysis in found if identities.get(analysis.analyzer) == analysis.identity]
         queued = {row["id"] for row in rows}
         for analysis in analyses:
-            if analysis.state in (FAILED, CANCELLED):
+            if analysis.state in (State.FAILED, State.CANCELLED):
                 requeue(analysis)
                 queued.add(analysis.id)
         session.flush()
         return analyses, [analysis.id for analysis in analyses if analysis.id in queued]
 
-    def lacking(self, sha256: str, identities: Mapping[str, str]) -> list[str]:
-        """The analyzers whose analyses of a photo `add_run` would put into the state `queued`, as things are now."""
+    def analyzers_to_queue(self, sha256: str, identities: Mapping[str, str]) -> list[str]:
+        """The analyzers whose analyses of a photo `add_run` would queue now."""
         with self.database.reading() as session:
-            there = select(Analysis.analyzer, Analysis.identity).where(Analysis.photo_sha256 == sha256)
-            known = set(session.execute(there.where(Analysis.state.not_in((FAILED, CANCELLED)))))
+            existing = select(Analysis.analyzer, Analysis.identity).where(Analysis.photo_sha256 == sha256)
+            known = set(session.execute(existing.where(Analysis.state.not_in((State.FAILED, State.CANCELLED)))))
         return [analyzer for analyzer, identity in identities.items() if (analyzer, identity) not in known]
 
     def get_run(self, id: str) -> Run:
@@ -117,7 +117,7 @@ class Runs(Part):
         if not ID.fullmatch(id):
             raise NotFound
         with self.database.reading() as session:
-            run = session.scalar(select(Run).where(Run.id == id, alive(Run)))
+            run = session.scalar(select(Run).where(Run.id == id, not_expired(Run)))
         if run is None:
             raise NotFound
         return run
@@ -127,9 +127,9 @@ class Runs(Part):
         return self.blobs.get(photo_key(sha256))
 
     def cancel_run(self, id: str) -> list[str]:
-        """End an unfinished run; the ids of its queued analyses that no other run waits for, now cancelled too.
+        """Cancel an unfinished run; the ids of its queued analyses that no other run waits for, now cancelled too.
 
-        An analysis that runs already is left to end: its result serves the next one who asks. Raises NotFound.
+        An analysis that is already running goes on: its result serves the next request. Raises NotFound.
         """
         sha256 = self.get_run(id).photo_sha256
         with self.database.writing(sha256) as session:
@@ -138,28 +138,30 @@ class Runs(Part):
                 raise NotFound
             if run.state in FINISHED:
                 return []
-            enter(session, run, CANCELLED)
+            set_run_state(session, run, State.CANCELLED)
             session.flush()
             alone = [
-                analysis for analysis in run.analyses if analysis.state == QUEUED and not _wanted(session, analysis)
+                analysis
+                for analysis in run.analyses
+                if analysis.state == State.QUEUED and not _wanted(session, analysis)
             ]
             for analysis in alone:
-                analysis.state, analysis.finished_at = CANCELLED, utcnow()
+                analysis.state, analysis.finished_at = State.CANCELLED, utcnow()
             return [analysis.id for analysis in alone]
 
 
 def _link(session: Session, run: Run, analyses: Iterable[Analysis]) -> None:
-    """Add a run that waits for these analyses, or has them already."""
+    """Add a run of these analyses, whatever their states."""
     session.add(run)
     session.flush()
     session.add_all(RunAnalysis(run_id=run.id, analysis_id=analysis.id) for analysis in analyses)
     session.flush()
     index_classes(session, [run.id])
-    follow(session, [run])
+    update_runs(session, [run])
 
 
 def _wanted(session: Session, analysis: Analysis) -> bool:
-    """Whether an unfinished run asked for the analysis."""
+    """Whether an unfinished run waits for the analysis."""
     links = select(RunAnalysis).join(Run, Run.id == RunAnalysis.run_id)
     wanted = links.where(RunAnalysis.analysis_id == analysis.id, Run.state.not_in(FINISHED))
     return bool(session.scalar(select(wanted.exists())))

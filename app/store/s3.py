@@ -1,4 +1,4 @@
-"""Blobs in a bucket of Amazon's S3 or of any store that speaks its API."""
+"""Blobs in a bucket of Amazon S3 or of a store with the same API."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from app.store.blobs import checked_key
 from app.store.errors import BlobMissing, StoreUnavailable
 
 MISSING = ("404", "NoSuchKey", "NotFound")
-# What a start with a wrong setting is answered with, and what to do then.
+# Error codes of wrong settings, and what to do.
 REFUSALS = {
     "NoSuchBucket": "it does not exist",
     "404": "it does not exist",
@@ -27,13 +27,13 @@ REFUSALS = {
 
 
 class S3Blobs:
-    """Blobs as objects, `<prefix>photos/<sha256>`. One request each: an object is whole or absent by S3's promise."""
+    """Blobs as objects, `<prefix>photos/<sha256>`, one request each. In S3 an object is whole or absent."""
 
     def __init__(self, settings: Settings):
         self.bucket = settings.s3_bucket
         self.prefix = f"{settings.s3_prefix.strip('/')}/" if settings.s3_prefix.strip("/") else ""
         self.where = f"The S3 bucket {self.bucket} at {settings.s3_endpoint_url or 'Amazon'}"
-        # The newer checksums of boto3 are refused by many S3-compatible stores, and path addresses work at all of them.
+        # Many S3-compatible stores refuse boto3's newer checksums. Path-style addresses work with all of them.
         self._config = Config(
             connect_timeout=5,
             read_timeout=20,
@@ -48,7 +48,7 @@ class S3Blobs:
         )
         self._endpoint = settings.s3_endpoint_url or None
         self._client = self._connect()
-        self._proved = False
+        self._checked = False
 
     @property
     def client(self) -> Any:
@@ -58,47 +58,48 @@ class S3Blobs:
         return self._client[1]
 
     def _connect(self) -> tuple[int, Any]:
-        with self._plain_words():
+        with self._translated_errors():
             return os.getpid(), self._session.client("s3", endpoint_url=self._endpoint, config=self._config)
 
     def put(self, key: str, data: bytes) -> None:
-        with self._plain_words():
+        with self._translated_errors():
             self.client.put_object(Bucket=self.bucket, Key=self._name(key), Body=data)
 
     def get(self, key: str) -> bytes:
-        with self._plain_words():
-            return self.client.get_object(Bucket=self.bucket, Key=self._name(key))["Body"].read()
+        with self._translated_errors():
+            data: bytes = self.client.get_object(Bucket=self.bucket, Key=self._name(key))["Body"].read()
+            return data
 
     def delete(self, key: str) -> None:
-        with self._plain_words():
+        with self._translated_errors():
             self.client.delete_object(Bucket=self.bucket, Key=self._name(key))
 
     def exists(self, key: str) -> bool:
         try:
-            with self._plain_words():
+            with self._translated_errors():
                 self.client.head_object(Bucket=self.bucket, Key=self._name(key))
         except BlobMissing:
             return False
         return True
 
     def keys(self, prefix: str) -> Iterator[tuple[str, datetime]]:
-        with self._plain_words():
+        with self._translated_errors():
             pages = self.client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}{prefix}"):
                 for entry in page.get("Contents", ()):
                     yield entry["Key"].removeprefix(self.prefix), entry["LastModified"].astimezone(UTC)
 
     def discard_partial(self, before: datetime) -> int:
-        return 0  # a put that does not end leaves nothing
+        return 0  # an interrupted put leaves nothing
 
     def check(self) -> None:
         try:
             self.client.head_bucket(Bucket=self.bucket)
-            if not self._proved:  # once a process: /readyz comes here every few seconds
+            if not self._checked:  # once in a process: /readyz calls this every few seconds
                 probe = self._name("checks/start")
                 self.client.put_object(Bucket=self.bucket, Key=probe, Body=b"")
                 self.client.delete_object(Bucket=self.bucket, Key=probe)
-                self._proved = True
+                self._checked = True
         except ClientError as error:
             code = error.response["Error"]["Code"]
             raise StoreUnavailable(f"{self.where} cannot be used: {REFUSALS.get(code, error)}.") from error
@@ -109,7 +110,7 @@ class S3Blobs:
         return self.prefix + checked_key(key)
 
     @contextmanager
-    def _plain_words(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except ClientError as error:

@@ -1,7 +1,7 @@
 """Bringing the database's tables up to date.
 
-Every process calls `migrate` at its start: one query where nothing is to do, and one of them at a time where something
-is. Alembic is imported only in the second case.
+Every process calls `migrate` at its start: it takes one query if nothing is to be done, and a lock if something is.
+Alembic is imported only then.
 """
 
 import logging
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, inspect, text
 from app.store.database import BUSY_TIMEOUT, Database
 
 FOLDER = Path(__file__).parent / "migrations"
-# Any number that nothing else locks; photos' locks are below 2**60.
+# Any number that is not locked otherwise; the locks of photos are below 2**60.
 MIGRATION_LOCK = 2**62
 
 
@@ -25,7 +25,7 @@ def head() -> str:
 
 
 def migrate(database: Database) -> bool:
-    """Bring the tables up to date; whether anything was to do. Raises StoreUnavailable when the database is away."""
+    """Bring the tables up to date; whether they were not. Raises StoreUnavailable if the database does not answer."""
     with database.reading() as session:
         if _revision(session.connection()) == head():
             return False
@@ -43,7 +43,7 @@ def migrate(database: Database) -> bool:
 
 def upgrade(connection: Connection) -> None:
     """Run Alembic's missing migrations inside the connection's transaction."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # its plugins and dialects are nobody's news
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it reports its plugins and dialects
     from alembic import command
 
     command.upgrade(alembic_config(connection), "head")
@@ -62,11 +62,12 @@ def alembic_config(connection: Connection | None = None) -> Any:
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def _use_wal(database: Database) -> None:
-    """Switch the file to write-ahead logging, which it remembers. SQLite's own wait does not cover this step."""
+    """Switch the file to write-ahead logging, for good. SQLite's own waiting for locks does not cover this step."""
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         connection = sqlite3.connect(str(database.url.database), timeout=BUSY_TIMEOUT)

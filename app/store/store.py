@@ -16,15 +16,15 @@ from app.store.view_cache import ViewCache
 
 
 class Store(Runs, Analyses, Batches, History, Retention):
-    """Everything that lasts.
+    """Records and blobs.
 
-    Records that its methods return are detached: they show what was true then, with their photo and analyses loaded.
-    Every method raises StoreUnavailable when the database or the blob store does not work.
+    The records that its methods return are detached snapshots, with their photo and analyses loaded. Every method
+    raises StoreUnavailable if the database or the blob store does not work.
     """
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Store":
-        """The store that the settings name. Opens nothing yet. Raises SettingsError on an unusable address."""
+        """The store of the settings. Opens nothing yet. Raises SettingsError for an unusable address."""
         views = ViewCache(settings.data_path / "cache", settings.view_cache_mb * 1024 * 1024)
         return cls(Database(settings), _blob_store(settings), views, settings.threshold)
 
@@ -39,7 +39,7 @@ class Store(Runs, Analyses, Batches, History, Retention):
         return Deliveries(self.database, self.blobs, self.views)
 
     def migrate(self) -> bool:
-        """Make ready to serve: bring the tables up to date, whoever else does the same right now, and try the blobs.
+        """Bring the tables up to date, which several processes may do at once, and check the blob store.
 
         Returns whether the tables were not up to date. Raises StoreUnavailable with one line that says what is wrong.
         """
@@ -48,17 +48,17 @@ class Store(Runs, Analyses, Batches, History, Retention):
         return changed
 
     def check(self) -> None:
-        """Prove that database and blob store work. Raises StoreUnavailable with one line that says which does not."""
+        """Check that database and blob store work. Raises StoreUnavailable with one line that says which does not."""
         self.database.check()
         self.blobs.check()
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close unused connections."""
         self.database.engine.dispose()
 
 
 def _blob_store(settings: Settings) -> BlobStore:
-    """The blob store that the settings name. boto3 is imported only where a bucket is set."""
+    """The blob store of the settings. Imports boto3 only if a bucket is set."""
     if settings.s3_bucket:
         from app.store.s3 import S3Blobs
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from app.queue import constants
 from app.queue.jobs import Jobs
 from app.store import Store
-from app.store.models import QUEUED, Analysis, utcnow
+from app.store.models import Analysis, utcnow
+from app.store.states import State
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Reconciler:
         lost = [analysis for id, analysis in absent.items() if id in self._suspects]
         self._suspects = set(absent) - {analysis.id for analysis in lost}
         for analysis in lost:
-            if analysis.state == QUEUED:
+            if analysis.state == State.QUEUED:
                 self._jobs.enqueue(analysis.id)
                 log.warning("analysis %s was missing from the queue", analysis.id)
             else:

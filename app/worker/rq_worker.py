@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import redis
 from rq import Queue, SimpleWorker
@@ -73,17 +74,16 @@ class DetectorWorker(SimpleWorker):
         """Take no commands through Redis: the supervisor ends this process."""
 
     def handle_warm_shutdown_request(self) -> None:
-        super().handle_warm_shutdown_request()
+        log.info("this process ends after the analysis at hand")
         self._on_stop()
 
     def set_shutdown_requested_date(self) -> None:
-        # Called in a signal handler: an error here would be raised in the middle of the analysis.
-        with suppress(redis.RedisError):
-            super().set_shutdown_requested_date()
+        """Record nothing in Redis: an error in this signal handler would be raised in the middle of the analysis."""
 
     def register_death(self) -> None:
+        base: Any = super()
         with suppress(redis.RedisError):
-            super().register_death()
+            base.register_death()
 
 
 class QueueConsumer:

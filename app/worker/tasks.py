@@ -93,7 +93,7 @@ class AnalysisTask:
 
         False where this model has an analysis of the photo already: the runs now wait for that one.
         """
-        moved = self.services.store.adopt_analysis(analysis_id, identity)
+        moved = self.services.store.reassign_analysis(analysis_id, identity)
         if moved is None:
             return True
         runs, queued = moved

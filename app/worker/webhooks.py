@@ -142,7 +142,7 @@ def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Gua
         return deliveries.give_up(delivery.id, "The run's result was deleted before it was delivered.")
     except StoreUnavailable as error:
         log.warning("webhook put off: %s", error)
-        return deliveries.put_off(delivery.id)
+        return deliveries.postpone(delivery.id)
     except NotFound:
         return deliveries.give_up(delivery.id, "The run was deleted before its result was delivered.")
     body = json.dumps(payload, separators=(",", ":")).encode()

@@ -23,7 +23,7 @@ from app.config.settings import Settings
 from app.intake import decode, read_photo
 from app.queue.services import Services
 from app.queue.submit import submit
-from app.store.models import DONE, FINISHED
+from app.store.states import FINISHED, State
 from app.vision.analyses.analysis import Analyzer, EngineExport
 from app.vision.analyses.engines import current, engine_folder
 from app.vision.analyses.faces import mtcnn
@@ -349,7 +349,7 @@ def test_a_worker_without_torch_answers(small_image: dict[str, str], clean_redis
             run = submit(services, photo, name="a.jpg", analyses=["faces", "labels"], owner="v:a")
             services.jobs.wait(run.id, PATIENCE, until=lambda: services.store.get_run(run.id).state in FINISHED)
             run = services.store.get_run(run.id)
-            assert run.state == DONE
+            assert run.state == State.DONE
             results = services.store.results(run)
             assert {name: len(answer.result) for name, answer in results.items()} == {"faces": 1, "labels": 5}
             assert {answer.card.version for answer in results.values()} == {"openvino-1-f32"}

@@ -7,7 +7,8 @@ import pytest
 
 from app.errors import NotFound
 from app.store import BlobMissing, Store
-from app.store.models import DONE, QUEUED, RUNNING, Run, new_id
+from app.store.models import Run, new_id
+from app.store.states import State
 from tests import made
 
 OWNER = "v:visitor"
@@ -34,7 +35,7 @@ def test_a_new_run_is_queued_with_its_photo_kept(store: Store):
     photo = made.photo()
     run, queued = add(store, photo, retention_days=7, options={"threshold": 0.3}, webhook="https://example.com/")
     kept = store.get_run(run.id)
-    assert (kept.state, kept.deduplicated, kept.name, kept.owner) == (QUEUED, False, "a.jpg", OWNER)
+    assert (kept.state, kept.deduplicated, kept.name, kept.owner) == (State.QUEUED, False, "a.jpg", OWNER)
     assert (kept.photo.sha256, kept.photo.md5, kept.photo.width, kept.photo.height) == (photo.sha256, photo.md5, 64, 48)
     assert [analysis.id for analysis in kept.analyses] == queued
     assert kept.options == {"threshold": 0.3}
@@ -47,13 +48,13 @@ def test_a_run_lives_from_queued_over_running_to_done(store: Store):
     run, [id] = add(store)
     started = store.start_analysis(id)
     assert started is not None
-    assert (started.state, started.attempts, started.photo.sha256) == (RUNNING, 1, run.photo_sha256)
+    assert (started.state, started.attempts, started.photo.sha256) == (State.RUNNING, 1, run.photo_sha256)
     running = store.get_run(run.id)
-    assert running.state == RUNNING
+    assert running.state == State.RUNNING
     assert running.started_at is not None
     assert store.finish_analysis(id, made.objects(cat=0.9)) == [run.id]
     done = store.get_run(run.id)
-    assert (done.state, done.analyses[0].state, done.error) == (DONE, DONE, None)
+    assert (done.state, done.analyses[0].state, done.error) == (State.DONE, State.DONE, None)
     assert done.finished_at >= done.started_at
     assert done.analyses[0].seconds >= 0
 
@@ -61,7 +62,7 @@ def test_a_run_lives_from_queued_over_running_to_done(store: Store):
 @pytest.mark.parametrize("analysed", [made.objects(cat=0.9, dog=0.3), made.faces(), made.labels(), made.faces(0)])
 def test_a_result_comes_back_as_it_was(either_store: Store, analysed):
     run = finished(either_store, analysed=analysed)
-    assert run.state == DONE
+    assert run.state == State.DONE
     [result] = either_store.results(run).values()
     assert result.to_dict() == analysed.to_dict()
     assert result.card == analysed.card
@@ -80,7 +81,7 @@ def test_the_same_photo_again_is_done_at_once_with_nothing_queued(store: Store):
     photo = made.photo()
     first = finished(store, photo)
     second, queued = add(store, photo)
-    assert (second.state, second.deduplicated, queued) == (DONE, True, [])
+    assert (second.state, second.deduplicated, queued) == (State.DONE, True, [])
     assert second.finished_at is not None
     assert second.id != first.id
     assert store.results(second).keys() == {"objects"}
@@ -91,17 +92,17 @@ def test_the_same_photo_while_its_analysis_runs_shares_it(store: Store):
     first, [id] = add(store, photo)
     store.start_analysis(id)
     second, queued = add(store, photo)
-    assert (second.state, second.deduplicated, queued) == (RUNNING, True, [])
+    assert (second.state, second.deduplicated, queued) == (State.RUNNING, True, [])
     assert sorted(store.waiting_runs(id)) == sorted([first.id, second.id])
     assert sorted(store.finish_analysis(id, made.objects())) == sorted([first.id, second.id])
-    assert store.get_run(second.id).state == DONE
+    assert store.get_run(second.id).state == State.DONE
 
 
 def test_a_run_that_asks_for_more_queues_only_what_is_new(store: Store):
     photo = made.photo()
     first = finished(store, photo)
     run, queued = add(store, photo, identities=BOTH)
-    assert run.state == RUNNING
+    assert run.state == State.RUNNING
     assert not run.deduplicated
     assert len(queued) == 1
     assert {analysis.analyzer for analysis in run.analyses} == {"objects", "faces"}
@@ -194,4 +195,4 @@ def test_cleanup_forgets_old_deliveries(store: Store):
     store.finish_analysis(id, made.objects())
     store.deliveries.delivered(store.deliveries.claim()[0].id)
     assert store.cleanup(datetime.now(UTC) + timedelta(days=8)).deliveries == 1
-    assert store.get_run(run.id).state == DONE
+    assert store.get_run(run.id).state == State.DONE

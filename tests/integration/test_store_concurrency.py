@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 
 from app.store import Store
-from app.store.models import CANCELLED, DONE, QUEUED
+from app.store.states import State
 from tests import made
 
 OWNER = "v:visitor"
@@ -87,7 +87,7 @@ def test_twenty_posts_of_a_failed_photo_at_once_queue_it_again_once(either_store
     either_store.fail_analysis(id, "No.")
     answers = at_once(*[lambda: add(either_store, photo)] * MANY)
     assert [ids for _, ids in answers if ids] == [[id]]
-    assert {run.state for run, _ in answers} == {QUEUED}
+    assert {run.state for run, _ in answers} == {State.QUEUED}
 
 
 def test_writers_wait_for_each_other_however_many_there_are(either_store: Store):
@@ -98,7 +98,7 @@ def test_writers_wait_for_each_other_however_many_there_are(either_store: Store)
             assert either_store.finish_analysis(id, made.objects()) == [run.id]
 
     at_once(*[work] * 10)
-    assert [run.state for run in either_store.history(OWNER, limit=100).runs] == [DONE] * 30
+    assert [run.state for run in either_store.history(OWNER, limit=100).runs] == [State.DONE] * 30
 
 
 def test_analyses_of_one_run_that_end_together_end_the_run(either_store: Store):
@@ -110,7 +110,7 @@ def test_analyses_of_one_run_that_end_together_end_the_run(either_store: Store):
             either_store.start_analysis(id)
         changed = at_once(*[lambda id=id: either_store.finish_analysis(id, made.objects()) for id in ids])
         assert sorted(changed) == [[], [], [run.id]]
-        assert either_store.get_run(run.id).state == DONE
+        assert either_store.get_run(run.id).state == State.DONE
 
 
 def test_a_run_added_while_its_analysis_ends_is_done_too(either_store: Store):
@@ -122,7 +122,7 @@ def test_a_run_added_while_its_analysis_ends_is_done_too(either_store: Store):
             lambda id=id: either_store.finish_analysis(id, made.objects()),
         )
         assert queued == []
-        assert either_store.get_run(run.id).state == DONE
+        assert either_store.get_run(run.id).state == State.DONE
 
 
 def test_a_run_added_while_the_other_one_is_cancelled_is_never_left_waiting_for_nothing(either_store: Store):
@@ -134,7 +134,7 @@ def test_a_run_added_while_the_other_one_is_cancelled_is_never_left_waiting_for_
         )
         # Either the second run kept the analysis, or it found it cancelled and queued it anew.
         assert (queued, cancelled) in (([], []), ([id], [id]))
-        assert either_store.get_run(first.id).state == CANCELLED
+        assert either_store.get_run(first.id).state == State.CANCELLED
         assert either_store.start_analysis(id) is not None
         assert either_store.finish_analysis(id, made.objects()) == [run.id]
 
@@ -208,7 +208,7 @@ def test_a_claim_gives_each_delivery_to_one_caller(either_store: Store):
 
 def test_files_refused_from_a_batch_at_once_are_all_noted(either_store: Store):
     batch = either_store.add_batch(OWNER)
-    at_once(*[lambda n=n: either_store.refuse(batch.id, [(f"{n}.txt", "No photo.")]) for n in range(8)])
+    at_once(*[lambda n=n: either_store.add_refused_files(batch.id, [(f"{n}.txt", "No photo.")]) for n in range(8)])
     names = {entry["name"] for entry in either_store.get_batch(batch.id).refused}
     assert names == {f"{n}.txt" for n in range(8)}
 

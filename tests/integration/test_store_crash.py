@@ -16,7 +16,8 @@ from sqlalchemy import event, select
 
 from app.errors import NotFound
 from app.store import Store
-from app.store.models import DONE, QUEUED, RUNNING, Run
+from app.store.models import Run
+from app.store.states import State
 from tests import made
 from tests.deliveries import deliveries_of
 from tests.store_audit import assert_nothing_is_left_over, audit
@@ -90,7 +91,7 @@ def test_adding_a_run(either_store: Store):
         run, queued = add(either_store, photo)
         # Committed before the death: the analysis is there for the reconciler. Otherwise: it is ours to enqueue.
         assert queued or [analysis.id for analysis in run.analyses] <= [a.id for a in either_store.pending_analyses()]
-        assert run.state == QUEUED
+        assert run.state == State.QUEUED
     assert_nothing_is_left_over(either_store)
 
 
@@ -102,8 +103,8 @@ def test_starting_and_finishing_an_analysis(either_store: Store):
 
     webhook = "https://example.com/"
     for _, (run, [id]) in deaths(either_store, lambda: add(either_store, made.photo(), webhook=webhook), work):
-        if either_store.get_run(run.id).state != DONE:
-            assert either_store.start_analysis(id).state == RUNNING
+        if either_store.get_run(run.id).state != State.DONE:
+            assert either_store.start_analysis(id).state == State.RUNNING
             assert either_store.finish_analysis(id, made.objects(cat=0.9)) == [run.id]
         done = either_store.get_run(run.id)
         assert either_store.results(done)["objects"].result.names[0] == "cat"

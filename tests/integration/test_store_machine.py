@@ -14,7 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from app.config.settings import Settings
 from app.errors import NotFound
 from app.store import Store
-from app.store.models import CANCELLED, DONE, FINISHED, QUEUED, RUNNING
+from app.store.states import FINISHED, State
 from tests import made
 from tests.deliveries import deliveries_of
 from tests.store_audit import assert_nothing_is_left_over, audit
@@ -53,14 +53,14 @@ class Machine(RuleBasedStateMachine):
         id = run[1][which % len(run[1])]
         before = self.store.get_analysis(id)
         started = self.store.start_analysis(id)
-        assert (started is not None) == (before is not None and before.state in (QUEUED, RUNNING))
+        assert (started is not None) == (before is not None and before.state in (State.QUEUED, State.RUNNING))
 
     @rule(run=runs, which=st.integers(0, 1))
     def finish(self, run, which):
         id = run[1][which % len(run[1])]
         self.store.finish_analysis(id, made.objects(cat=0.9))
         analysis = self.store.get_analysis(id)
-        assert analysis is None or analysis.state == DONE
+        assert analysis is None or analysis.state == State.DONE
 
     @rule(run=runs, which=st.integers(0, 1))
     def fail(self, run, which):
@@ -69,7 +69,7 @@ class Machine(RuleBasedStateMachine):
     @rule(run=runs, which=st.integers(0, 1))
     def requeue(self, run, which):
         analysis = self.store.get_analysis(run[1][which % len(run[1])])
-        if analysis is not None and analysis.state == RUNNING:
+        if analysis is not None and analysis.state == State.RUNNING:
             assert self.store.requeue_analysis(analysis.id)
 
     @rule(run=runs)
@@ -79,7 +79,7 @@ class Machine(RuleBasedStateMachine):
         except NotFound:
             assert run[0] not in self.kept
         else:
-            assert self.store.get_run(run[0]).state in (CANCELLED, self.ended.get(run[0], CANCELLED))
+            assert self.store.get_run(run[0]).state in (State.CANCELLED, self.ended.get(run[0], State.CANCELLED))
 
     @rule(run=consumes(runs))
     def delete(self, run):
@@ -103,7 +103,7 @@ class Machine(RuleBasedStateMachine):
             if run.state in FINISHED:
                 self.ended[run.id] = run.state
             assert len(deliveries_of(self.store, run.id)) == (run.state in FINISHED)
-        with_cats = {run.id for run in history if any(analysis.state == DONE for analysis in run.analyses)}
+        with_cats = {run.id for run in history if any(analysis.state == State.DONE for analysis in run.analyses)}
         assert {run.id for run in self.store.history(OWNER, class_name="cat", limit=200).runs} == with_cats
 
     def teardown(self) -> None:

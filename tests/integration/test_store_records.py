@@ -6,7 +6,8 @@ import pytest
 
 from app.errors import BadRequest, NotFound
 from app.store import Store
-from app.store.models import CANCELLED, DONE, FAILED, QUEUED, RUNNING, AnalysisClass, Run, new_id
+from app.store.models import AnalysisClass, Run, new_id
+from app.store.states import State
 from tests import made
 from tests.deliveries import deliveries_of
 
@@ -43,14 +44,14 @@ def test_another_model_answers_the_same_photo_anew(store: Store):
     photo = made.photo()
     finished(store, photo)
     run, queued = add(store, photo, identities={"objects": "model@0123/2"})
-    assert (run.state, run.deduplicated, len(queued)) == (QUEUED, False, 1)
+    assert (run.state, run.deduplicated, len(queued)) == (State.QUEUED, False, 1)
 
 
 def test_a_run_with_two_analyses_is_done_after_the_last_one(store: Store):
     run, [one, two] = add(store, identities=BOTH)
     store.start_analysis(one)
     assert store.finish_analysis(one, made.objects()) == []
-    assert store.get_run(run.id).state == RUNNING
+    assert store.get_run(run.id).state == State.RUNNING
     assert store.finish_analysis(two, made.faces()) == [run.id]
     assert store.results(store.get_run(run.id)).keys() == {"objects", "faces"}
 
@@ -60,7 +61,7 @@ def test_a_failure_is_told_in_its_own_words(store: Store):
     store.start_analysis(id)
     assert store.fail_analysis(id, "This photo needs more memory than there is.") == [run.id]
     failed = store.get_run(run.id)
-    assert (failed.state, failed.error) == (FAILED, "This photo needs more memory than there is.")
+    assert (failed.state, failed.error) == (State.FAILED, "This photo needs more memory than there is.")
     assert store.results(failed) == {}
 
 
@@ -71,7 +72,7 @@ def test_a_run_of_which_one_analysis_failed_is_done_and_says_which_words(store: 
     store.fail_analysis(ids["faces"], "The faces model ran out of memory.")
     store.finish_analysis(ids["objects"], made.objects())
     done = store.get_run(run.id)
-    assert (done.state, done.error) == (DONE, "The faces model ran out of memory.")
+    assert (done.state, done.error) == (State.DONE, "The faces model ran out of memory.")
     assert store.results(done).keys() == {"objects"}
 
 
@@ -81,10 +82,10 @@ def test_a_failed_analysis_is_tried_again_for_the_next_run_alone(store: Store):
     store.start_analysis(id)
     store.fail_analysis(id, "No.")
     second, queued = add(store, photo)
-    assert (queued, second.state, second.deduplicated) == ([id], QUEUED, False)
+    assert (queued, second.state, second.deduplicated) == ([id], State.QUEUED, False)
     assert second.analyses[0].attempts == 0
     assert store.finish_analysis(id, made.objects()) == [second.id]
-    assert store.get_run(first.id).state == FAILED
+    assert store.get_run(first.id).state == State.FAILED
 
 
 def test_an_unfinished_run_takes_part_when_another_one_tries_its_failed_analysis_again(store: Store):
@@ -94,7 +95,7 @@ def test_an_unfinished_run_takes_part_when_another_one_tries_its_failed_analysis
     store.fail_analysis(ids["faces"], "No.")
     second, queued = add(store, photo, identities={"faces": BOTH["faces"]})
     assert queued == [ids["faces"]]
-    assert store.get_run(first.id).state == QUEUED
+    assert store.get_run(first.id).state == State.QUEUED
     assert store.finish_analysis(ids["faces"], made.faces()) == sorted([first.id, second.id])
     assert store.finish_analysis(ids["objects"], made.objects()) == [first.id]
     assert store.get_run(first.id).error is None
@@ -119,7 +120,7 @@ def test_a_requeued_analysis_is_queued_again_with_its_attempts_counted(store: St
     run, [id] = add(store)
     store.start_analysis(id)
     assert store.requeue_analysis(id)
-    assert store.get_run(run.id).state == QUEUED
+    assert store.get_run(run.id).state == State.QUEUED
     assert store.start_analysis(id).attempts == 2
     store.finish_analysis(id, made.objects())
     assert not store.requeue_analysis(id)
@@ -129,16 +130,16 @@ def test_an_analysis_is_answered_by_another_identity_alone_or_shares_what_that_o
     photo = made.photo()
     first, (id,) = add(store, photo)
     store.start_analysis(id)
-    assert store.adopt_analysis(id, "other@0/1") is None
+    assert store.reassign_analysis(id, "other@0/1") is None
     store.finish_analysis(id, made.objects(cat=0.9))
     assert store.get_run(first.id).analyses[0].identity == "other@0/1"
     second, (again,) = add(store, photo)
     store.start_analysis(again)
-    assert store.adopt_analysis(again, "other@0/1") == ([second.id], [])
+    assert store.reassign_analysis(again, "other@0/1") == ([second.id], [])
     run = store.get_run(second.id)
-    assert (run.state, [analysis.id for analysis in run.analyses]) == (DONE, [id])
+    assert (run.state, [analysis.id for analysis in run.analyses]) == (State.DONE, [id])
     assert store.get_analysis(again) is None
-    assert store.adopt_analysis(again, "other@0/1") == ([], [])
+    assert store.reassign_analysis(again, "other@0/1") == ([], [])
 
 
 def test_pending_analyses_are_the_queued_and_the_running_ones_oldest_first(store: Store):
@@ -154,8 +155,8 @@ def test_cancelling_a_run_cancels_what_nobody_else_waits_for(store: Store):
     first, [objects] = add(store, photo)
     second, [faces] = add(store, photo, identities=BOTH)
     assert store.cancel_run(second.id) == [faces]
-    assert store.get_run(second.id).state == CANCELLED
-    assert store.get_run(first.id).state == QUEUED
+    assert store.get_run(second.id).state == State.CANCELLED
+    assert store.get_run(first.id).state == State.QUEUED
     assert store.start_analysis(faces) is None
     assert store.cancel_run(first.id) == [objects]
 
@@ -166,14 +167,14 @@ def test_cancelling_leaves_a_running_analysis_to_end_for_the_next_one_who_asks(s
     store.start_analysis(id)
     assert store.cancel_run(run.id) == []
     assert store.finish_analysis(id, made.objects()) == []
-    assert store.get_run(run.id).state == CANCELLED
-    assert add(store, photo)[0].state == DONE
+    assert store.get_run(run.id).state == State.CANCELLED
+    assert add(store, photo)[0].state == State.DONE
 
 
 def test_cancelling_a_finished_run_changes_nothing(store: Store):
     run = finished(store)
     assert store.cancel_run(run.id) == []
-    assert store.get_run(run.id).state == DONE
+    assert store.get_run(run.id).state == State.DONE
 
 
 @pytest.mark.parametrize("id", ["", "x", "../../etc", "a" * 22, "a" * 21 + "\x00", "a" * 23, "ä" * 22])
@@ -290,9 +291,9 @@ def test_the_history_finds_runs_by_date(store: Store):
 def test_a_batch_holds_its_runs_in_order_and_what_was_refused(store: Store):
     batch = store.add_batch(OWNER, retention_days=1)
     runs = [add(store, batch_id=batch.id)[0].id for _ in range(3)]
-    store.refuse(batch.id, [("notes.txt", "This file is not a photo.")])
-    store.refuse(batch.id, [("evil\x00.zip", "Archives inside archives are not opened.")])
-    store.refuse(batch.id, [])
+    store.add_refused_files(batch.id, [("notes.txt", "This file is not a photo.")])
+    store.add_refused_files(batch.id, [("evil\x00.zip", "Archives inside archives are not opened.")])
+    store.add_refused_files(batch.id, [])
     kept = store.get_batch(batch.id)
     assert [entry["name"] for entry in kept.refused] == ["notes.txt", "evil.zip"]
     assert [run.id for run in store.batch_runs(batch.id)] == runs

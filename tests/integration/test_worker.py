@@ -22,7 +22,8 @@ from app.queue.services import Services
 from app.queue.submit import submit
 from app.store.base import photo_key
 from app.store.folder_blobs import FolderBlobs
-from app.store.models import DONE, FAILED, FINISHED, RUNNING, Run
+from app.store.models import Run
+from app.store.states import FINISHED, State
 from app.worker.recovery import Reconciler
 from tests.conftest import free_port
 from tests.fixtures.worker import PATIENCE, Worker
@@ -93,7 +94,7 @@ def test_a_photo_is_analysed_by_a_worker_that_loaded_its_models_once(
 ) -> None:
     start()
     runs = [ended(services, send(services, odd.FINE)) for _ in range(3)]
-    assert [run.state for run in runs] == [DONE] * 3
+    assert [run.state for run in runs] == [State.DONE] * 3
     assert services.store.results(runs[0])["labels"].result.to_dict()["names"] == ["odd"]
     assert len((services.settings.data_path / "loads").read_text().split()) == 1
     assert services.jobs.missing() == {"objects": "Objects need a model."}
@@ -115,9 +116,9 @@ def test_models_release_memory_before_a_large_photo_is_decoded(
 ) -> None:
     start()
     asked = services.settings.data_path / "made room"
-    assert ended(services, send(services, odd.FINE)).state == DONE
+    assert ended(services, send(services, odd.FINE)).state == State.DONE
     assert not asked.exists()
-    assert ended(services, send(services, 5000, height=4001)).state == DONE
+    assert ended(services, send(services, 5000, height=4001)).state == State.DONE
     assert asked.exists()
 
 
@@ -137,9 +138,9 @@ def test_what_breaks_an_analysis_is_said_in_a_sentence_and_the_next_one_is_serve
     start()
     broken, fine = send(services, width), send(services, odd.FINE)
     run = ended(services, broken)
-    assert run.state == FAILED
+    assert run.state == State.FAILED
     assert said in str(run.error)
-    assert ended(services, fine).state == DONE
+    assert ended(services, fine).state == State.DONE
 
 
 def test_an_analysis_whose_process_is_killed_is_run_again(services: Services, start: Callable[..., Worker]) -> None:
@@ -147,7 +148,7 @@ def test_an_analysis_whose_process_is_killed_is_run_again(services: Services, st
     run = send(services, odd.STOP_ONCE)
     os.kill(at_work(services), signal.SIGKILL)
     run = ended(services, run)
-    assert run.state == DONE
+    assert run.state == State.DONE
     assert run.analyses[0].attempts == 2
 
 
@@ -167,7 +168,7 @@ def test_an_analysis_whose_photo_cannot_be_read_for_a_while_is_run_again_by_the_
     path.rmdir()
     path.write_bytes(data)
     run = ended(services, run)
-    assert (run.state, run.analyses[0].attempts) == (DONE, 2)
+    assert (run.state, run.analyses[0].attempts) == (State.DONE, 2)
     assert len((services.settings.data_path / "loads").read_text().split()) == 1
 
 
@@ -176,9 +177,9 @@ def test_sigterm_finishes_the_analysis_in_hand(services: Services, start: Callab
     run = send(services, odd.WAIT)
     child = at_work(services)
     worker.process.terminate()
-    assert services.store.get_run(run.id).state == RUNNING
+    assert services.store.get_run(run.id).state == State.RUNNING
     (services.settings.data_path / "go").write_text("go")
-    assert ended(services, run).state == DONE
+    assert ended(services, run).state == State.DONE
     assert worker.process.wait(PATIENCE) == 0
     assert not alive(child)
 
@@ -194,7 +195,7 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_one_takes_its_work_b
     assert signalled
     start(JOB_TIMEOUT="100")
     run = ended(services, run)
-    assert run.state == DONE
+    assert run.state == State.DONE
     assert run.analyses[0].attempts == 2
 
 
@@ -267,14 +268,14 @@ def test_the_worker_waits_for_redis_and_goes_on_after_it_was_away(outage: Outage
         worker.wait_for("waiting for Redis")
         with outage.redis():
             worker.wait_for("announced")
-            assert ended(services, send(services, odd.FINE)).state == DONE
+            assert ended(services, send(services, odd.FINE)).state == State.DONE
             in_hand = send(services, odd.WAIT)
             at_work(services)
         worker.wait_for("not reported yet")
         outage.finish_the_analysis()
         with outage.redis():
-            assert ended(services, send(services, odd.FINE)).state == DONE
-            assert ended(services, in_hand).state == DONE
+            assert ended(services, send(services, odd.FINE)).state == State.DONE
+            assert ended(services, in_hand).state == State.DONE
         assert outage.loads() == 1
 
 
@@ -287,9 +288,9 @@ def test_an_analysis_that_ends_while_redis_is_away_costs_no_models(outage: Outag
             at_work(services)
         outage.finish_the_analysis()
         worker.wait_for("Redis went away during analysis")
-        assert services.store.get_run(run.id).state == DONE
+        assert services.store.get_run(run.id).state == State.DONE
         with outage.redis():
-            assert ended(services, send(services, odd.FINE)).state == DONE
+            assert ended(services, send(services, odd.FINE)).state == State.DONE
         assert outage.loads() == 1
 
 
@@ -303,7 +304,7 @@ def test_sigterm_finishes_the_analysis_in_hand_when_redis_is_away(outage: Outage
         worker.process.terminate()
         outage.finish_the_analysis()
         assert worker.process.wait(PATIENCE) == 0
-        assert services.store.get_run(run.id).state == DONE
+        assert services.store.get_run(run.id).state == State.DONE
 
 
 def test_an_analysis_that_never_reached_the_queue_is_found(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,5 +336,5 @@ def test_a_running_analysis_that_no_worker_holds_is_given_up_after_its_last_atte
         reconciler.requeue_lost()
         assert reconciler.requeue_lost() == [run.analyses[0].id]
     run = services.store.get_run(run.id)
-    assert run.state == FAILED
+    assert run.state == State.FAILED
     assert "stopped 3 times" in str(run.error)

@@ -16,7 +16,8 @@ from PIL import Image
 from app.config.settings import Settings
 from app.errors import NotReady
 from app.queue.services import Services
-from app.store.models import DONE, QUEUED, Analysis, Photo, Run
+from app.store.models import Analysis, Photo, Run
+from app.store.states import State
 from app.store.view_cache import ViewCache
 from app.vision.view import View
 from app.web.common import rendering
@@ -148,7 +149,7 @@ def app(settings: Settings, store: FakeStore) -> Flask:
     return app
 
 
-def run(state: str = DONE) -> Run:
+def run(state: str = State.DONE) -> Run:
     photo = Photo(sha256=PHOTO, width=320, height=240, format="png")
     return Run(
         id="r",
@@ -194,10 +195,10 @@ def test_twenty_requests_for_one_view_draw_it_once(app: Flask, store: FakeStore)
 
 def test_a_run_without_results_can_be_seen_plain_only(app: Flask) -> None:
     with app.app_context():
-        data = rendering.render_view(run(QUEUED), View.plain(format="png"))[0]
+        data = rendering.render_view(run(State.QUEUED), View.plain(format="png"))[0]
         assert (np.asarray(Image.open(io.BytesIO(data))) == scene(320, 240)).all()
         with pytest.raises(NotReady):
-            rendering.render_view(run(QUEUED), View())
+            rendering.render_view(run(State.QUEUED), View())
 
 
 @pytest.mark.parametrize(("format", "type"), [("coco", "application/json"), ("cutouts", "application/zip")])

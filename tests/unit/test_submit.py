@@ -8,7 +8,7 @@ import redis
 from app.config.settings import Settings
 from app.errors import QueueFull, ServiceUnavailable
 from app.queue.jobs import Jobs
-from app.store.models import DONE, QUEUED
+from app.store.states import State
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service
 from tests.unit.photos import jpeg
@@ -27,12 +27,12 @@ def service(settings: Settings) -> Iterator[Service]:
 
 def test_a_known_photo_needs_no_place_in_the_queue(service: Service) -> None:
     assert service.post(PHOTO).status_code == 200
-    assert service.add(PHOTO).state == DONE
+    assert service.add(PHOTO).state == State.DONE
 
 
 def test_a_photo_that_waits_already_needs_no_second_place(service: Service) -> None:
     run = service.add(NEW)
-    assert (run.state, run.deduplicated) == (QUEUED, True)
+    assert (run.state, run.deduplicated) == (State.QUEUED, True)
     assert len(service.services.jobs.waiting()) == 1
 
 
@@ -48,7 +48,7 @@ def test_an_analysis_that_failed_needs_a_place_to_be_tried_again(service: Servic
     (id,) = jobs.waiting()
     jobs.cancel(id)
     store.fail_analysis(id, "It broke.")
-    assert service.add(NEW).state == QUEUED
+    assert service.add(NEW).state == State.QUEUED
     jobs.cancel(id)
     store.fail_analysis(id, "It broke.")
     service.add(OTHER)
@@ -66,7 +66,7 @@ def test_a_photo_is_taken_whole_or_not_at_all_where_redis_goes_away(
     service.services.jobs.cancel(waiting)
     with monkeypatch.context() as patch:
         patch.setattr(Jobs, "enqueue", away)
-        assert service.add(OTHER, owner="v:late").state == QUEUED
+        assert service.add(OTHER, owner="v:late").state == State.QUEUED
     monkeypatch.setattr(Jobs, "identities", away)
     with pytest.raises(ServiceUnavailable):
         service.add(jpeg(93, 70), owner="v:late")

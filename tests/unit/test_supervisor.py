@@ -14,7 +14,8 @@ from app.queue import constants
 from app.queue.jobs import Jobs
 from app.queue.services import Services
 from app.queue.submit import submit
-from app.store.models import FAILED, QUEUED, Run
+from app.store.models import Run
+from app.store.states import State
 from app.vision.catalogue.models import Model
 from app.vision.results import ModelCard
 from app.worker.messages import AnalysisEnded, AnalysisStarted, ModelsLoaded
@@ -207,7 +208,7 @@ def test_the_analysis_of_a_process_that_died_is_queued_again(
     worker.process.kill()
     supervisor.tick()
     assert services.jobs.waiting() == [run.analyses[0].id]
-    assert services.store.get_run(run.id).state == QUEUED
+    assert services.store.get_run(run.id).state == State.QUEUED
 
 
 def test_a_process_whose_analysis_takes_too_long_is_killed_and_the_run_fails(
@@ -221,7 +222,7 @@ def test_a_process_whose_analysis_takes_too_long_is_killed_and_the_run_fails(
     supervisor.tick()
     assert worker.process.poll() == -signal.SIGKILL
     failed = services.store.get_run(run.id)
-    assert failed.state == FAILED
+    assert failed.state == State.FAILED
     assert "took longer than 10 seconds" in str(failed.error)
     assert services.jobs.waiting() == []
 

@@ -10,7 +10,8 @@ import pytest
 from app.config.settings import Settings
 from app.queue import constants
 from app.store import BlobMissing, StoreUnavailable
-from app.store.models import DONE, FAILED, QUEUED, RUNNING, Run
+from app.store.models import Run
+from app.store.states import State
 from app.vision.analyses.analysis import Analyzer
 from app.vision.results import Analysed
 from app.worker.recovery import Reconciler
@@ -71,10 +72,10 @@ def test_after_one_failure_of_the_storage_the_analysis_is_tried_again(
     run = service.add(PHOTO)
     with monkeypatch.context() as patch:
         patch.setattr(service.services.store.blobs, method, refuse)
-        assert attempt(service, run).state == RUNNING
+        assert attempt(service, run).state == State.RUNNING
     assert requeued(service) == [run.analyses[0].id]
     run = attempt(service, run)
-    assert (run.state, run.error, run.analyses[0].attempts) == (DONE, None, 2)
+    assert (run.state, run.error, run.analyses[0].attempts) == (State.DONE, None, 2)
 
 
 def test_a_storage_that_fails_at_every_attempt_is_named_as_the_cause_of_the_failed_run(
@@ -83,10 +84,10 @@ def test_a_storage_that_fails_at_every_attempt_is_named_as_the_cause_of_the_fail
     run = service.add(PHOTO)
     monkeypatch.setattr(service.services.store.blobs, "get", refuse)
     for _ in range(constants.MAX_ATTEMPTS - 1):
-        assert attempt(service, run).state == RUNNING
+        assert attempt(service, run).state == State.RUNNING
         requeued(service)
     run = attempt(service, run)
-    assert (run.state, run.error) == (FAILED, STORAGE)
+    assert (run.state, run.error) == (State.FAILED, STORAGE)
     assert requeued(service) == []
 
 
@@ -96,9 +97,9 @@ def test_an_analysis_that_could_not_start_without_the_database_is_requeued(
     run = service.add(PHOTO)
     with monkeypatch.context() as patch:
         patch.setattr(service.services.store, "start_analysis", refuse)
-        assert attempt(service, run).state == QUEUED
+        assert attempt(service, run).state == State.QUEUED
     assert requeued(service) == [run.analyses[0].id]
-    assert attempt(service, run).state == DONE
+    assert attempt(service, run).state == State.DONE
 
 
 def announce_another(service: Service) -> None:
@@ -112,7 +113,7 @@ def test_a_worker_uses_its_own_model_for_an_analysis_meant_for_another_and_recor
     run = service.add(PHOTO)
     asked = run.analyses[0].identity
     run = attempt(service, run)
-    assert (run.state, run.error) == (DONE, None)
+    assert (run.state, run.error) == (State.DONE, None)
     assert run.analyses[0].identity == service.found["objects"].card.identity != asked
 
 
@@ -124,7 +125,7 @@ def test_a_result_that_the_own_model_has_already_is_not_computed_again(
     run = service.add(PHOTO)
     monkeypatch.setattr(Ready, "analyse", refuse)
     run = attempt(service, run)
-    assert (run.state, run.analyses[0].id) == (DONE, known.analyses[0].id)
+    assert (run.state, run.analyses[0].id) == (State.DONE, known.analyses[0].id)
     assert service.services.store.pending_analyses() == []
     (name, *_) = service.services.store.history_classes("v:another")
     found = service.services.store.history("v:another", class_name=name).runs
@@ -136,13 +137,13 @@ def test_an_analysis_that_the_own_model_failed_at_is_tried_again(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(service.services.store.blobs, "get", gone)
-        assert attempt(service, service.add(PHOTO)).state == FAILED
+        assert attempt(service, service.add(PHOTO)).state == State.FAILED
     announce_another(service)
     run = attempt(service, service.add(PHOTO))
-    assert run.state == QUEUED
-    assert attempt(service, run).state == DONE
+    assert run.state == State.QUEUED
+    assert attempt(service, run).state == State.DONE
 
 
 def test_an_analysis_without_a_model_here_fails_with_a_sentence(service: Service) -> None:
     run = attempt(service, service.add(PHOTO, "labels"))
-    assert (run.state, run.error) == (FAILED, NOT_SERVED)
+    assert (run.state, run.error) == (State.FAILED, NOT_SERVED)

@@ -11,7 +11,8 @@ from app.errors import BadRequest, NotFound, PublicError
 from app.intake.names import photo_name
 from app.intake.photo import Photo, read_photo
 from app.queue.submit import submit
-from app.store.models import FINISHED, Run
+from app.store.models import Run, RunOptions
+from app.store.states import FINISHED
 from app.vision.view import View
 from app.web.api import schemas
 from app.web.api.blueprint import (
@@ -114,7 +115,7 @@ def _submit_options(asked: dict[str, Any]) -> dict[str, Any]:
     names = asked.get("analyses") or []
     analyses = tuple(dict.fromkeys(part.strip() for name in names for part in name.split(",") if part.strip()))
     view = View.from_args({name: asked[name] for name in ("threshold", "classes") if name in asked})
-    options: dict[str, Any] = {}
+    options = RunOptions()
     if "threshold" in asked:
         options["threshold"] = view.threshold
     if view.classes is not None:

@@ -7,7 +7,8 @@ from flask import Response, json
 
 from app.errors import Busy, NotFound
 from app.queue.services import Services
-from app.store.models import FINISHED, QUEUED, Run
+from app.store.models import Run
+from app.store.states import FINISHED, State
 from app.web.api.serialise import build_summary
 from app.web.common.waiting import thread_slots
 
@@ -74,7 +75,7 @@ def _has_changed(services: Services, run: Run) -> Callable[[], bool]:
 
 
 def _event(services: Services, run: Run, links: Mapping[str, str]) -> Event:
-    if run.state == QUEUED:
+    if run.state == State.QUEUED:
         return "position", {"position": services.jobs.position(run), "eta": services.jobs.eta(run)}
     if run.state in FINISHED:
         return run.state, build_summary(services, run, links)

@@ -5,7 +5,8 @@ from typing import Any
 from flask import Response, request
 
 from app.errors import NotReady
-from app.store.models import DONE, Run
+from app.store.models import Run
+from app.store.states import State
 from app.vision.view import MEDIA_TYPES
 from app.web.api import events, schemas
 from app.web.api.blueprint import api, describe, describe_file, json_response
@@ -146,5 +147,5 @@ def _own_run(run_id: str) -> Run:
 
 
 def _check_done(run: Run) -> None:
-    if run.state != DONE:
+    if run.state != State.DONE:
         raise NotReady(f"This run is {run.state}. {run.error or ''}".strip())

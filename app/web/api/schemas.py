@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
+from app.store.states import State
+
+RunState = Annotated[State, WithJsonSchema({"type": "string", "enum": [*State]})]
 
 
 class PhotoOut(BaseModel):
@@ -19,7 +21,7 @@ class PhotoOut(BaseModel):
 class AnalysisOut(BaseModel):
     analyzer: str
     model: str = Field(description="Identity of the model: name, checkpoint hash, version.")
-    state: State
+    state: RunState
     seconds: float | None = Field(description="Seconds that the analysis took.")
     error: str | None
 
@@ -44,7 +46,7 @@ class RunSummary(BaseModel):
     """One request to analyse one photo."""
 
     id: str
-    state: State
+    state: RunState
     name: str
     created_at: datetime
     started_at: datetime | None

@@ -7,7 +7,8 @@ from flask import url_for
 
 from app.queue import run_json
 from app.queue.services import Services
-from app.store.models import FINISHED, QUEUED, Run
+from app.store.models import Run
+from app.store.states import FINISHED, State
 from app.vision.view import View
 from app.web.common.services import services
 from app.web.common.urls import absolute_url
@@ -27,7 +28,7 @@ def build_summary(services: Services, run: Run, links: Mapping[str, str]) -> dic
     """The same outside a request, with links that were made inside one."""
     return {
         **run_json.described(run, run_json.view_of(run, {}, services.settings.threshold)),
-        "position": services.jobs.position(run) if run.state == QUEUED else None,
+        "position": services.jobs.position(run) if run.state == State.QUEUED else None,
         "eta": None if run.state in FINISHED else services.jobs.eta(run),
         "links": links,
     }

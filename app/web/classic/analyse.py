@@ -9,7 +9,8 @@ from flask import Flask, Response
 from app.errors import NoPhoto, PublicError, ServiceUnavailable
 from app.intake.photo import read_photo
 from app.queue.submit import submit
-from app.store.models import DONE, FINISHED, Run
+from app.store.models import Run, RunOptions
+from app.store.states import FINISHED, State
 from app.web.common import errors
 from app.web.common.keys import request_owner
 from app.web.common.services import services
@@ -39,13 +40,13 @@ def analyse(data: bytes, *, name: str, analyses: tuple[str, ...], api: str, thre
     settings, store, jobs = services().settings, services().store, services().jobs
     photo = read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     with thread_slots().results.required():
-        options = {"api": api, "threshold": threshold}
+        options = RunOptions(api=api, threshold=threshold)
         run = submit(services(), photo, name=name, analyses=analyses, owner=request_owner(), options=options)
         if run.state not in FINISHED:
             run_id = run.id
             jobs.wait(run_id, settings.job_timeout, until=lambda: store.get_run(run_id).state in FINISHED)
             run = store.get_run(run_id)
-    if run.state == DONE and all(analysis.state == DONE for analysis in run.analyses):
+    if run.state == State.DONE and all(analysis.state == State.DONE for analysis in run.analyses):
         return run
     if run.state in FINISHED:
         raise AnalysisFailed(run.error)

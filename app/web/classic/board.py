@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from flask import Blueprint, Flask, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.store.models import DONE, FINISHED, Run
+from app.store.models import Run
+from app.store.states import FINISHED, State
 from app.vision.render.palette import colour
 from app.vision.view import View
 from app.web.classic.image import THRESHOLD
@@ -96,7 +97,7 @@ def remove(run_id: str) -> ResponseReturnValue:
 
 def card_of(run: Run) -> Card:
     """The card of a run."""
-    objects = services().store.results(run).get("objects") if run.state == DONE else None
+    objects = services().store.results(run).get("objects") if run.state == State.DONE else None
     if objects is None:
         return Card(run, [], 0, searched=False)
     rows = sorted(View(threshold=THRESHOLD).select(objects.result.rows()), key=lambda row: -row.score)

@@ -123,7 +123,7 @@ def picture(md5: str, signature: str, picture: str) -> Response:
         raise NotFound
     analyses = PICTURES[picture]
     view = View(threshold=THRESHOLD) if analyses else View.plain()
-    data, _, etag = render_view(services().store.latest_of(API, md5), view, analyses)
+    data, _, etag = render_view(services().store.latest_api_run(API, md5), view, analyses)
     response = Response(data, mimetype="image/jpeg")
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, max-age=3600"

@@ -53,7 +53,7 @@ def reset_results() -> Response | Redirect:
     """Delete every stored result of this API."""
     check_admin()
     store, count = services().store, 0
-    for id in store.ids_of(API):
+    for id in store.api_run_ids(API):
         with suppress(NotFound):  # It has expired in the meantime.
             store.delete_run(id)
             count += 1

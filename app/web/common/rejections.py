@@ -48,7 +48,7 @@ class Rejections:
         if raised:
             store.delete_batch(batch.id)
             raise raised
-        store.refuse(batch.id, self._entries())
+        store.add_refused_files(batch.id, self._entries())
 
     def _entries(self) -> list[tuple[str, str]]:
         more = self.count - len(self.named)

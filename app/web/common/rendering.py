@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from app.errors import NotReady
 from app.intake.budget import pixel_budget
 from app.intake.decode import decode
-from app.store.models import DONE, Run
+from app.store.models import Run
+from app.store.states import State
 from app.vision.render.overlay import VERSION as OVERLAY_VERSION
 from app.vision.render.overlay import overlay
 from app.vision.render.picture import VERSION, render
@@ -57,7 +58,7 @@ def _cached(run: Run, key: Sequence[str], make: Callable[[], bytes]) -> tuple[by
 
 def _finished(run: Run, analyses: Collection[str] | None) -> dict[str, str]:
     """The ids of a run's finished analyses, by analyzer."""
-    done = {analysis.analyzer: analysis.id for analysis in run.analyses if analysis.state == DONE}
+    done = {analysis.analyzer: analysis.id for analysis in run.analyses if analysis.state == State.DONE}
     return done if analyses is None else {name: id for name, id in done.items() if name in analyses}
 
 

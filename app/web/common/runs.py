@@ -1,6 +1,7 @@
 """Cancelling and deleting a run, both in the queue and in the store."""
 
-from app.store.models import FINISHED, Run
+from app.store.models import Run
+from app.store.states import FINISHED
 from app.web.common.services import services
 
 

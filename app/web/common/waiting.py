@@ -14,7 +14,8 @@ from flask import Flask, current_app
 
 from app.errors import Busy
 from app.queue.services import Services
-from app.store.models import FINISHED, Run
+from app.store.models import Run
+from app.store.states import FINISHED
 
 
 @dataclass

@@ -10,7 +10,8 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from app.errors import BrokenPhoto, Forbidden, NotAPhoto, NotReady
-from app.store.models import DONE, FINISHED, QUEUED, Run
+from app.store.models import Run
+from app.store.states import FINISHED, State
 from app.vision.export import FORMATS
 from app.vision.export.files import safe_name
 from app.web.common import words
@@ -94,7 +95,7 @@ def delete(batch_id: str) -> ResponseReturnValue:
 
 
 def _done(runs: Sequence[Run]) -> list[Run]:
-    done = [run for run in runs if run.state == DONE]
+    done = [run for run in runs if run.state == State.DONE]
     if not done:
         raise NotReady("None of these photos is ready yet.")
     return done
@@ -126,17 +127,17 @@ def _tile(run: Run) -> dict[str, Any]:
     image: the annotated photo, or the photo until it is done.
     """
     if run.state in FINISHED:
-        text = run.error or ("" if run.state == DONE else "This photo was not looked at.")
+        text = run.error or ("" if run.state == State.DONE else "This photo was not looked at.")
     else:
-        text = words.waiting(run.state, services().jobs.position(run) if run.state == QUEUED else None, None)
-    layer = "labels=0" if run.state == DONE else "plain=1"
+        text = words.waiting(run.state, services().jobs.position(run) if run.state == State.QUEUED else None, None)
+    layer = "labels=0" if run.state == State.DONE else "plain=1"
     image = f"{url_for('run.image', run_id=run.id)}?max_size={THUMBNAIL}&format=jpeg&{layer}"
     return {"id": run.id, "state": run.state, "text": text, "image": image}
 
 
 def _progress(runs: Sequence[Run]) -> dict[str, Any]:
     ended = [run.state for run in runs if run.state in FINISHED]
-    finished, done = len(ended) == len(runs), ended.count(DONE)
+    finished, done = len(ended) == len(runs), ended.count(State.DONE)
     text = f"{len(ended)} of {words.count(len(runs), 'photo')} looked at" if runs else "No photos"
     if finished and runs:
         all_done = f"{words.count(len(runs), 'photo')}, all looked at"

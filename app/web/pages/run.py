@@ -8,7 +8,8 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
-from app.store.models import DONE, FINISHED, QUEUED, Run
+from app.store.models import Run
+from app.store.states import FINISHED, State
 from app.vision.analyses.registry import analyses
 from app.vision.export import FORMATS
 from app.vision.view import View
@@ -37,7 +38,7 @@ def page(run_id: str) -> ResponseReturnValue:
     args = {name: value for name, value in view.to_args().items() if name not in ("format", "max_size")}
     context: dict[str, Any] = {"run": run, "view": view, "args": args, "mine": is_owner(run.owner)}
     context["titles"] = {analysis.name: analysis.title for analysis in analyses()}
-    if run.state == DONE:
+    if run.state == State.DONE:
         results = services().store.results(run)
         context |= {"found": shown(results, view), "formats": FORMATS, "seconds": _seconds(run)}
         context["notes"] = list(dict.fromkeys(a.card.note for a in results.values() if a.card.note))
@@ -108,7 +109,7 @@ def _picture(run: Run, *, attachment: bool) -> Response:
     view = asked_view(run)
     if request.args.get("plain") == "1":
         view = View.plain(view.max_size, view.format)
-    elif run.state != DONE:
+    elif run.state != State.DONE:
         raise NotReady
     data, media_type, etag = render_view(run, view)
     response = send_file(
@@ -123,7 +124,7 @@ def _picture(run: Run, *, attachment: bool) -> Response:
 
 
 def _done(run: Run) -> Run:
-    if run.state != DONE:
+    if run.state != State.DONE:
         raise NotReady
     return run
 
@@ -131,7 +132,7 @@ def _done(run: Run) -> Run:
 def _waiting(run: Run) -> dict[str, Any]:
     """The run's position, the expected seconds, and both as a sentence."""
     jobs = services().jobs
-    position = jobs.position(run) if run.state == QUEUED else None
+    position = jobs.position(run) if run.state == State.QUEUED else None
     eta = None if run.state in FINISHED else jobs.eta(run)
     text = "" if run.state in FINISHED else words.waiting(run.state, position, eta)
     return {"position": position, "eta": eta, "text": text}
