@@ -195,7 +195,7 @@ def test_the_classes_of_imagenet_are_torchvisions() -> None:
 
 
 def detectors() -> list[Model]:
-    return [model for model in load_catalogue().values() if model.loader == "mmdet"]
+    return [model for model in load_catalogue().values() if model.analyzer == "objects"]
 
 
 @pytest.mark.parametrize("model", detectors(), ids=lambda model: model.name)

@@ -92,7 +92,7 @@ def test_the_best_scores_come_first(values: list[float], count: int) -> None:
 
 def test_anchors_stand_on_the_cells_of_their_level() -> None:
     base = np.array([[-8, -8, 8, 8], [-4, -16, 4, 16]], np.float32)
-    anchors = grid_anchors(base, 16, 5, np.array([0, 1, 13]))
+    anchors = grid_anchors(base, (16, 16), 5, np.array([0, 1, 13]))
     assert anchors.tolist() == [[-8, -8, 8, 8], [-4, -16, 4, 16], [12, 0, 20, 32]]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app.vision.catalogue.models import Model
+from app.vision.catalogue.torchvision_names import to_mmdet
 from app.vision.engine.pickles import Tensor
 from app.vision.engine.pth import PthError, read_pth
 
@@ -92,7 +93,7 @@ def _again(model: Model) -> str:
 
 
 def load_weights(path: Path, model: Model) -> Checkpoint:
-    """Read a checkpoint without running anything that it says.
+    """Read a checkpoint without running anything that it says; a detector's has MMDetection's names.
 
     Tensors, containers, texts, numbers and NumPy's scalars are all that is read; whatever else a pickle asks for is
     refused, whether the file is the catalogue's or not.
@@ -101,7 +102,13 @@ def load_weights(path: Path, model: Model) -> Checkpoint:
         CheckpointError: the file is not the catalogue's, is broken, or holds more than weights.
     """
     verify(path, model)
-    return read_weights(path)
+    found = read_weights(path)
+    if (model.analyzer, model.loader) != ("objects", "torchvision"):
+        return found
+    try:
+        return Checkpoint(to_mmdet(found.state), {})
+    except ValueError as error:
+        raise CheckpointError(f"{path.name} {error}.") from error
 
 
 def read_weights(path: Path) -> Checkpoint:

@@ -127,7 +127,7 @@ def _check(model: Model, where: str) -> None:
         raise CatalogueError(f"In {where}, analyzer must be one of {', '.join(ANALYSES)}.")
     if model.loader not in LOADERS:
         raise CatalogueError(f"In {where}, loader must be one of {', '.join(LOADERS)}.")
-    if model.loader == "mmdet" and (model.config is None or not model.config.is_file()):
+    if model.analyzer == "objects" and (model.config is None or not model.config.is_file()):
         raise CatalogueError(f"In {where}, config must name an MMDetection config file beside the catalogue.")
     if model.loader != "package" and not model.file:
         raise CatalogueError(f"In {where}, url or file must say where the weights are.")

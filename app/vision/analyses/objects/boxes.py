@@ -10,11 +10,12 @@ import numpy as np
 MAX_LOG_RATIO = float(np.abs(np.log(16 / 1000)))
 
 
-def grid_anchors(base: np.ndarray, stride: int, width: int, chosen: np.ndarray) -> np.ndarray:
+def grid_anchors(base: np.ndarray, step: tuple[int, int], width: int, chosen: np.ndarray) -> np.ndarray:
     """The chosen anchors of one level.
 
     Args:
-        base: (A, 4) float32 anchors of the cell at the origin; width: of the level's map;
+        base: (A, 4) float32 anchors of the cell at the origin; step: pixels from cell to cell, down and across;
+        width: of the level's map;
         chosen: (K,) flat indices into (height, width, A).
 
     Returns:
@@ -22,7 +23,8 @@ def grid_anchors(base: np.ndarray, stride: int, width: int, chosen: np.ndarray) 
     """
     cell, anchor = np.divmod(chosen, len(base))
     y, x = np.divmod(cell, width)
-    return base[anchor] + (np.stack([x, y, x, y], axis=1) * stride).astype(np.float32)
+    down, across = step
+    return base[anchor] + np.stack([x * across, y * down] * 2, axis=1).astype(np.float32)
 
 
 def decode_deltas(

@@ -255,6 +255,7 @@ def _proposals(rpn: Any, test: Any) -> ProposalSpec:
         _limit(test),
         _iou(test.nms),
         float(test.min_bbox_size),
+        type(generator).__name__ == "TorchvisionAnchorGenerator",
     )
 
 
@@ -294,7 +295,7 @@ def _pool(extractor: Any) -> PoolSpec:
 def main() -> None:
     """Write the blueprint of every detector in the catalogue."""
     for model in load_catalogue().values():
-        if model.loader == "mmdet":
+        if model.analyzer == "objects":
             assert model.config is not None
             blueprint(model.config).write(model.config)
             print(blueprint_file(model.config))

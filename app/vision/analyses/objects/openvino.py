@@ -154,7 +154,10 @@ class OpenVINODetector(Analyzer):
             base = np.array(spec.anchors[level], np.float32)
             flat = objectness.reshape(-1)
             chosen = box_math.best(flat, spec.before)
-            anchors = box_math.grid_anchors(base, spec.strides[level], objectness.shape[1], chosen)
+            height, width = objectness.shape[:2]
+            stride = spec.strides[level]
+            step = (image.shape[2] // height, image.shape[3] // width) if spec.fitted else (stride, stride)
+            anchors = box_math.grid_anchors(base, step, width, chosen)
             picked = deltas.reshape(-1, 4)[chosen]
             candidates.append(box_math.decode_deltas(anchors, picked, spec.means, spec.stds, shape)[:, 0])
             scores.append(flat[chosen])

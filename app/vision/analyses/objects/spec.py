@@ -21,7 +21,11 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class ProposalSpec:
-    """The region proposal network. anchors: (A, 4) of each level's origin cell."""
+    """The region proposal network. anchors: (A, 4) of each level's origin cell.
+
+    fitted: anchors are as far apart as the input's size divided by the map's, rounded down, as in torchvision, and not
+    by the level's stride.
+    """
 
     strides: tuple[int, ...]
     anchors: tuple[tuple[tuple[float, float, float, float], ...], ...]
@@ -31,6 +35,7 @@ class ProposalSpec:
     limit: int
     iou: float
     min_size: float
+    fitted: bool = False
 
 
 @dataclass(frozen=True)
