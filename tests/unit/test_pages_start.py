@@ -205,8 +205,8 @@ def test_of_very_many_files_that_are_no_photos_the_first_are_named_and_written_d
     visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, written = service.services.store, []
-    refuse = store.refuse
-    monkeypatch.setattr(store, "refuse", lambda id, files: (written.append(id), refuse(id, files)))
+    add = store.add_refused_files
+    monkeypatch.setattr(store, "add_refused_files", lambda id, files: (written.append(id), add(id, files)))
     notes = [(f"{n}.txt", b"note") for n in range(MAX_NAMED + 2_750)]
     id = visitor.send((zipped(*notes, ("last.jpg", PHOTO)), "a.zip")).location.removeprefix("/batches/")
     assert written == [id]
