@@ -118,7 +118,7 @@ def test_a_model_without_a_training_state_is_not_overwritten(
 ) -> None:
     (tmp_path / "models.toml").write_text("# An earlier training's")
     assert main(["--data", str(data), "--out", str(tmp_path)]) == 1
-    assert "holds a model but no last.pth to go on from; choose another --out." in capsys.readouterr().err
+    assert "holds a model but no last.pth to resume from; choose another --out." in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["models.toml"]
 
 
