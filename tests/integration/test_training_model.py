@@ -125,6 +125,16 @@ def test_a_trained_model_is_a_base_with_the_same_settings() -> None:
     assert build_detector(again.model)
 
 
+def test_a_config_written_before_the_backbones_moved_still_builds(tmp_path: Path) -> None:
+    path = tmp_path / "detector.py"
+    path.write_text(
+        'custom_imports = dict(imports=["app.vision.backbones.efficientnet_lite"], allow_failed_imports=False)\n'
+        'model = dict(backbone=dict(type="EfficientNetLite0"))\n'
+    )
+    backbone = build_backbone(mmcv.Config.fromfile(str(path)).model.backbone)
+    assert [features.shape[1] for features in backbone(torch.zeros(1, 3, 64, 64))] == [24, 40, 112, 320]
+
+
 def test_the_title_of_a_model_trained_twice_says_fine_tuned_once(tmp_path: Path) -> None:
     config = starter_config(["cat"])
     state, base = build_detector(config.model).state_dict(), load_catalogue()["starter"]
