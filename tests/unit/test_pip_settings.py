@@ -1,7 +1,6 @@
 """scripts/pip_settings.py: uv gets the index, links, constraints and certificates that pip is given."""
 
 import importlib.util
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,8 @@ assert SPEC is not None
 assert SPEC.loader is not None
 script = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(script)
+# uv makes virtual environments without pip, so it is the pip of the Python behind this one.
+PIP = [str(Path(sys.base_prefix) / "bin" / "python3"), "-m", "pip"]
 
 
 @pytest.fixture
@@ -73,13 +74,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, environment: dict[s
         script.pip_settings(environment)
 
 
-@pytest.mark.skipif(not shutil.which("pip"), reason="there is no pip")
+@pytest.mark.skipif(subprocess.run([*PIP, "--version"], capture_output=True).returncode != 0, reason="there is no pip")
 def test_pip_itself_reads_the_same(tmp_path: Path, environment: dict[str, str]) -> None:
     write(tmp_path / "first/pip/pip.conf", "[global]\nindex-url = a\nextra-index-url =\n  b\n  c\n")
     write(tmp_path / "home/.config/pip/pip.conf", "[global]\nindex-url = d\nfind-links = e f\n")
     environment |= {"PATH": "/usr/local/bin:/usr/bin:/bin", "PIP_DEFAULT_TIMEOUT": "7", "PIP_CERT": ""}
     listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], env=environment, capture_output=True, text=True, check=True
+        [*PIP, "config", "list"], env=environment, capture_output=True, text=True, check=True
     ).stdout
     for name, value in {"index-url": "d", "extra-index-url": "\nb\nc", "find-links": "e f"}.items():
         assert f"global.{name}={value!r}" in listed.splitlines()
