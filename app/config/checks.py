@@ -7,6 +7,7 @@ some of them ask are imported only where there is something to check.
 import re
 
 from app.config.analyses import ANALYSES
+from app.config.networks import parse
 
 _ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?", re.IGNORECASE)
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
@@ -28,6 +29,11 @@ def analyses(value: str) -> None:
     names = split(value)
     if value != "auto" and (not names or not set(names) <= set(ANALYSES)):
         raise ValueError(f"some of {', '.join(ANALYSES)}, separated by commas, or auto")
+
+
+def networks(value: str) -> None:
+    """Networks, addresses and hosts, each with or without a port; or nothing."""
+    parse(value)
 
 
 def origins(value: str) -> None:

@@ -82,6 +82,12 @@ class Settings:
     max_megapixels: float = _setting(40, "Largest photo, in millions of pixels.", at_least=0.1, at_most=178)
     upload_timeout: float = _setting(30, "Seconds that an upload may take.", at_least=1, at_most=DAY)
     url_timeout: float = _setting(15, "Seconds that fetching a photo by address may take.", at_least=1, at_most=DAY)
+    photo_allowed_networks: str = _setting(
+        "",
+        "Networks, addresses and hosts besides the public web from which photos may be fetched, separated by commas; "
+        "a port may follow (`192.168.1.0/24, camera.lan:8081`). See [deploying](deploying.md#the-local-network).",
+        check=checks.networks,
+    )
     batch_max: int = _setting(200, "Most photos in one batch.", at_least=1)
     max_batch_mb: float = _setting(
         256, "Largest upload of several photos or a ZIP, in the same megabytes.", at_least=0.1, at_most=TERABYTE
@@ -127,6 +133,9 @@ class Settings:
     )
     admin_key: str = _setting("", "Key for /reset and /log. Empty: both refuse.", secret=True)
     webhook_secret: str = _setting("", "Signs webhooks. Empty: derived from SECRET_KEY.", secret=True)
+    webhook_allowed_networks: str = _setting(
+        "", "The same as PHOTO_ALLOWED_NETWORKS, for webhooks (`homeassistant.local:8123`).", check=checks.networks
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":

@@ -21,6 +21,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from app.config.networks import Address, Place, parse
+from app.config.settings import Settings
 from app.errors import AddressRefused, FetchFailed
 
 # Ports of web servers. Others belong to services that might take an HTTP request for something else.
@@ -51,9 +53,8 @@ _TROUBLE = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolE
 
 def is_public(address: str) -> bool:
     """Whether an IP address is one that anybody on the internet may be told to connect to."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
+    ip = _ip(address)
+    if ip is None:
         return False
     if isinstance(ip, ipaddress.IPv4Address):
         return not any(ip in network for network in _PRIVATE_V4)
@@ -76,12 +77,15 @@ def _public_authorities() -> ssl.SSLContext:
 class Guard:
     """What may be connected to. The default is the public web; tests pass their own.
 
-    allows: judges an IP address; ports: those allowed, None for all; resolve: a name's IP addresses;
-    ssl_context: how servers prove themselves, None for the usual authorities.
+    allows: judges an IP address; ports: those allowed there, None for all; opened: what the operator opens besides;
+    setting: the one by which, for the sentence of a refusal; resolve: a name's IP addresses; ssl_context: how servers
+    prove themselves, None for the usual authorities.
     """
 
     allows: Callable[[str], bool] = is_public
     ports: frozenset[int] | None = WEB_PORTS
+    opened: tuple[Place, ...] = ()
+    setting: str = ""
     resolve: Callable[[str, int], list[str]] = resolve
     ssl_context: ssl.SSLContext | None = None
 
@@ -99,12 +103,13 @@ class Guard:
             raise AddressRefused("An address with a user name or password in it cannot be used.")
         if len(str(parsed)) > MAX_URL:  # Written in ASCII, one character becomes up to nine.
             raise AddressRefused(_TOO_LONG)
-        if self.ports is not None and port_of(parsed) not in self.ports:
-            allowed = ", ".join(map(str, sorted(self.ports)))
-            raise AddressRefused(f"Only addresses with a usual web port ({allowed}) can be used.")
+        port = port_of(parsed)
+        if self.ports is not None and not self._has_port(port):
+            usual = ", ".join(map(str, sorted(self.ports)))
+            raise self._refusal(f"Only addresses with a usual web port ({usual}) can be used.")
         literal = _literal(parsed.raw_host.decode("ascii"))
-        if literal is not None and not self.allows(literal):
-            raise AddressRefused()
+        if literal is not None and not self._lets_through(literal, literal, port):
+            raise self._refusal()
         return parsed
 
     def addresses(self, host: str, port: int, timeout: float) -> list[str]:
@@ -112,14 +117,50 @@ class Guard:
         host = host if host.isascii() else httpx.URL(scheme="http", host=host).raw_host.decode("ascii")
         literal = _literal(host)
         found = [literal] if literal is not None else _within(timeout, self.resolve, host, port)
-        if not found or not all(self.allows(address) for address in found):
-            raise AddressRefused()
+        if not found or not all(self._lets_through(host, address, port) for address in found):
+            raise self._refusal()
         return found
+
+    def _has_port(self, port: int) -> bool:
+        """Whether there is any host of which this port may be connected to."""
+        return self.ports is None or port in self.ports or any(place.port == port for place in self.opened)
+
+    def _lets_through(self, host: str, address: str, port: int) -> bool:
+        """Whether this port of an address may be connected to, as one of those that a host has."""
+        public = self.allows(address)
+        if public and (self.ports is None or port in self.ports):
+            return True
+        ip = _ip(address)
+        return ip is not None and any(
+            place.has_port(port, self.ports) and place.holds(host, ip, public=public) for place in self.opened
+        )
+
+    def _refusal(self, sentence: str = AddressRefused.message) -> AddressRefused:
+        """The same for every address that is not let through, so that it does not tell which names exist."""
+        opens = f" The operator of this service can open others with {self.setting}." if self.setting else ""
+        return AddressRefused(sentence + opens)
+
+
+def photo_guard(settings: Settings) -> Guard:
+    """What photos may be fetched from: the public web and PHOTO_ALLOWED_NETWORKS."""
+    return Guard(opened=parse(settings.photo_allowed_networks), setting="PHOTO_ALLOWED_NETWORKS")
+
+
+def webhook_guard(settings: Settings) -> Guard:
+    """What webhooks may be sent to: the public web and WEBHOOK_ALLOWED_NETWORKS."""
+    return Guard(opened=parse(settings.webhook_allowed_networks), setting="WEBHOOK_ALLOWED_NETWORKS")
 
 
 def port_of(url: httpx.URL) -> int:
     """The port that a web address means."""
     return url.port if url.port is not None else {"http": 80, "https": 443}[url.scheme]
+
+
+def _ip(address: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None
 
 
 def _literal(host: str) -> str | None:

@@ -22,7 +22,8 @@ or with nothing but the standard library:
     valid = valid and abs(time.time() - int(headers["webhook-timestamp"])) < 300
 
 Any answer from 200 to 299 within ten seconds counts as delivered and 410 as a wish to be left alone; everything else
-is tried again, ten more times over a day. Redirects are not followed, and private addresses are never connected to.
+is tried again, ten more times over a day. Redirects are not followed, and of private addresses only those that
+WEBHOOK_ALLOWED_NETWORKS names are connected to.
 """
 
 import base64
@@ -42,7 +43,7 @@ from standardwebhooks import Webhook
 
 from app.config.settings import Settings
 from app.errors import AddressRefused, FetchFailed, NotFound
-from app.intake.address import Guard, exchange
+from app.intake.address import Guard, exchange, webhook_guard
 from app.queue import run_json as shapes
 from app.store import BlobMissing, StoreUnavailable
 from app.store.models import Delivery, Run, utcnow
@@ -61,19 +62,19 @@ LEASE = 60.0
 # A call ends after this many rounds, so that a long outbox does not hold up whatever else its caller does.
 MAX_ROUNDS = 10
 _GONE = 410
-_PUBLIC = Guard()
 
 
-def deliver_due(services: "Services", now: datetime | None = None, *, guard: Guard = _PUBLIC) -> int:
+def deliver_due(services: "Services", now: datetime | None = None, *, guard: Guard | None = None) -> int:
     """Try every delivery that is due; several processes may do so at once. Takes as long as the receivers take.
 
     Args:
         now: the time that counts as now, for tests.
-        guard: what may be connected to.
+        guard: what may be connected to; None for what the settings say.
 
     Returns:
         How many deliveries were tried, with or without success.
     """
+    guard = guard or webhook_guard(services.settings)
     tried = 0
     for _ in range(MAX_ROUNDS):
         due = services.store.deliveries.claim(now=now, limit=AT_ONCE, lease=LEASE)
@@ -111,7 +112,7 @@ def sign(key: bytes, id: str, when: datetime, body: bytes) -> str:
 class Courier:
     """Tries what is due on a thread of its own, so that slow receivers hold up nobody else."""
 
-    def __init__(self, services: "Services", guard: Guard = _PUBLIC):
+    def __init__(self, services: "Services", guard: Guard | None = None):
         self._services, self._guard = services, guard
         self._thread: threading.Thread | None = None
 

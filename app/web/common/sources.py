@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import IO, Any
@@ -13,9 +14,10 @@ from flask import Request, current_app
 from app.config.settings import Settings
 from app.errors import BadRequest, FetchFailed, NoPhoto
 from app.intake import fetch
-from app.intake.address import Guard, port_of
+from app.intake.address import Guard, photo_guard, port_of, webhook_guard
 from app.web.common.bodies import body_bytes
 from app.web.common.inputs import CreateForm, CreateJson, validated
+from app.web.common.services import services
 from app.web.common.waiting import thread_slots
 
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
@@ -53,28 +55,23 @@ class Source:
             return self.name, self.file.read(settings.max_upload_bytes + 1)
         limits: dict[str, Any] = {"timeout": settings.url_timeout, "max_bytes": settings.max_upload_bytes}
         with thread_slots().fetches.required(TOO_MANY_FETCHES):
-            name, data = fetch.fetch_photo(self.url, **limits, guard=guard())
+            name, data = fetch.fetch_photo(self.url, **limits, guard=_guard(photo_guard))
         return self.name or name, data
 
 
-def guard() -> Guard:
-    """Decides which addresses may be connected to. Tests put their own into the application."""
-    guard: Guard = current_app.extensions.get("address_guard") or Guard()
-    return guard
-
-
 def check_webhook(url: str | None) -> str | None:
-    """A webhook's URL if it leads to a public server now. Every delivery is checked again.
+    """A webhook's URL if it leads to a server that may be reached now. Every delivery is checked again.
 
     Raises:
         AddressRefused: it does not. FetchFailed: its host is unknown. Busy: too many addresses are being looked up.
     """
     if url is None:
         return None
-    parsed = guard().parse(url)
+    guard = _guard(webhook_guard)
+    parsed = guard.parse(url)
     try:
         with thread_slots().fetches.required(TOO_MANY_FETCHES):
-            guard().addresses(parsed.host, port_of(parsed), LOOKUP_SECONDS)
+            guard.addresses(parsed.host, port_of(parsed), LOOKUP_SECONDS)
     except OSError as error:
         raise FetchFailed("The server of this webhook cannot be found.") from error
     return str(parsed)
@@ -113,6 +110,12 @@ def decode_base64(text: str) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadRequest("The image is not base64.") from error
+
+
+def _guard(make: Callable[[Settings], Guard]) -> Guard:
+    """Decides which addresses may be connected to. Tests put their own into the application."""
+    guard: Guard | None = current_app.extensions.get("address_guard")
+    return guard or make(services().settings)
 
 
 def _from_json(request: Request) -> tuple[list[Source], dict[str, Any]]:
