@@ -31,6 +31,7 @@ COLUMNS = {
     "analyses": "id, photo_sha256, analyzer, identity, state, attempts, created_at",
     "runs": "id, owner, name, photo_sha256, state, deduplicated, options, created_at, expires_at",
     "run_analyses": "run_id, analysis_id",
+    "analysis_texts": "analysis_id, text",
     "run_classes": "run_id, name, owner, created_at, best_score",
 }
 
@@ -48,7 +49,7 @@ def measure(runs: int = 100_000) -> dict[str, dict[str, float]]:
 
 
 def seed(store: Store, runs: int) -> None:
-    """Write runs of OWNER, one every half minute up to now, each with its own photo and up to ten classes."""
+    """Write runs of OWNER, one every half minute up to now: each has its own photo, up to ten classes, and a text."""
     chance = random.Random(1)
     for first in range(0, runs, CHUNK):
         rows = _rows(range(first, min(runs, first + CHUNK)), runs, chance)
@@ -75,11 +76,13 @@ def _rows(numbers: range, total: int, chance: random.Random) -> Rows:
         sha256 = hashlib.sha256(str(number).encode()).hexdigest()
         run, analysis = f"run{number:019d}", f"ana{number:019d}"
         created = _stamp(now - timedelta(seconds=30 * (total - number)))
-        found = set(chance.choices(CLASSES, WEIGHTS, k=10)) | ({RARE} if number % 1000 == 7 else set())
+        rare = number % 1000 == 7
+        found = set(chance.choices(CLASSES, WEIGHTS, k=10)) | ({RARE} if rare else set())
         rows["photos"].append((sha256, sha256[:32], "jpeg", 640, 480, 50_000, created))
         rows["analyses"].append((analysis, sha256, "objects", "model@0/1", State.DONE, 1, created))
         rows["runs"].append((run, OWNER, "photo.jpg", sha256, State.DONE, False, "{}", created, expires))
         rows["run_analyses"].append((run, analysis))
+        rows["analysis_texts"].append((analysis, " ".join(chance.choices(CLASSES, WEIGHTS, k=30) + [RARE] * rare)))
         rows["run_classes"].extend((run, name, OWNER, created, 0.05 + 0.95 * chance.random()) for name in found)
     return rows
 
@@ -102,6 +105,9 @@ def queries(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "rare class", lambda: store.history(OWNER, class_name=RARE)
     yield "rare class, next page", lambda: store.history(OWNER, class_name=RARE, cursor=deep)
     yield "no such class", lambda: store.history(OWNER, class_name="unicorn")
+    yield "common text", lambda: store.history(OWNER, text=CLASSES[0])
+    yield "rare text", lambda: store.history(OWNER, text=RARE)
+    yield "no such text", lambda: store.history(OWNER, text="unicorn")
     yield "names of classes", lambda: store.history_classes(OWNER)
     yield "somebody else", lambda: store.history("v:nobody")
 

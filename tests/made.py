@@ -10,7 +10,8 @@ from app.vision.analyses.faces.result import Faces
 from app.vision.analyses.labels.result import Labels
 from app.vision.analyses.objects.result import Instances
 from app.vision.results import Analysed, ModelCard
-from app.vision.rows import RLE
+from app.vision.rows import RLE, Row
+from tests.unit.signs import Signs
 
 IDENTITIES = {"objects": "model@0123/1"}
 
@@ -45,3 +46,9 @@ def faces(n: int = 2) -> Analysed:
 
 def labels() -> Analysed:
     return Analysed(card("labels"), Labels(("tabby", "studio_couch"), (0.7, 0.2)))
+
+
+def texts(*lines: str, score: float = 0.9) -> Analysed:
+    """What an analysis answers that reads texts: each line at the same score."""
+    rows = tuple(Row("sign", "sign", score, (0, 0, 9, 9), text=line) for line in lines)
+    return Analysed(card("signs"), Signs((48, 64), rows))

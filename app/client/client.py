@@ -165,7 +165,8 @@ class Client:
         self._request("DELETE", f"runs/{id}")
 
     def runs(self, **search: Any) -> Iterator[Run]:
-        """The caller's runs, newest first. search: since, until, `**{"class": name}`, and limit, the size of a page."""
+        """The caller's runs, newest first. search: q (a text that was read), since, until,
+        `**{"class": name}`, and limit, the size of a page."""
         cursor = None
         while True:
             page = self._json("GET", "runs", "runs", params=params({**search, "cursor": cursor}))

@@ -8,8 +8,17 @@ from contextlib import contextmanager
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.store.base import ERROR_LENGTH, StorePart, index_classes, result_key, storable, unfinished_runs, update_runs
-from app.store.models import Analysis, AnalysisClass, Run, RunAnalysis, utcnow
+from app.store.base import (
+    ERROR_LENGTH,
+    StorePart,
+    index_classes,
+    result_key,
+    searchable,
+    storable,
+    unfinished_runs,
+    update_runs,
+)
+from app.store.models import Analysis, AnalysisClass, AnalysisText, Run, RunAnalysis, utcnow
 from app.store.states import State
 from app.vision.analyses.registry import stored_result
 from app.vision.results import Analysed
@@ -44,6 +53,7 @@ class Analyses(StorePart):
                 analysis.state, analysis.error, analysis.finished_at = State.DONE, None, utcnow()
                 analysis.seconds = _seconds(analysis)
                 self.database.insert_new(session, AnalysisClass, _classes(id, analysed))
+                self.database.insert_new(session, AnalysisText, _texts(id, analysed, self.threshold))
                 session.flush()
                 index_classes(session, _run_ids(session, id))
                 return update_runs(session, unfinished_runs(session, id))
@@ -151,3 +161,9 @@ def _classes(id: str, analysed: Analysed) -> list[dict[str, object]]:
     """One row per class at its best score, as it is shown."""
     terms = analysed.result.search_terms()
     return [{"analysis_id": id, "name": storable(name, 80), "best_score": score} for name, score in terms.items()]
+
+
+def _texts(id: str, analysed: Analysed, threshold: float) -> list[dict[str, object]]:
+    """One row with every text that is shown at the threshold, or none. A search finds phrases that go over lines."""
+    read = " ".join(row.text for row in analysed.result.rows() if row.text and row.shown_score >= threshold)
+    return [{"analysis_id": id, "text": searchable(read)}] if read else []

@@ -1,5 +1,6 @@
 """What the parts of the store share: their connections, and steps that several of them take."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
@@ -12,7 +13,7 @@ from app.store.models import Analysis, AnalysisClass, Batch, Delivery, Run, RunA
 from app.store.states import FINISHED, UNEXPLAINED, State, run_state
 from app.store.view_cache import ViewCache
 
-NAME_LENGTH, ERROR_LENGTH = 255, 400
+NAME_LENGTH, ERROR_LENGTH, TEXT_LENGTH = 255, 400, 100_000
 
 
 class StorePart:
@@ -20,7 +21,7 @@ class StorePart:
 
     Args:
         views: cache of rendered views, deleted with their photo.
-        threshold: lowest score of a class that a search finds by default.
+        threshold: lowest score of a class that a search finds by default, and of a text that it finds at all.
     """
 
     def __init__(self, database: Database, blobs: BlobStore, views: ViewCache, threshold: float = 0.5):
@@ -43,6 +44,12 @@ def result_key(analysis_id: str) -> str:
 def storable(text: str, length: int) -> str:
     """Text that every database accepts: without NUL and lone surrogates, at most `length` characters."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")[:length]
+
+
+def searchable(text: str) -> str:
+    """Text as it is stored and compared in a search: of one case, composed, with single spaces. Accents count."""
+    folded = unicodedata.normalize("NFC", text.casefold())
+    return storable(" ".join(folded.split()), TEXT_LENGTH)
 
 
 def not_expired(table: type[Run] | type[Batch]) -> ColumnElement[bool]:

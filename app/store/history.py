@@ -1,4 +1,4 @@
-"""History: an owner's runs page by page, by class and by date, and the runs of a classic API by their photos."""
+"""History: an owner's runs page by page, by class, text and date, and the runs of a classic API by their photos."""
 
 import base64
 import binascii
@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.errors import BadRequest, NotFound
-from app.store.base import StorePart, not_expired, storable
-from app.store.models import Photo, Run, RunClass, UTCDateTime
+from app.store.base import StorePart, not_expired, searchable, storable
+from app.store.models import AnalysisText, Photo, Run, RunAnalysis, RunClass, UTCDateTime
 from app.store.states import State
 
 MAX_PAGE = 200
@@ -37,6 +37,7 @@ class History(StorePart):
         cursor: str | None = None,
         limit: int = 24,
         class_name: str | None = None,
+        text: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         min_score: float | None = None,
@@ -48,6 +49,7 @@ class History(StorePart):
             limit: runs a page, at most MAX_PAGE.
             class_name: only runs in which this class was found with at least `min_score` (the THRESHOLD setting
                 where None).
+            text: only runs in which this was read, whatever the case of its letters; blank for all.
             since, until: only runs created at or after, and before, these times.
         """
         limit = max(1, min(limit, MAX_PAGE))
@@ -61,6 +63,8 @@ class History(StorePart):
         else:
             ids = select(Run.id).where(Run.owner == owner)
             created, id = Run.created_at, Run.id
+        if text and searchable(text):
+            ids = ids.where(_read(searchable(text)))
         ids = ids.where(not_expired(Run), *_within(created, id, cursor, since, until))
         ids = ids.order_by(created.desc(), id.desc()).limit(limit + 1)
         with self.database.reading() as session:
@@ -102,6 +106,12 @@ class History(StorePart):
 def _of(api: str) -> ColumnElement[bool]:
     asked_by: ColumnElement[str] = Run.options["api"].as_string()
     return asked_by == api
+
+
+def _read(text: str) -> ColumnElement[bool]:
+    """The condition that a run's analyses read a searchable text."""
+    read = select(AnalysisText.analysis_id).join(RunAnalysis, RunAnalysis.analysis_id == AnalysisText.analysis_id)
+    return read.where(RunAnalysis.run_id == Run.id, AnalysisText.text.contains(text, autoescape=True)).exists()
 
 
 def _within(

@@ -74,4 +74,4 @@ def test_each_day_has_the_offset_of_its_own_midnight(
         page.get_by_label(label, exact=True).fill("2026-03-29")  # Zurich's clocks are put forward.
     page.get_by_role("button", name="Search").click()
     asked = "&".join(f"{name}_offset={minutes}" for name, minutes in offsets.items())
-    page.wait_for_url(f"**/runs?class=&from=2026-03-29&to=2026-03-29&{asked}")
+    page.wait_for_url(f"**/runs?class=&q=&from=2026-03-29&to=2026-03-29&{asked}")

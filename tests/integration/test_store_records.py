@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from app.errors import BadRequest, NotFound
 from app.store import Store
-from app.store.models import AnalysisClass, Run, new_id
+from app.store.base import TEXT_LENGTH
+from app.store.models import AnalysisClass, AnalysisText, Run, new_id
 from app.store.states import State
 from tests import made
 from tests.deliveries import deliveries_of
@@ -272,6 +274,79 @@ def test_the_history_finds_faces_and_labels_and_deduplicated_runs_by_class(store
     assert store.history_classes(OWNER) == ["face", "tabby"]
     assert store.history_classes(OWNER, min_score=0.1) == ["face", "studio_couch", "tabby"]
     assert store.history_classes("v:other") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("milk", True),
+        ("OAT MILK", True),
+        ("milk 100% 2.50", True),  # over the end of a line
+        ("  oat \t milk ", True),
+        ("100%", True),
+        ("10%", False),
+        ("o_t", False),
+        ("2\\", False),
+        ("a\\b/c", True),
+        ("CAFÉ", True),
+        ("cafe\N{COMBINING ACUTE ACCENT}", True),
+        ("cafe", False),
+        ("STRASSE", True),
+        ("牛奶", True),
+        ("'; --", False),
+        ("x\x00", False),
+        ("mi\x00lk", True),
+        (" ", True),
+    ],
+)
+def test_the_history_finds_runs_by_text(store: Store, asked: str, found: bool):
+    run = finished(store, analysed=made.texts("Oat  Milk", "100% 2.50", "a\\b/c", "café", "Straße", "牛奶", "nul\x00"))
+    assert [run.id for run in store.history(OWNER, text=asked).runs] == ([run.id] if found else [])
+
+
+def test_a_text_is_found_in_every_run_of_its_analysis_and_by_their_owners_alone(store: Store):
+    photo = made.photo()
+    first = finished(store, photo, analysed=made.texts("EXIT"))
+    finished(store, analysed=made.texts("ENTRANCE"))
+    again = finished(store, photo)
+    theirs, _ = store.add_run(photo, name="b", identities=made.IDENTITIES, owner="v:other")
+    page = store.history(OWNER, text="exit", limit=1)
+    assert [run.id for run in page.runs] == [again.id]
+    page = store.history(OWNER, text="exit", limit=1, cursor=page.next_cursor)
+    assert ([run.id for run in page.runs], page.next_cursor) == ([first.id], None)
+    assert [run.id for run in store.history("v:other", text="exit").runs] == [theirs.id]
+    assert store.history("v:nobody", text="exit").runs == []
+    store.delete_run(again.id)
+    assert [run.id for run in store.history(OWNER, text="exit").runs] == [first.id]
+
+
+def test_a_search_by_text_and_class_finds_what_has_both(store: Store):
+    photo = made.photo()
+    run, _ = add(store, photo, identities={"objects": "o@1/1", "signs": "s@1/1"})
+    for analysis in run.analyses:
+        store.finish_analysis(
+            analysis.id, made.texts("EXIT") if analysis.analyzer == "signs" else made.objects(cat=0.9)
+        )
+    finished(store, analysed=made.texts("EXIT"))
+    finished(store, analysed=made.objects(cat=0.9))
+    assert [found.id for found in store.history(OWNER, text="exit", class_name="cat").runs] == [run.id]
+
+
+def test_a_text_below_the_threshold_and_that_of_a_deleted_run_are_not_kept(store: Store):
+    finished(store, analysed=made.texts("blurred", score=0.49))
+    assert store.history(OWNER, text="blurred").runs == []
+    run = finished(store, analysed=made.texts("EXIT"))
+    with store.database.reading() as session:
+        assert session.scalars(select(AnalysisText.text)).all() == ["exit"]
+    store.delete_run(run.id)
+    with store.database.reading() as session:
+        assert session.scalars(select(AnalysisText.text)).all() == []
+
+
+def test_a_text_as_long_as_a_book_is_stored_in_part(store: Store):
+    run = finished(store, analysed=made.texts("first", "x" * TEXT_LENGTH, "last"))
+    assert [found.id for found in store.history(OWNER, text="first").runs] == [run.id]
+    assert store.history(OWNER, text="last").runs == []
 
 
 def test_the_history_finds_runs_by_date(store: Store):

@@ -62,6 +62,32 @@ def test_the_migrations_can_be_undone(empty: Settings):
     store.close()
 
 
+def test_a_data_folder_of_the_first_release_opens_with_its_runs(empty: Settings):
+    from alembic import command
+
+    store = Store.from_settings(empty)
+    with store.database.writing() as session:
+        command.upgrade(schema.alembic_config(session.connection()), "0001")
+        then = "2026-11-21 10:00:00.000000"
+        photo, run, analysis = "a" * 64, "r" * 22, "n" * 22
+        for statement in (
+            f"INSERT INTO photos VALUES ('{photo}', '{'b' * 32}', 'jpeg', 64, 48, 9, '{then}')",
+            f"INSERT INTO analyses (id, photo_sha256, analyzer, identity, state, attempts, created_at) "
+            f"VALUES ('{analysis}', '{photo}', 'objects', 'm@0/1', 'done', 1, '{then}')",
+            f"INSERT INTO runs (id, owner, name, photo_sha256, state, deduplicated, options, created_at) "
+            f"VALUES ('{run}', 'v:x', 'a.jpg', '{photo}', 'done', false, '{{}}', '{then}')",
+            f"INSERT INTO run_analyses VALUES ('{run}', '{analysis}')",
+            f"INSERT INTO analysis_classes VALUES ('{analysis}', 'cat', 0.9)",
+            f"INSERT INTO run_classes VALUES ('{run}', 'cat', 'v:x', '{then}', 0.9)",
+        ):
+            session.execute(text(statement))
+    assert store.migrate()
+    for search in ({}, {"class_name": "cat"}):
+        assert [found.id for found in store.history("v:x", **search).runs] == [run]
+    assert store.history("v:x", text="cat").runs == []
+    store.close()
+
+
 def test_processes_that_start_together_migrate_once(empty: Settings):
     program = MIGRATE.format(f"Settings(data_dir={empty.data_dir!r}, database_url={empty.database_url!r})")
     command = [sys.executable, "-c", program]
@@ -194,15 +220,15 @@ def test_the_history_reads_its_index_in_order_and_never_sorts_or_scans(settings:
     event.listen(store.database.engine, "before_cursor_execute", note)
     then = datetime(2026, 1, 1, tzinfo=UTC)
     cursor = base64.urlsafe_b64encode(b"1767225600000000:x").decode()
-    for class_name in (None, "cat"):
-        store.history("v:x", class_name=class_name)
-        store.history("v:x", class_name=class_name, cursor=cursor, since=then, until=then)
+    for search in ({}, {"text": "milk"}, {"class_name": "cat"}, {"class_name": "cat", "text": "milk"}):
+        store.history("v:x", **search)
+        store.history("v:x", **search, cursor=cursor, since=then, until=then)
     event.remove(store.database.engine, "before_cursor_execute", note)
-    assert len(asked) == 4
+    assert len(asked) == 8
     with store.database.reading() as session:
         for number, (statement, parameters) in enumerate(asked):
             plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             steps = [row[3] for row in plan]
-            assert f"INDEX ix_run{'s' if number < 2 else '_classes'}_history" in steps[0]
-            assert all(step.startswith("SEARCH") for step in steps), steps
+            assert f"INDEX ix_run{'s' if number < 4 else '_classes'}_history" in steps[0]
+            assert all(step.startswith(("SEARCH", "CORRELATED")) for step in steps), steps
     store.close()

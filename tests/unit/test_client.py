@@ -208,8 +208,9 @@ def test_views_become_query_parameters() -> None:
 def test_the_history_is_read_page_by_page() -> None:
     pages = [{"runs": [run_json(id="a"), run_json(id="b")], "next": "c1"}, {"runs": [run_json(id="c")], "next": None}]
     script = Script(*[httpx.Response(200, json=page) for page in pages])
-    assert [run.id for run in script.client().runs(limit=2)] == ["a", "b", "c"]
-    assert [dict(request.url.params) for request in script.requests] == [{"limit": "2"}, {"limit": "2", "cursor": "c1"}]
+    assert [run.id for run in script.client().runs(limit=2, q="milk")] == ["a", "b", "c"]
+    asked = {"limit": "2", "q": "milk"}
+    assert [dict(request.url.params) for request in script.requests] == [asked, {**asked, "cursor": "c1"}]
 
 
 def test_runs_are_cancelled_and_deleted() -> None:

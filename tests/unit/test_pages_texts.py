@@ -1,5 +1,6 @@
 """The page of a run that has texts: counted, listed in the order of reading, with what its scripts need."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from app.config.settings import Settings
 from tests.unit import signs
 from tests.unit.api_service import running
+from tests.unit.photos import jpeg
 from tests.unit.results import everything
 from tests.unit.visitor import Visitor
 
@@ -60,6 +62,42 @@ def test_the_api_describes_texts_as_its_schema_says(visitor: Visitor) -> None:
     schemas = visitor.get("/api/v1/openapi.json").json["components"]["schemas"]  # type: ignore[index]
     assert set(body["results"]["signs"]) == set(schemas["ItemsOut"]["properties"])
     assert set(body["results"]["signs"]["items"][0]) <= set(schemas["ItemOut"]["properties"])
+
+
+def names(page: str) -> list[str]:
+    return re.findall(r'<span class="name">([^<]+)', page)
+
+
+def test_the_history_is_searched_by_text(visitor: Visitor) -> None:
+    visitor.run(name="sign.jpg", analyses=("signs",))
+    visitor.run(jpeg(99), name="street.jpg")
+    assert names(visitor.get("/runs").text) == ["street.jpg", "sign.jpg"]
+    page = visitor.get("/runs?q=stop,%20NOW").text
+    assert names(page) == ["sign.jpg"]
+    assert 'name="q" value="stop, NOW"' in page
+    assert names(visitor.get("/runs?q=stop&class=road%20sign").text) == ["sign.jpg"]
+    assert names(visitor.get("/runs?q=%20").text) == ["street.jpg", "sign.jpg"]
+    assert names(Visitor(visitor.service).get("/runs?q=stop").text) == []
+
+
+def test_a_search_that_finds_nothing_repeats_what_was_asked_for(visitor: Visitor) -> None:
+    page = visitor.get("/runs?q=%3Cb%3Emilk&class=cat").text
+    assert "Nothing here shows a cat and says “&lt;b&gt;milk”." in page
+
+
+def test_a_search_that_is_too_long_is_refused_in_one_sentence(visitor: Visitor) -> None:
+    answer = visitor.get(f"/runs?q={'x' * 201}")
+    assert answer.status_code == 400
+    assert "A search takes at most 200 characters." in answer.text
+
+
+def test_the_api_lists_the_runs_in_which_a_text_was_read(visitor: Visitor) -> None:
+    run = visitor.run(analyses=("signs",)).rsplit("/", 1)[-1]
+    listed = [visitor.get(f"/api/v1/runs?q={asked}").json["runs"] for asked in ("sToP", "halt")]  # type: ignore[index]
+    assert [[entry["id"] for entry in runs] for runs in listed] == [[run], []]
+    refused = visitor.get(f"/api/v1/runs?q={'x' * 201}")
+    assert refused.status_code == 422
+    assert refused.json["detail"] == "q: String should have at most 200 characters."  # type: ignore[index]
 
 
 def test_the_picture_of_texts_is_drawn(visitor: Visitor) -> None:

@@ -28,6 +28,7 @@ def list_runs(query: inputs.HistoryQuery) -> Response:
         cursor=query.cursor,
         limit=query.limit,
         class_name=query.class_name,
+        text=query.q,
         since=query.since,
         until=query.until,
     )

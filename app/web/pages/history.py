@@ -7,6 +7,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.errors import BadRequest
+from app.web.common.inputs import MAX_SEARCH
 from app.web.common.security import visitor
 from app.web.common.services import services
 from app.web.pages.start import upload_form
@@ -20,19 +21,22 @@ MAX_OFFSET = 24 * 60
 
 @pages.get("/runs")
 def page() -> ResponseReturnValue:
-    """Thumbnails of the visitor's runs, filtered by `class`, `from` and `to`; `cursor` continues with older ones.
+    """Thumbnails of the visitor's runs, by `class`, text `q`, `from` and `to`; `cursor` continues with older ones.
 
     Days are in UTC, or in the time zone that is `from_offset` minutes ahead of UTC at `from`, and `to_offset` at `to`.
     """
     store = services().store
     mine = visitor()
-    names = ("class", "from", "from_offset", "to", "to_offset")
+    names = ("class", "q", "from", "from_offset", "to", "to_offset")
     asked = {name: request.args.get(name, "").strip() for name in names}
+    if len(asked["q"]) > MAX_SEARCH:
+        raise BadRequest(f"A search takes at most {MAX_SEARCH} characters.")
     runs = store.history(
         mine,
         cursor=request.args.get("cursor") or None,
         limit=PAGE,
         class_name=asked["class"] or None,
+        text=asked["q"] or None,
         since=_midnight(asked["from"], asked["from_offset"]),
         until=_midnight(asked["to"], asked["to_offset"], timedelta(days=1)),
     )
@@ -46,6 +50,7 @@ def page() -> ResponseReturnValue:
         asked=asked,
         given=given,
         thumbnail=THUMBNAIL,
+        max_search=MAX_SEARCH,
         retention=services().settings.retention_days,
         upload=None if runs.runs or given or "cursor" in request.args else upload_form(),
     )
