@@ -20,6 +20,7 @@ from PIL import ExifTags, Image
 
 from app.errors import BrokenPhoto, TooManyPixels
 from app.intake.budget import pixel_budget
+from app.intake.colour import to_srgb
 from app.intake.formats import check_jpeg_structure, sniff
 from app.intake.pixels import bgra_on_white, to_rgb
 
@@ -60,7 +61,7 @@ warnings.filterwarnings("ignore", module=r"PIL\..*")  # Pillow's remarks on odd 
 
 
 def decode(data: bytes, *, at_least: int | None = None) -> np.ndarray:
-    """The pixels of a photo: (H, W, 3) uint8 RGB, upright, first frame, transparency on white, 16 bits scaled to 8.
+    """The pixels of a photo: (H, W, 3) uint8 sRGB, upright, first frame, transparency on white, 16 bits scaled to 8.
 
     Holds at most about two copies of the pixels at a time, of a large JPEG or WebP one. Raises BrokenPhoto or
     NotAPhoto.
@@ -121,7 +122,7 @@ def _pixels(data: bytes, at_least: int | None = None) -> tuple[np.ndarray, int]:
             pixels = to_rgb(image)
         elif pixels.shape[2] == 4:
             pixels = bgra_on_white(pixels)
-        return pixels, _orientation(image, format)
+        return to_srgb(pixels, image.info.get("icc_profile")), _orientation(image, format)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from app.vision.render.drawing import Item, Style, draw_caption, draw_face, draw
 from app.vision.results import Analysed
 from app.vision.view import View
 
-VERSION: Final = "2"  # Raised when the same result would be drawn differently.
+VERSION: Final = "3"  # Raised when the same result would be drawn differently.
 QUALITY: Final = {"jpeg": 90, "webp": 85}
 WEBP_SIDE = 16_383  # The longest that the format allows.
 _BAND = 1 << 18  # Pixels blended at a time.
