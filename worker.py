@@ -4,13 +4,13 @@
 """
 
 import argparse
-import logging
 import sys
 from functools import partial
 
 from app.config.settings import Settings, SettingsError
 from app.queue.services import Services
 from app.store import StoreUnavailable
+from app.system.logs import configure_logging
 from app.worker import child
 from app.worker.models import Models
 from app.worker.supervisor import Supervisor
@@ -29,7 +29,7 @@ def main() -> None:
     """Do what the command line says; raises SettingsError or StoreUnavailable where that is impossible."""
     arguments = parse()
     settings = Settings.from_env()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logging(settings.log_level, settings.log_format)
     if arguments.status_fd is not None:
         child.main(arguments.status_fd, arguments.analyzers)
         return

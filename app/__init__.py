@@ -12,7 +12,8 @@ def create_app(services: "Services | None" = None) -> "Flask":
     """Build the Flask application.
 
     Args:
-        services: settings, store and queue to use; read from the environment when None.
+        services: settings, store and queue to use. When None, they are read from the environment, and logging is
+            configured as it says.
 
     Raises:
         SettingsError: a setting is malformed or misspelt.
@@ -22,8 +23,12 @@ def create_app(services: "Services | None" = None) -> "Flask":
     from app import cli, web
     from app.config.settings import Settings
     from app.queue.services import Services
+    from app.system.logs import configure_logging
 
-    services = services or Services.from_settings(Settings.from_env())
+    if services is None:
+        settings = Settings.from_env()
+        configure_logging(settings.log_level, settings.log_format)
+        services = Services.from_settings(settings)
     app = Flask(__name__)
     app.extensions["services"] = services
     app.config["SECRET_KEY"] = services.settings.signing_key()

@@ -76,6 +76,11 @@ class Run:
         return self.state in FINISHED
 
     @property
+    def request_id(self) -> str:
+        """The id by which the server's log knows the request that created the run; empty where unknown."""
+        return self.data.get("request_id") or ""
+
+    @property
     def objects(self) -> list[Detection]:
         """The objects at the run's threshold, best first."""
         return [

@@ -14,12 +14,13 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 class ApiError(Exception):
     """The server refused a request, or its answer is not the API's.
 
-    status: the answer's; code: the problem's short one, or empty; message: one plain sentence.
+    status: of the response; code: the problem's short name, or empty; message: one plain sentence.
+    request_id: by which the server's log knows the request, or empty.
     """
 
-    def __init__(self, status: int, code: str, message: str):
+    def __init__(self, status: int, code: str, message: str, request_id: str = ""):
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.request_id = status, code, message, request_id
 
 
 def api_address(server: str) -> httpx.URL:
@@ -76,7 +77,7 @@ def refusal(response: httpx.Response) -> ApiError:
     """What an answer that is no success says."""
     problem = _object(response) or {}
     message = problem.get("detail") or f"The server answered with status {response.status_code}."
-    return ApiError(response.status_code, problem.get("code") or "", message)
+    return ApiError(response.status_code, problem.get("code") or "", message, _request_id(response))
 
 
 def body_of(response: httpx.Response, key: str) -> dict[str, Any]:
@@ -84,8 +85,12 @@ def body_of(response: httpx.Response, key: str) -> dict[str, Any]:
     body = _object(response)
     if body is None or key not in body:
         message = "The answer is not the API's; perhaps the address is not that of a Flask Detector."
-        raise ApiError(response.status_code, "", message)
+        raise ApiError(response.status_code, "", message, _request_id(response))
     return body
+
+
+def _request_id(response: httpx.Response) -> str:
+    return str(response.headers.get("x-request-id", ""))
 
 
 def _object(response: httpx.Response) -> dict[str, Any] | None:

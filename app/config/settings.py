@@ -60,6 +60,7 @@ class Settings:
     trusted_proxies: int = _setting(0, "Number of reverse proxies whose X-Forwarded-* headers count.", at_least=0)
     cookie_secure: bool = _setting(False, "Send cookies over HTTPS only.")
     log_level: str = _setting("INFO", "Least severe message logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    log_format: str = _setting("text", "Form of a log line.", choices=("text", "json"))
 
     # Where things are kept
     data_dir: str = _setting("data", "Folder of the database, the blobs, caches and the secret key.")

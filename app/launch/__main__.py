@@ -1,7 +1,6 @@
 """`python -m app.launch` serves everything; with `web` or `worker`, that part alone, for containers."""
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from app.launch.data_folder import writable_folder
 from app.launch.launcher import GUNICORN, WORKER, Launcher
 from app.queue.services import Services
 from app.store.errors import StoreUnavailable
+from app.system.logs import configure_logging
 from app.system.process import die_with_parent
 
 PARTS = ("all", "web", "worker")
@@ -31,8 +31,7 @@ def main() -> None:
         die_with_parent(signal.SIGTERM)
     try:
         settings = Settings.from_env()
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        logging.getLogger("alembic").setLevel(logging.WARNING)
+        configure_logging(settings.log_level, settings.log_format)
         if options.what == "all":
             # Analyzers of the caller's own need none of our models.
             Launcher(settings, [WORKER[0], "--analyzers", options.analyzers] if options.analyzers else WORKER).run()

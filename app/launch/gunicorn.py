@@ -6,6 +6,7 @@ Threads, not processes: four slow uploads stop a synchronous worker, and one pro
 import os
 
 from app.config.settings import Settings
+from app.system.logs import logging_config
 
 _settings = Settings.from_env()
 _listener = os.environ.get("LISTENER_FD")
@@ -26,4 +27,5 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 # TRUSTED_PROXIES alone decides which forwarded headers count.
 forwarded_allow_ips = ""
 loglevel = _settings.log_level.lower()
+logconfig_dict = logging_config(_settings.log_level, _settings.log_format)
 control_socket_disable = True

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import redis
 from rq import Queue
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -20,7 +21,13 @@ from app.queue import constants
 from app.queue.connection import connect
 from app.store.models import Run
 from app.store.states import State
+from app.system.logs import request_id
 from app.vision.results import ModelCard
+
+
+def request_id_of(job: Job) -> str:
+    """The id of the request that queued a job; empty for one that an older release queued."""
+    return str(job.meta.get("request_id", ""))
 
 
 @dataclass(frozen=True)
@@ -121,10 +128,24 @@ class Jobs:
     # The queue
 
     def enqueue(self, analysis_id: str) -> None:
-        """Put an analysis at the end of the queue. The worker's supervisor keeps its time limit."""
+        """Put an analysis at the end of the queue, with the current request's id. The supervisor limits its time."""
         self.queue.enqueue_call(
-            constants.TASK, args=(analysis_id,), job_id=analysis_id, timeout=-1, result_ttl=0, failure_ttl=3600
+            constants.TASK,
+            args=(analysis_id,),
+            job_id=analysis_id,
+            meta={"request_id": request_id()},
+            timeout=-1,
+            result_ttl=0,
+            failure_ttl=3600,
         )
+
+    def request_id(self, analysis_id: str) -> str:
+        """The id of the request that queued an analysis; empty where it is not known any more."""
+        try:
+            job = Job.fetch(analysis_id, connection=self.redis, serializer=JSONSerializer)
+        except NoSuchJobError:
+            return ""
+        return request_id_of(job)
 
     def cancel(self, analysis_id: str) -> None:
         """Take an analysis out of the queue. One that is already running is not stopped."""

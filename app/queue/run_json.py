@@ -32,6 +32,7 @@ def described(run: Run, view: View) -> dict[str, Any]:
         "threshold": view.threshold,
         "classes": None if view.classes is None else list(view.classes),
         "batch": run.batch_id,
+        "request_id": run.options.get("request_id"),
         "error": run.error,
     }
 

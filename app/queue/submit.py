@@ -10,6 +10,7 @@ from app.intake import Photo
 from app.intake.names import photo_name
 from app.queue.services import Services
 from app.store.models import Run, RunOptions
+from app.system.logs import request_id
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,9 @@ def submit(
             services.jobs.check_capacity(len(new))
     except redis.RedisError as error:
         raise ServiceUnavailable from error
+    options = RunOptions(**(options or {}))
+    if id := request_id():
+        options["request_id"] = id
     run, queued = services.store.add_run(
         photo,
         name=photo_name(name),

@@ -65,12 +65,14 @@ class StateType(TypeDecorator[State]):
 class RunOptions(TypedDict, total=False):
     """What a run was asked for besides its analyses. What is absent was not asked for.
 
-    threshold, classes: of the view that is shown where a later request names none; api: the classic API that asked.
+    threshold, classes: of the view that is shown where a later request names none; api: the classic API that asked;
+    request_id: of the request.
     """
 
     threshold: float
     classes: list[str]
     api: str
+    request_id: str
 
 
 class Base(DeclarativeBase):

@@ -4,7 +4,6 @@ Every process calls `migrate` at its start: it takes one query if nothing is to 
 Alembic is imported only then.
 """
 
-import logging
 import sqlite3
 import time
 from pathlib import Path
@@ -43,7 +42,6 @@ def migrate(database: Database) -> bool:
 
 def upgrade(connection: Connection) -> None:
     """Run Alembic's missing migrations inside the connection's transaction."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it reports its plugins and dialects
     from alembic import command
 
     command.upgrade(alembic_config(connection), "head")

@@ -6,6 +6,7 @@ from flask import Flask
 
 # Each module has a function `init_app(app)`. The drawing recogniser adds operations to the API, so it comes before it.
 MODULES = (
+    "app.web.common.access_log",  # so that every later hook and every error knows the request's id
     "app.web.common.errors",
     "app.web.common.bodies",
     "app.web.common.security",

@@ -8,6 +8,7 @@ from app.queue.jobs import Jobs
 from app.store import Store
 from app.store.models import Analysis, utcnow
 from app.store.states import State
+from app.system.logs import request_context
 
 log = logging.getLogger(__name__)
 
@@ -20,19 +21,21 @@ def retry(store: Store, jobs: Jobs, analysis_id: str) -> None:
     analysis = store.get_analysis(analysis_id)
     if analysis is None:
         return
-    if analysis.attempts >= constants.MAX_ATTEMPTS:
-        jobs.publish(store.fail_analysis(analysis_id, CRASHED.format(attempts=analysis.attempts)))
-        log.error("analysis %s given up after %d attempts", analysis_id, analysis.attempts)
-    elif store.requeue_analysis(analysis_id):
-        jobs.enqueue(analysis_id)
-        jobs.publish(store.waiting_runs(analysis_id))
-        log.warning("analysis %s is queued again", analysis_id)
+    with request_context(jobs.request_id(analysis_id)):
+        if analysis.attempts >= constants.MAX_ATTEMPTS:
+            jobs.publish(store.fail_analysis(analysis_id, CRASHED.format(attempts=analysis.attempts)))
+            log.error("analysis %s given up after %d attempts", analysis_id, analysis.attempts)
+        elif store.requeue_analysis(analysis_id):
+            jobs.enqueue(analysis_id)
+            jobs.publish(store.waiting_runs(analysis_id))
+            log.warning("analysis %s is queued again", analysis_id)
 
 
 def give_up(store: Store, jobs: Jobs, analysis_id: str, seconds: float) -> None:
     """Fail an analysis that was stopped at its time limit: another attempt would take as long."""
-    jobs.publish(store.fail_analysis(analysis_id, TOO_LONG.format(seconds=seconds)))
-    log.error("analysis %s stopped after %g seconds", analysis_id, seconds)
+    with request_context(jobs.request_id(analysis_id)):
+        jobs.publish(store.fail_analysis(analysis_id, TOO_LONG.format(seconds=seconds)))
+        log.error("analysis %s stopped after %g seconds", analysis_id, seconds)
 
 
 class Reconciler:
@@ -56,8 +59,9 @@ class Reconciler:
         self._suspects = set(absent) - {analysis.id for analysis in lost}
         for analysis in lost:
             if analysis.state == State.QUEUED:
-                self._jobs.enqueue(analysis.id)
-                log.warning("analysis %s was missing from the queue", analysis.id)
+                with request_context(self._jobs.request_id(analysis.id)):
+                    self._jobs.enqueue(analysis.id)
+                    log.warning("analysis %s was missing from the queue", analysis.id)
             else:
                 retry(self._store, self._jobs, analysis.id)
         return [analysis.id for analysis in lost]

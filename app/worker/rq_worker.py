@@ -13,7 +13,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
 
-from app.queue.jobs import Jobs
+from app.queue.jobs import Jobs, request_id_of
+from app.system.logs import request_context
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +65,12 @@ class DetectorWorker(SimpleWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run a job. Where Redis goes away meanwhile, RQ's bookkeeping fails, and this worker must be replaced."""
-        try:
-            super().execute_job(job, queue)
-        except REDIS_AWAY as error:
-            log.warning("Redis went away during analysis %s: %s", job.id, error)
-            raise StopRequested from error
+        with request_context(request_id_of(job)):
+            try:
+                super().execute_job(job, queue)
+            except REDIS_AWAY as error:
+                log.warning("Redis went away during analysis %s: %s", job.id, error)
+                raise StopRequested from error
 
     def subscribe(self) -> None:
         """Take no commands through Redis: the supervisor ends this process."""

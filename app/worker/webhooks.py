@@ -7,6 +7,7 @@ without links and place in the queue, with the headers
     webhook-id         the same for every try of one delivery: drop what you have seen
     webhook-timestamp  seconds since 1970 of this try
     webhook-signature  "v1," + base64 of HMAC-SHA256 over "<id>.<timestamp>.<body>"
+    X-Request-ID       of the request that created the run, where known; also in data
 
 To verify one, with the secret that `python -m app.worker.webhooks` prints on the server (`whsec_...`):
 
@@ -138,7 +139,8 @@ def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Gua
     """Try one delivery and write down how it went."""
     deliveries = services.store.deliveries
     try:
-        payload = _payload(services, services.store.get_run(delivery.run_id))
+        run = services.store.get_run(delivery.run_id)
+        payload = _payload(services, run)
     except BlobMissing:
         return deliveries.give_up(delivery.id, "The run's result was deleted before it was delivered.")
     except StoreUnavailable as error:
@@ -147,8 +149,11 @@ def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Gua
     except NotFound:
         return deliveries.give_up(delivery.id, "The run was deleted before its result was delivered.")
     body = json.dumps(payload, separators=(",", ":")).encode()
+    headers = _headers(services.settings, delivery.id, now, body)
+    if id := run.options.get("request_id"):
+        headers["X-Request-ID"] = id
     try:
-        status = _post(delivery.url, _headers(services.settings, delivery.id, now, body), body, guard)
+        status = _post(delivery.url, headers, body, guard)
     except (AddressRefused, FetchFailed) as error:
         return _failed(services, delivery, now, error.message)
     if 200 <= status < 300:
@@ -165,7 +170,7 @@ def _failed(services: "Services", delivery: Delivery, now: datetime, error: str)
     return services.store.deliveries.retry(delivery.id, error, due)
 
 
-def _headers(settings: Settings, id: str, now: datetime, body: bytes) -> Mapping[str, str]:
+def _headers(settings: Settings, id: str, now: datetime, body: bytes) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "User-Agent": "FlaskDetector/1.0",

@@ -1,7 +1,9 @@
 """The launcher with everything that it starts: real Redis, worker and gunicorn; only the models are stand-ins."""
 
 import contextlib
+import json
 import os
+import re
 import select
 import signal
 import socket
@@ -114,8 +116,9 @@ def running(service: Launched, part: str) -> list[int]:
 
 
 def test_it_serves_says_so_and_term_leaves_no_process_behind(tmp_path: Path) -> None:
-    with launched(tmp_path) as service:
+    with launched(tmp_path, LOG_FORMAT="json") as service:
         assert any(f"http://127.0.0.1:{service.port}" in line for line in service.lines)
+        assert service.get("/api/v1/models").status_code == 200
         assert service.get().json()["ready"] is True
         assert check(tmp_path, "all", PORT=service.port).returncode == 0
         below = descendants(service.process.pid)
@@ -125,6 +128,9 @@ def test_it_serves_says_so_and_term_leaves_no_process_behind(tmp_path: Path) -> 
         wait_until_gone(below)
     assert check(tmp_path, "all", PORT=service.port).returncode == 1
     assert list((tmp_path / "data" / "redis").glob("*/appendonlydir"))
+    logged = [json.loads(line) for line in service.lines if line.startswith("{")]
+    assert {"gunicorn.error", "access", "app.worker.supervisor", "app.worker.child"} <= {e["logger"] for e in logged}
+    assert not [line for line in service.lines if re.match(r"\S+ \S+ (DEBUG|INFO|WARNING|ERROR) |\[", line)]
 
 
 def test_each_part_that_is_killed_comes_back_and_no_visitor_is_refused(tmp_path: Path) -> None:

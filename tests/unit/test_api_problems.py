@@ -18,7 +18,7 @@ from app.web.api.schemas import Problem
 from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service, json_of
 
-MEMBERS = {"type", "title", "status", "detail", "instance", "code", "errors"}
+MEMBERS = {"type", "title", "status", "detail", "instance", "code", "errors", "request_id"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -39,6 +39,7 @@ def expect(answer: TestResponse, status: int) -> dict[str, Any]:
     assert set(body) == MEMBERS
     Problem.model_validate(body)
     assert (body["status"], body["instance"]) == (status, answer.request.path)
+    assert body["request_id"] == answer.headers["X-Request-ID"]
     assert body["detail"].endswith((".", "`."))
     return body
 

@@ -147,10 +147,10 @@ def test_tries_have_an_end() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 413, 415, 422, 500])
 def test_a_refusal_is_not_tried_again(status: int) -> None:
-    script = Script(problem(status, "This file is not a photo."))
+    script = Script(problem(status, "This file is not a photo.", **{"X-Request-ID": "abc"}))
     with pytest.raises(ApiError, match="not a photo") as caught:
         script.client().submit(PHOTO)
-    assert (caught.value.status, caught.value.code) == (status, "some-code")
+    assert (caught.value.status, caught.value.code, caught.value.request_id) == (status, "some-code", "abc")
     assert script.slept == []
 
 

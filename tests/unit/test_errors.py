@@ -33,7 +33,8 @@ def test_a_program_gets_the_same_error_as_json(service: Service) -> None:
     fail(service, QueueFull())
     answer = service.client.get("/fail", headers={"Accept": "application/json"})
     assert answer.status_code == 503
-    assert answer.json == {"error": QueueFull.message, "code": "queue-full", "status": 503}
+    id = answer.headers["X-Request-ID"]
+    assert answer.json == {"error": QueueFull.message, "code": "queue-full", "status": 503, "request_id": id}
 
 
 def test_an_unexpected_error_shows_nothing_of_itself(service: Service) -> None:

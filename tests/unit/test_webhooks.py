@@ -112,6 +112,13 @@ def test_the_result_is_shown_as_the_run_asked_for_it(services: Any, server: Serv
     assert [found["class"] for found in data["results"]["objects"]["instances"]] == ["dog"]
 
 
+def test_the_id_of_the_request_comes_back(services: Any, server: Server) -> None:
+    finished_run(services, server, request_id="abc")
+    deliver_due(services, guard=HERE)
+    assert server.seen[0].headers["x-request-id"] == "abc"
+    assert json.loads(server.seen[0].body)["data"]["request_id"] == "abc"
+
+
 def test_a_failed_run_is_told_too(services: Any, server: Server) -> None:
     run = add_run(services, f"http://127.0.0.1:{server.port}/")
     services.store.start_analysis(run.analyses[0].id)

@@ -14,7 +14,7 @@ from app.web.common.security import csrf
 __all__ = ["api", "create", "init_app", "runs"]
 
 # Response headers that scripts of other origins may read.
-EXPOSED = ["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Preference-Applied"]
+EXPOSED = ["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Preference-Applied", "X-Request-ID"]
 
 api.before_request(check_key)
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from flask import Response, json, request, url_for
 
 from app.errors import PublicError
+from app.system.logs import request_id
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -20,6 +21,7 @@ def problem(error: PublicError) -> Response:
         "instance": request.path,
         "code": error.code,
         "errors": getattr(error, "errors", []),
+        "request_id": request_id(),
     }
     response = Response(json.dumps(body), error.status, mimetype=MEDIA_TYPE)
     response.headers.update({"Cache-Control": "no-store", **error.headers})

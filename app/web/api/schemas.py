@@ -60,6 +60,7 @@ class RunSummary(BaseModel):
     threshold: float = Field(description="Minimum score shown where a request has no threshold.")
     classes: list[str] | None = Field(description="Classes shown where a request has none; null: all.")
     batch: str | None = Field(description="Id of the run's batch.")
+    request_id: str | None = Field(description="X-Request-ID of the request that created the run; null where unknown.")
     error: str | None = Field(description="Why the run failed, in one sentence.")
     links: LinksOut
 
@@ -217,3 +218,4 @@ class Problem(BaseModel):
     instance: str = Field(description="Path of the request.")
     code: str = Field(description="Short name of this error.")
     errors: list[FieldError] = Field(description="The invalid values, where known.")
+    request_id: str = Field(description="X-Request-ID of this response, as the server's log has it.")

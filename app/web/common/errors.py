@@ -18,9 +18,10 @@ from werkzeug.exceptions import HTTPException
 
 from app.errors import PublicError, ServiceUnavailable
 from app.store.errors import StoreUnavailable
+from app.system.logs import request_id
 
 Formatter = Callable[[PublicError], ResponseReturnValue]
-HTTP_ERROR = 400
+HTTP_ERROR, SERVER_ERROR = 400, 500
 
 # Messages for the errors that Flask and its extensions raise themselves.
 MESSAGES = {
@@ -107,15 +108,16 @@ def wants_json() -> bool:
 
 
 def _json(error: PublicError) -> Response:
-    return jsonify(error=error.message, code=error.code, status=error.status)
+    return jsonify(error=error.message, code=error.code, status=error.status, request_id=request_id())
 
 
 def _page(error: PublicError) -> Response:
     heading = HEADINGS.get(error.status, "This did not work")
     wrong_address = request.method == "GET" and error.status == 400
     step = HOME if wrong_address or error.status in (403, 404, 405, 500) else TRY_AGAIN
-    page = render_template("error.html", error=error, heading=heading, step=step, href=url_for(step.endpoint))
-    return make_response(page)
+    id = request_id() if error.status >= SERVER_ERROR else ""
+    context = {"error": error, "heading": heading, "step": step, "href": url_for(step.endpoint), "request_id": id}
+    return make_response(render_template("error.html", **context))
 
 
 def _handle_http(error: HTTPException) -> ResponseReturnValue:
