@@ -5,18 +5,20 @@ from PIL import Image, ImageCms
 
 BAND = 256
 _DEEP = ("I", "F")
+_SAMPLE_FORMAT, _UNSIGNED = 339, 1  # TIFF 6.0, section 19
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
     """A loaded image of any mode as (H, W, 3) uint8 RGB: transparency on white, deep samples scaled to 8 bits."""
     width, height = image.size
     out = np.empty((height, width, 3), np.uint8)
-    scale = _deep_scale(image) if image.mode.startswith(_DEEP) else 0.0
+    unsigned = _is_unsigned(image)
+    scale = _deep_scale(image, unsigned) if image.mode.startswith(_DEEP) else 0.0
     for top in range(0, height, BAND):
         band = image.crop((0, top, width, min(top + BAND, height)))
         rows = out[top : top + BAND]
         if image.mode.startswith(_DEEP):
-            rows[:] = _deep(band, scale)[..., None]
+            rows[:] = _deep(_samples(band, unsigned), scale)[..., None]
         else:
             rows[:] = np.asarray(_flat(band))
     return out
@@ -49,7 +51,13 @@ def _lab_to_srgb() -> ImageCms.ImageCmsTransform:
     return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
 
 
-def _deep_scale(image: Image.Image) -> float:
+def _is_unsigned(image: Image.Image) -> bool:
+    """Whether 32-bit samples, which Pillow always shows as signed numbers, are meant without a sign."""
+    tags = getattr(image, "tag_v2", {})
+    return image.mode == "I" and bool(tags) and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED
+
+
+def _deep_scale(image: Image.Image, unsigned: bool) -> float:
     """What brings a sample of a deep image (16 or 32 bits, or floating point) to 0..255.
 
     A TIFF says how many bits it uses; 32-bit and floating-point files say nothing, so their largest sample decides.
@@ -57,7 +65,7 @@ def _deep_scale(image: Image.Image) -> float:
     bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]
     if image.mode.startswith("I;16"):
         return 255.0 / ((1 << bits) - 1) if 8 < bits <= 16 else 255.0 / 65535.0
-    most = float(max((_finite(band).max() for band in _bands(image)), default=0.0))
+    most = float(max((_samples(band, unsigned).max() for band in _bands(image)), default=0.0))
     for limit in (1.0,) if image.mode == "F" else ():
         if most <= limit:
             return 255.0 / limit
@@ -70,10 +78,12 @@ def _bands(image: Image.Image) -> list[Image.Image]:
     return [image.crop((0, top, width, min(top + BAND, height))) for top in tops]
 
 
-def _finite(band: Image.Image) -> np.ndarray:
-    return np.nan_to_num(np.asarray(band, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+def _samples(band: Image.Image, unsigned: bool) -> np.ndarray:
+    samples = np.asarray(band)
+    samples = samples.view(np.uint32) if unsigned else samples
+    return np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _deep(band: Image.Image, scale: float) -> np.ndarray:
-    samples: np.ndarray = np.clip(_finite(band) * np.float32(scale) + np.float32(0.5), 0, 255)
-    return samples.astype(np.uint8)
+def _deep(samples: np.ndarray, scale: float) -> np.ndarray:
+    scaled: np.ndarray = np.clip(samples * np.float32(scale) + np.float32(0.5), 0, 255)
+    return scaled.astype(np.uint8)

@@ -199,6 +199,14 @@ def test_floating_point_and_32_bit_tiffs_are_scaled_by_their_range() -> None:
         assert np.abs(decoded[..., 0].astype(float) - ramp * 255).max() <= 1.5, mode
 
 
+def test_unsigned_32_bit_tiffs_keep_their_samples_above_half_of_their_range() -> None:
+    ramp = np.linspace(0, 2**32 - 1, 256).astype(np.uint32).reshape(16, 16)
+    signed = encode(Image.fromarray(ramp.view(np.int32)), "TIFF")
+    entry = struct.pack("<HHI", 339, 3, 1)  # SampleFormat: 2 is signed, 1 is not.
+    decoded = decode(signed.replace(entry + b"\2", entry + b"\1"))
+    assert np.abs(decoded[..., 0].astype(float) - np.arange(256).reshape(16, 16)).max() <= 1
+
+
 def test_one_bit_grey_and_palette_photos_become_rgb() -> None:
     rgb = scene(33, 21)
     image = Image.fromarray(rgb)
