@@ -6,6 +6,7 @@ is whole takes 15 ms, because Pillow's draft mode reads every coefficient but ma
 """
 
 import os
+import re
 import struct
 import tempfile
 import warnings
@@ -22,6 +23,7 @@ from app.errors import BrokenPhoto, TooManyPixels
 from app.intake.budget import pixel_budget
 from app.intake.colour import to_srgb
 from app.intake.formats import check_jpeg_structure, sniff
+from app.intake.mending import END_OF_JPEG, is_cut_off, mended_png
 from app.intake.pixels import bgra_on_white, to_rgb
 
 # libjpeg writes sides of up to 65,500 pixels: a longer photo could not be shown as JPEG again.
@@ -37,6 +39,9 @@ _REDUCED = {
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
+# XMP names Orientation with whichever prefix it declares for TIFF's names, as an attribute or as an element.
+_XMP_PREFIX = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']http://ns\.adobe\.com/tiff/1\.0/[\"']")
+_XMP_ORIENTATION = rb"%s:Orientation\s*(?:=\s*[\"']|>)\s*([1-8])\s*[\"'<]"
 # What a parser in Python raises when the bytes make no sense to it: whatever its arithmetic meets first.
 # Deliberately not `Exception`: a job's time limit is raised as one and has to pass.
 _PARSER_ERRORS = (
@@ -83,12 +88,13 @@ def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
         NotAPhoto, TooManyPixels (from the header, before decoding), BrokenPhoto.
     """
     format = sniff(data)
+    data = _mended(data, format, max_pixels)
     with _opened(data, format) as image:
         width, height = image.size
         _check_size(width, height, max_pixels)
         pixels = width * height
         if format == "jpeg":
-            by_rows = check_jpeg_structure(data)
+            by_rows = check_jpeg_structure(data).by_rows
             image.draft("L", (1, 1))
             pixels = image.width * image.height if by_rows else pixels
         with pixel_budget.reserve(pixels):
@@ -114,6 +120,7 @@ def upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
 def _pixels(data: bytes, at_least: int | None = None) -> tuple[np.ndarray, int]:
     """The pixels as stored and the orientation still to be applied. On return Pillow's own copy is gone."""
     format = sniff(data)
+    data = _mended(data, format)
     with _opened(data, format) as image:
         reduction = _reduction(max(image.size), at_least) if format == "jpeg" else 1
         pixels = _fast(data, image, format, reduction)
@@ -123,6 +130,21 @@ def _pixels(data: bytes, at_least: int | None = None) -> tuple[np.ndarray, int]:
         elif pixels.shape[2] == 4:
             pixels = bgra_on_white(pixels)
         return to_srgb(pixels, image.info.get("icc_profile")), _orientation(image, format)
+
+
+def _mended(data: bytes, format: str, max_pixels: int | None = None) -> bytes:
+    """A photo without the faults that browsers look past. Raises BrokenPhoto if pixels are missing, TooManyPixels."""
+    if format == "png":
+        return mended_png(data)
+    if format != "jpeg" or data.endswith(END_OF_JPEG) or not check_jpeg_structure(data).open_end:
+        return data
+    with _opened(data, format) as image:
+        if max_pixels is not None:
+            _check_size(*image.size, max_pixels)
+        with pixel_budget.reserve(image.width * image.height):
+            if is_cut_off(data):
+                raise BrokenPhoto()
+    return data + END_OF_JPEG
 
 
 @contextmanager
@@ -158,14 +180,22 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _orientation(image: Image.Image, format: str) -> int:
-    """The EXIF orientation that is still to be applied to a loaded image; Pillow turns TIFFs itself while loading."""
+    """The orientation by EXIF, else by XMP, still to be applied to a loaded image; Pillow turns TIFFs while loading."""
     if format in ("tiff", "gif", "bmp"):
         return 1
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        value = image.getexif().get(ExifTags.Base.Orientation)
     except _PARSER_ERRORS:
         return 1  # Damaged metadata around an intact photo.
+    if value is None:
+        return _xmp_orientation(image.info.get("xmp") or b"")
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _xmp_orientation(xmp: bytes) -> int:
+    prefix = _XMP_PREFIX.search(xmp)
+    found = re.search(_XMP_ORIENTATION % re.escape(prefix[1]), xmp) if prefix else None
+    return int(found[1]) if found else 1
 
 
 def _reduction(longest: int, at_least: int | None) -> int:

@@ -1,6 +1,7 @@
 """Which kind of file some bytes are, by their first bytes and never by a name."""
 
 import re
+from typing import NamedTuple
 
 from app.errors import BrokenPhoto, NotAPhoto
 
@@ -40,23 +41,31 @@ def sniff(data: bytes) -> str:
     raise NotAPhoto()
 
 
-def check_jpeg_structure(data: bytes) -> bool:
-    """Walk a JPEG's markers up to its end: one frame header, and no more scans than a photo has.
+class JpegStructure(NamedTuple):
+    """How a JPEG is built.
 
-    Returns:
-        Whether its rows can be decoded one after the other. Of all others libjpeg holds every coefficient of the
-        photo, however small a picture is asked for.
+    by_rows: its rows can be decoded one after the other; of all others libjpeg holds every coefficient of the photo,
+    however small a picture is asked for. open_end: it ends inside its last scan, without an end marker.
+    """
+
+    by_rows: bool
+    open_end: bool
+
+
+def check_jpeg_structure(data: bytes) -> JpegStructure:
+    """Walk a JPEG's markers up to its end: one frame header, and no more scans than a photo has.
 
     Raises:
         BrokenPhoto: a second frame header (two readers could see two sizes), or scans beyond MAX_JPEG_SCANS.
     """
     frames = scans = 0
     by_rows, components = True, b""
+    final: set[tuple[int, int]] = set()
     position, pattern = 2, _JPEG_MARKER
     while found := pattern.search(data, position):
         marker, position = found[1][0], found.end()
         if marker == _END:
-            break
+            return JpegStructure(by_rows, open_end=False)
         if marker in _ALONE:
             continue
         if marker in _FRAMES:
@@ -65,8 +74,19 @@ def check_jpeg_structure(data: bytes) -> bool:
         elif marker == _SCAN:
             scans += 1
             by_rows &= data[position + 2 : position + 3] == components
+            final |= _final(data[position + 2 : position + 14])
         if frames > 1 or scans > MAX_JPEG_SCANS:
             raise BrokenPhoto("This JPEG is built in a way that no camera uses, and is refused. Save it anew.")
         position += int.from_bytes(data[position : position + 2], "big")
         pattern = _JPEG_AFTER_SCAN if marker == _SCAN else _JPEG_MARKER
-    return by_rows
+    in_scan = pattern is _JPEG_AFTER_SCAN and position <= len(data)
+    return JpegStructure(by_rows, open_end=in_scan and len(final) == 64 * sum(components))
+
+
+def _final(header: bytes) -> set[tuple[int, int]]:
+    """The coefficients, (component, place), whose last bit comes in the scan of this header (ITU T.81, B.2.3)."""
+    count = header[0] if header else 0
+    tail = header[1 + 2 * count : 4 + 2 * count]
+    if len(tail) < 3 or tail[2] & 0xF:
+        return set()
+    return {(component, place) for component in header[1 : 2 * count : 2] for place in range(tail[0], tail[1] + 1)}
