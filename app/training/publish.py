@@ -1,5 +1,6 @@
 """Write a trained detector as a folder that can be served: checkpoint, config and catalogue entry."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +10,11 @@ import torch
 from mmcv import Config
 
 from app.training.partial_masks import PartialMaskRoIHead
+from app.vision.analyses.objects.blueprint import blueprint_file
+from app.vision.analyses.objects.export import blueprint
 from app.vision.catalogue.checkpoints import sha256_of
 from app.vision.catalogue.models import Model, load_catalogue
+from app.vision.engine.record import EngineError
 
 # Added to the title of a trained model, once, however often it is trained.
 TUNED = ", fine-tuned"
@@ -21,7 +25,8 @@ def publish(
 ) -> Model:
     """Write `<name>.pth` (MMDetection's format, float16), `<name>.py` and `models.toml`: all of them or none.
 
-    Serve the folder with `MODEL=<folder>`.
+    Serve the folder with `MODEL=<folder>`. The blueprint beside the config lets a machine without PyTorch build the
+    engine; a detector that cannot be exported has none.
 
     Args:
         state: the detector's weights; config: of the training; base: catalogue entry of the base model.
@@ -47,7 +52,14 @@ def publish(
     catalogue_part.write_text("\n".join(["[[model]]", *lines, ""]))
     for part, file in zip(parts, names, strict=True):
         part.replace(folder / file)
+    _write_blueprint(folder / f"{name}.py")
     return load_catalogue(folder / "models.toml")[name]
+
+
+def _write_blueprint(config: Path) -> None:
+    blueprint_file(config).unlink(missing_ok=True)
+    with contextlib.suppress(EngineError):
+        blueprint(config).write(config)
 
 
 def serving_config(config: Config) -> Config:

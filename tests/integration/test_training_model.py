@@ -1,5 +1,8 @@
 """Detectors are made ready for training: weights carried over, backbones computed faster, the rest refused."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,8 @@ from app.training.precision import use_bf16, use_channels_last
 from app.training.publish import publish, serving_config
 from app.vision.catalogue.models import load_catalogue
 from app.vision.catalogue.zoo import load_zoo
+from app.vision.engine.record import read_record
+from tests.torchless import without
 
 FULL = "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
 STARTER = "mask_rcnn_efficientnet_lite2_fpn_coco"
@@ -141,6 +146,26 @@ def test_the_title_of_a_model_trained_twice_says_fine_tuned_once(tmp_path: Path)
     for _ in range(2):
         base = publish(tmp_path, "detector", state, config, ["cat"], base)
     assert base.title == "Starter Mask R-CNN, fine-tuned"
+
+
+def test_the_engine_of_a_trained_model_is_built_where_pytorch_is_not_installed(tmp_path: Path) -> None:
+    config = starter_config(["cat"])
+    publish(
+        tmp_path, "detector", build_detector(config.model).state_dict(), config, ["cat"], load_catalogue()["starter"]
+    )
+    (tmp_path / "sitecustomize.py").write_text(without("torch", "torchvision", "mmcv", "mmcv_full", "mmdet"))
+    environ = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "app.vision.engine", f"{tmp_path}/"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert read_record(tmp_path / "engine")["classes"] == ["cat"]
+
+
+def test_a_trained_detector_that_cannot_be_exported_is_published_without_a_blueprint(tmp_path: Path) -> None:
+    config = retina_config(["cat"])
+    (tmp_path / "detector.json").write_text("of a training before")
+    publish(tmp_path, "detector", {"weight": torch.ones(1)}, config, ["cat"], load_catalogue()["starter"])
+    assert not (tmp_path / "detector.json").exists()
 
 
 def test_photos_are_trained_at_the_size_of_the_test_pipeline() -> None:

@@ -209,7 +209,13 @@ def blueprint(config: Path) -> Blueprint:
     """The blueprint of a detector by its config. Raises EngineError where it cannot be exported."""
     cfg = mmcv.Config.fromfile(str(config))
     detector = build_untrained(cfg, SCORE_FLOOR)
-    return Blueprint(network_of(detector), describe(detector, cfg, (), {}))
+    try:
+        spec = describe(detector, cfg, (), {})
+        return Blueprint(network_of(detector), spec)
+    except EngineError:
+        raise
+    except UNEXPECTED as error:
+        raise EngineError(f"{type(detector).__name__} cannot be described: {telling_line(error)}.") from error
 
 
 def describe(detector: Any, config: Any, classes: tuple[str, ...], source: dict[str, str]) -> EngineSpec:
