@@ -70,7 +70,8 @@ def pause(attempt: int, response: httpx.Response | None = None) -> float:
     asked = response.headers.get("retry-after", "") if response is not None else ""
     if asked.isdigit():
         return min(float(asked), _LONGEST_DELAY)
-    return min(_FIRST_DELAY * 2 ** (attempt - 1), _LONGEST_DELAY) * random.uniform(0.75, 1.25)
+    delay: float = min(_FIRST_DELAY * 2 ** (attempt - 1), _LONGEST_DELAY)
+    return delay * random.uniform(0.75, 1.25)
 
 
 def refusal(response: httpx.Response) -> ApiError:

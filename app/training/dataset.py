@@ -107,7 +107,8 @@ def jitter(bgr: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     brightness = rng.uniform(-32, 32)
     grey = bgr.mean(axis=2, keepdims=True)
     changed = (grey + (bgr - grey) * saturation) * contrast + brightness
-    return np.clip(changed, 0, 255).astype(np.uint8)
+    kept: np.ndarray = np.clip(changed, 0, 255)
+    return kept.astype(np.uint8)
 
 
 def normalise(bgr: np.ndarray, norm: Normalisation) -> np.ndarray:

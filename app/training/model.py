@@ -78,7 +78,8 @@ def _carry_over(
 
     def of_classes(tensor: torch.Tensor, count: int) -> torch.Tensor:
         part = tensor[: rows * count]
-        return part.unflatten(0, (count, rows)) if by_class else part.unflatten(0, (rows, count)).transpose(0, 1)
+        split: torch.Tensor = part.unflatten(0, (count, rows) if by_class else (rows, count))
+        return split if by_class else split.transpose(0, 1)
 
     mine, theirs = of_classes(own, len(classes)), of_classes(value, len(base))
     for index, name in enumerate(classes):

@@ -24,7 +24,7 @@ class PartialMaskRoIHead(StandardRoIHead):
             zero = sum(p.sum() for p in self.mask_head.parameters()) * 0.0
             return {"loss_mask": {"loss_mask": zero}}
         rois = bbox2roi([s.pos_bboxes for s in kept])
-        results = self._mask_forward(x, rois)
+        results: dict[str, Any] = self._mask_forward(x, rois)
         targets = self.mask_head.get_targets(kept, gt_masks, self.train_cfg)
         labels = torch.cat([s.pos_gt_labels for s in kept])
         results["loss_mask"] = self.mask_head.loss(results["mask_pred"], targets, labels)

@@ -103,7 +103,8 @@ def smooth(values: np.ndarray, window: int = 50) -> np.ndarray:
     total = np.cumsum(np.nan_to_num(values))
     before = np.maximum(np.arange(len(values)) - window, -1)
     count = known - np.where(before >= 0, known[before], 0)
-    return (total - np.where(before >= 0, total[before], 0)) / np.maximum(count, 1)
+    means: np.ndarray = (total - np.where(before >= 0, total[before], 0)) / np.maximum(count, 1)
+    return means
 
 
 def truth_instances(sample: Sample, classes: Sequence[str]) -> Instances:

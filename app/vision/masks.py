@@ -122,7 +122,8 @@ def components(rle: RLE, tolerance: float = 0.0) -> list[Component]:
     corner, max_xy = np.array([x, y]), np.array([w, h])
 
     def place(ring: np.ndarray) -> np.ndarray:
-        return np.minimum(ring * step, max_xy) + corner
+        placed: np.ndarray = np.minimum(ring * step, max_xy) + corner
+        return placed
 
     return [Component(place(c.outline), [place(hole) for hole in c.holes]) for c in outlined]
 
@@ -206,7 +207,8 @@ def _ring(cells: np.ndarray, tolerance: float) -> np.ndarray:
             return simple
     ring = ring[np.any(ring != np.roll(ring, 1, 0), 1)]
     before, after = ring - np.roll(ring, 1, 0), np.roll(ring, -1, 0) - ring
-    return ring[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]].astype(np.float64)
+    corners: np.ndarray = ring[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
+    return corners.astype(np.float64)
 
 
 def _runs(rle: RLE) -> tuple[np.ndarray, np.ndarray]:

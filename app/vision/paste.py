@@ -39,4 +39,5 @@ def _weights(first: int, last: int, start: np.float32, end: np.float32, cells: i
     with np.errstate(divide="ignore", invalid="ignore"):
         at = (pixels - start) / (end - start) * cells - np.float32(0.5)
     at[np.isinf(at)] = cells / 2 - 0.5
-    return np.maximum(1 - np.abs(at[:, None] - np.arange(cells, dtype=np.float32)), 0)
+    weights: np.ndarray = np.maximum(1 - np.abs(at[:, None] - np.arange(cells, dtype=np.float32)), 0)
+    return weights

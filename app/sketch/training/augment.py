@@ -38,7 +38,8 @@ def _affine(rng: Rng) -> npt.NDArray[np.float64]:
     stretch = np.diag(np.exp(rng.normal(0, 0.13, 2)))
     shear = np.array([[1.0, rng.normal(0, 0.12)], [rng.normal(0, 0.06), 1.0]])
     mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0])
-    return mirror @ rotation @ shear @ stretch
+    matrix: np.ndarray = mirror @ rotation @ shear @ stretch
+    return matrix
 
 
 def _bend(points: npt.NDArray[np.float64], rng: Rng) -> npt.NDArray[np.float64]:

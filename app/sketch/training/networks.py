@@ -52,4 +52,5 @@ class Small(nn.Module):
 
     def forward(self, bitmaps: torch.Tensor) -> torch.Tensor:
         """(N, 1, 28, 28) to (N, words)."""
-        return self.head(self.features(bitmaps))
+        logits: torch.Tensor = self.head(self.features(bitmaps))
+        return logits

@@ -136,4 +136,5 @@ def predict(network: nn.Module, bitmaps: Bitmaps) -> np.ndarray:
     """Log-probabilities (N, words) of bitmaps (N, 28, 28), averaged over each and its mirror image, as in serving."""
     with torch.no_grad():
         both = [network(as_input(seen)).log_softmax(dim=1) for seen in (bitmaps, bitmaps[:, :, ::-1])]
-    return ((both[0] + both[1]) / 2).numpy()
+    mean: np.ndarray = ((both[0] + both[1]) / 2).numpy()
+    return mean

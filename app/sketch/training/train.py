@@ -113,7 +113,8 @@ def _shifted(bitmaps: Bitmaps, max_shift: int, rng: np.random.Generator) -> Bitm
     padded = np.pad(bitmaps, ((0, 0), (max_shift, max_shift), (max_shift, max_shift)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, bitmaps.shape[1:], axis=(1, 2))
     down, right = rng.integers(2 * max_shift + 1, size=(2, len(bitmaps)))
-    return windows[np.arange(len(bitmaps)), down, right]
+    shifted: npt.NDArray[np.uint8] = windows[np.arange(len(bitmaps)), down, right]
+    return shifted
 
 
 def as_input(bitmaps: Bitmaps) -> torch.Tensor:

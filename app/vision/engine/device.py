@@ -47,7 +47,7 @@ def mmcv_has_cuda() -> bool:
     """Whether MMCV's operations were built for CUDA too."""
     from mmcv.ops import get_compiling_cuda_version
 
-    return get_compiling_cuda_version() != "not available"
+    return bool(get_compiling_cuda_version() != "not available")
 
 
 def uses_cuda(settings: Settings) -> bool:

@@ -82,7 +82,8 @@ def overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Areas shared by each of (N, 4) with each of (M, 4) rectangles x1 y1 x2 y2: (N, M)."""
     upper_left = np.maximum(one[:, None, :2], other[None, :, :2])
     lower_right = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    return np.clip(lower_right - upper_left, 0, None).prod(2)
+    areas: np.ndarray = np.clip(lower_right - upper_left, 0, None).prod(2)
+    return areas
 
 
 def _candidates(box: np.ndarray, w: int, h: int, width: int, height: int) -> np.ndarray:
@@ -104,13 +105,15 @@ def _candidates(box: np.ndarray, w: int, h: int, width: int, height: int) -> np.
 def _gap(rectangles: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Distance of each of (N, 4) rectangles from a box: (N,)."""
     apart = np.maximum(rectangles[:, :2] - box[2:], box[:2] - rectangles[:, 2:])
-    return np.hypot(*np.clip(apart, 0, None).T)
+    distances: np.ndarray = np.hypot(*np.clip(apart, 0, None).T)
+    return distances
 
 
 def _share(rectangles: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """The share of each of (M, 4) boxes that each of (N, 4) rectangles covers: (N, M)."""
     areas = np.clip(boxes[:, 2:] - boxes[:, :2], 1, None).prod(1)
-    return overlap(rectangles, boxes) / areas
+    shares: np.ndarray = overlap(rectangles, boxes) / areas
+    return shares
 
 
 def _place(rectangle: np.ndarray, box: np.ndarray, far: bool) -> Place:

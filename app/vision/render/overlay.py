@@ -79,4 +79,5 @@ def _colours(name: str) -> dict[str, str]:
 
 
 def _pixels(values: Sequence[float] | None) -> list[float]:
-    return np.round(np.asarray(values, np.float64), 1).tolist()
+    rounded: list[float] = np.round(np.asarray(values, np.float64), 1).tolist()
+    return rounded

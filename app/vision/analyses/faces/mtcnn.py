@@ -82,7 +82,8 @@ def proposals(
 def moved(boxes: np.ndarray, offsets: np.ndarray, more: float) -> np.ndarray:
     """Boxes (N, 4), each side moved by offsets (N, 4) of the box's width and height, these `more` pixels greater."""
     size = boxes[:, 2:] - boxes[:, :2] + np.float32(more)
-    return boxes + offsets * np.concatenate([size, size], axis=1)
+    moved: np.ndarray = boxes + offsets * np.concatenate([size, size], axis=1)
+    return moved
 
 
 def squares(boxes: np.ndarray) -> np.ndarray:

@@ -47,4 +47,5 @@ def shrink(rgb: np.ndarray) -> np.ndarray:
 
 def least_face(rgb: np.ndarray) -> float:
     """The side in pixels of the smallest face that is looked for; greater than a photo too small for any."""
-    return max(LEAST_PIXELS, LEAST_FACE * min(rgb.shape[:2]))
+    side: float = max(LEAST_PIXELS, LEAST_FACE * min(rgb.shape[:2]))
+    return side

@@ -84,12 +84,13 @@ class MaskGraph(nn.Module):
         self.head = head
 
     def forward(self, regions: torch.Tensor) -> torch.Tensor:
-        return self.head(regions.permute(0, 3, 1, 2)).sigmoid()
+        logits: torch.Tensor = self.head(regions.permute(0, 3, 1, 2))
+        return logits.sigmoid()
 
 
 def _foreground(score: torch.Tensor) -> torch.Tensor:
     """Softmax objectness, (1, A * 2, h, w) -> (1, A, h, w); the object's channel comes first in MMDetection 2."""
-    pairs = score.unflatten(1, (-1, 2))
+    pairs: torch.Tensor = score.unflatten(1, (-1, 2))
     return pairs.softmax(dim=2)[:, :, 0]
 
 

@@ -36,7 +36,8 @@ def build_untrained(cfg: mmcv.Config, score_floor: float) -> torch.nn.Module:
     for part in (test_cfg, test_cfg.get("rcnn") if test_cfg else None):
         if part and "score_thr" in part:
             part["score_thr"] = score_floor
-    return build_detector(cfg.model, test_cfg=cfg.get("test_cfg"))
+    model: torch.nn.Module = build_detector(cfg.model, test_cfg=cfg.get("test_cfg"))
+    return model
 
 
 def pipeline(cfg: mmcv.Config) -> Compose:

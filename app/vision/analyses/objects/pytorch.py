@@ -102,10 +102,12 @@ class MMDetector(Analyzer):
     def _prepare(self, rgb: np.ndarray) -> dict[str, Any]:
         """What the config's own test pipeline makes of a photo, batched as `inference_detector` does it."""
         bgr = cv2.cvtColor(_widened(rgb), cv2.COLOR_RGB2BGR)
-        data = collate([self._pipeline({"img": bgr})], samples_per_gpu=1)
+        data: dict[str, Any] = collate([self._pipeline({"img": bgr})], samples_per_gpu=1)
         data["img_metas"] = [metas.data[0] for metas in data["img_metas"]]
         data["img"] = [image.data[0] for image in data["img"]]
-        return scatter(data, [self._device])[0] if self._device.type == "cuda" else data
+        if self._device.type == "cuda":
+            (data,) = scatter(data, [self._device])
+        return data
 
     def _instances(self, answer: Any, size: tuple[int, int]) -> Instances:
         """MMDetection's answer, lists by class, as instances, best first."""

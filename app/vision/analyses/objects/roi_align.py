@@ -101,4 +101,6 @@ def assign_levels(boxes: np.ndarray, levels: int, finest: float) -> np.ndarray:
     finest: side in pixels from which on the second level serves (56 in MMDetection).
     """
     scale = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-    return np.clip(np.floor(np.log2(scale / np.float32(finest) + np.float32(1e-6))), 0, levels - 1).astype(np.int64)
+    level = np.floor(np.log2(scale / np.float32(finest) + np.float32(1e-6)))
+    kept: np.ndarray = np.clip(level, 0, levels - 1)
+    return kept.astype(np.int64)

@@ -14,7 +14,8 @@ class TorchvisionAnchorGenerator(AnchorGenerator):
     """
 
     def gen_single_level_base_anchors(self, *args: object, **kwargs: object) -> torch.Tensor:
-        return super().gen_single_level_base_anchors(*args, **kwargs).round()
+        anchors: torch.Tensor = super().gen_single_level_base_anchors(*args, **kwargs)
+        return anchors.round()
 
     def grid_priors(
         self,
