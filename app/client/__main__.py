@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, client: Client | None = None) -> int:
     """Run the command. Returns its exit status: 0, 1 when a photo failed, 2 when there is nothing to do."""
     options = parser().parse_args(arguments)
-    items = list(find(options.photos))
+    items = find(options.photos)
     try:
         single = _is_single(options.out, len(items))
         api = client or Client(options.server, options.key)
@@ -85,25 +85,29 @@ def _is_single(out: Path | None, photos: int) -> bool:
     return suffix in FORMATS
 
 
-def find(arguments: Sequence[str]) -> Iterator[Item]:
+def find(arguments: Sequence[str]) -> list[Item]:
     """The photos that the arguments name, each once, with distinct outputs: folders by suffix, files as they are."""
-    seen: set[str] = set()
-    numbers: Counter[Path] = Counter()
+    found: dict[str, Path] = {}
     for source, relative in _named(arguments):
-        if source in seen:
-            continue
-        seen.add(source)
-        yield Item(source, _free(_writable(relative.with_name(f"detected_{relative.name}")), numbers))
+        found.setdefault(source, relative)
+    outputs = _told_apart([_writable(path.with_name(f"detected_{path.name}")) for path in found.values()])
+    return [Item(source, output) for source, output in zip(found, outputs, strict=True)]
 
 
-def _free(path: Path, numbers: Counter[Path]) -> Path:
-    """The path, with a number where it is taken. numbers: the highest of each path that is taken, 1 for its own."""
-    free = path
-    while numbers[free]:
-        numbers[path] += 1
-        free = path.with_name(f"{path.stem}_{numbers[path]}{path.suffix}")
-    numbers[free] = 1
-    return free
+def _told_apart(paths: Sequence[Path]) -> list[Path]:
+    """The paths, with a number in each that is an earlier one again: the next that no other path has."""
+    used = set(paths)
+    times: Counter[Path] = Counter()
+    apart = []
+    for path in paths:
+        times[path] += 1
+        free = path
+        while times[path] > 1 and free in used:
+            free = path.with_name(f"{path.stem}_{times[path]}{path.suffix}")
+            times[path] += free in used
+        used.add(free)
+        apart.append(free)
+    return apart
 
 
 def _writable(path: Path) -> Path:

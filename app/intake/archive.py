@@ -16,7 +16,7 @@ from typing import IO
 
 from app.errors import BrokenArchive, EntryRefused, NoPhoto, PublicError, UploadTooLarge
 from app.intake.formats import sniff
-from app.intake.names import photo_name
+from app.intake.names import photo_path
 
 # The table of contents is read into memory as a whole: its bytes, and the files that it may list.
 MAX_DIRECTORY = 4 * 1024 * 1024
@@ -27,6 +27,8 @@ _SMALL = 1024 * 1024
 _STEP = 64 * 1024
 _TAKEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1 | 0x40
+_IS_UTF8 = 0x800
+_UNICODE_PATH, _EXTRA_HEAD = 0x7075, 4
 # Files that systems put beside people's own.
 _CLUTTER = re.compile(r"(^|/)(__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 _TRICK = re.compile(r"^[/~]|^[a-z]:|(^|/)\.\.(/|$)|[\0-\x1f\x7f]", re.IGNORECASE)
@@ -48,7 +50,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of a ZIP: its name for people, and either its bytes, which begin like a photo's, or why it was refused."""
+    """A file of a ZIP: its path, and either its bytes, which begin like a photo's, or why it was refused."""
 
     name: str
     data: bytes | None = None
@@ -81,7 +83,7 @@ def read_archive(
         path = _path(info)
         if path.endswith("/") or _CLUTTER.search(path):
             continue
-        name = photo_name(path)
+        name = photo_path(path)
         try:
             if photos >= max_photos:
                 raise EntryRefused(f"At most {max_photos} photos are taken at a time.")
@@ -135,10 +137,24 @@ def _open(source: bytes | IO[bytes]) -> zipfile.ZipFile:
 def _path(info: zipfile.ZipInfo) -> str:
     """The name as stored. macOS writes UTF-8 without the flag that says so, some tools of Windows write backslashes."""
     name = info.orig_filename
-    if not info.flag_bits & 0x800:
+    if not info.flag_bits & _IS_UTF8:
         with contextlib.suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
+            raw = name.encode("cp437")
+            name = (_unicode_path(info.extra, raw) or raw).decode("utf-8")
     return name.replace("\\", "/")
+
+
+def _unicode_path(extra: bytes, raw: bytes) -> bytes | None:
+    """The name in UTF-8 from the extra field that Info-ZIP and 7-Zip write (APPNOTE, 4.6.9); None without one.
+
+    It counts only as long as it belongs to the name beside it, which an older tool may have changed.
+    """
+    while len(extra) >= _EXTRA_HEAD:
+        kind, size = struct.unpack_from("<HH", extra)
+        field, extra = extra[_EXTRA_HEAD : _EXTRA_HEAD + size], extra[_EXTRA_HEAD + size :]
+        if kind == _UNICODE_PATH and field[:5] == b"\1" + struct.pack("<I", zlib.crc32(raw)):
+            return field[5:]
+    return None
 
 
 def _judge(info: zipfile.ZipInfo, path: str, max_bytes: int) -> None:

@@ -7,7 +7,7 @@ import redis
 
 from app.errors import ServiceUnavailable
 from app.intake import Photo
-from app.intake.names import photo_name
+from app.intake.names import photo_path
 from app.queue.services import Services
 from app.store.models import Run, RunOptions
 from app.system.logs import request_id
@@ -31,7 +31,7 @@ def submit(
     A crash or a loss of Redis between the store and the queue loses nothing: see `app.worker.recovery`.
 
     Args:
-        name: the photo's, as its sender calls it; the run gets what `photo_name` makes of it.
+        name: the photo's, as its sender calls it; the run gets what `photo_path` makes of it.
 
     Returns:
         The run; `deduplicated`, and perhaps done already, when this call queued nothing.
@@ -50,7 +50,7 @@ def submit(
         options["request_id"] = id
     run, queued = services.store.add_run(
         photo,
-        name=photo_name(name),
+        name=photo_path(name),
         identities=identities,
         owner=owner,
         batch_id=batch_id,

@@ -5,7 +5,8 @@ import stat
 import struct
 import tracemalloc
 import zipfile
-from pathlib import Path
+import zlib
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def refused(name: str | zipfile.ZipInfo, data: bytes, **options: Any) -> Entry:
 def test_photos_come_out_in_order_with_their_names() -> None:
     other = encode(scene(9, 9), "PNG")
     entries = read(zipped(("b.jpg", PHOTO), ("folder/deep/a.png", other), ("ünï.jpg", PHOTO)))
-    assert entries == [Entry("b.jpg", PHOTO), Entry("a.png", other), Entry("ünï.jpg", PHOTO)]
+    assert entries == [Entry("b.jpg", PHOTO), Entry("folder/deep/a.png", other), Entry("ünï.jpg", PHOTO)]
 
 
 def test_a_file_is_read_as_well_as_bytes(tmp_path: Path) -> None:
@@ -61,6 +62,27 @@ def test_a_file_is_read_as_well_as_bytes(tmp_path: Path) -> None:
 def test_names_in_utf8_without_the_flag_are_read_as_macos_means_them() -> None:
     data = zipped(("xx.jpg", PHOTO)).replace(b"xx.jpg", "é.jpg".encode())
     assert read(data)[0].name == "é.jpg"
+
+
+def with_unicode_path(name: str, plain: bytes, checksum: int = 0) -> bytes:
+    """A ZIP of one photo whose name stands in plain bytes, and in UTF-8 in an extra field behind another one."""
+    info = zipfile.ZipInfo(plain.decode("cp437"))
+    field = b"\1" + struct.pack("<I", zlib.crc32(plain) ^ checksum) + name.encode()
+    info.extra = struct.pack("<HHI", 0xCAFE, 4, 7) + struct.pack("<HH", 0x7075, len(field)) + field
+    return zipped((info, PHOTO))
+
+
+@pytest.mark.parametrize("name", ["Größe ø.jpg", "фото.jpg", "e\u0301t\u0301/写真.jpg"])
+def test_the_name_in_the_unicode_path_field_counts(name: str) -> None:
+    assert read(with_unicode_path(name, b"_____.jpg"))[0].name == name
+
+
+def test_a_unicode_path_field_of_another_name_does_not_count() -> None:
+    assert read(with_unicode_path("b.jpg", b"a.jpg", checksum=1))[0].name == "a.jpg"
+
+
+def test_a_unicode_path_field_does_not_lead_outside() -> None:
+    assert isinstance(read(with_unicode_path("../b.jpg", b"a.jpg"))[0].error, EntryRefused)
 
 
 def test_folders_and_the_clutter_of_systems_are_passed_over() -> None:
@@ -93,7 +115,7 @@ def test_a_name_that_points_elsewhere_is_refused(name: str) -> None:
 
 def test_folders_written_as_windows_writes_them_are_folders() -> None:
     (entry,) = read(zipped(("photos\\holiday\\a.jpg", PHOTO)))
-    assert (entry.name, entry.data) == ("a.jpg", PHOTO)
+    assert (entry.name, entry.data) == ("photos/holiday/a.jpg", PHOTO)
 
 
 @pytest.mark.parametrize("name", [b"a.jpg\0txt", b"\0.jpgXtxt"])
@@ -259,7 +281,7 @@ def test_changed_bytes_give_entries_or_public_errors(data: st.DataObject) -> Non
 
 @given(st.text(max_size=80))
 @settings(max_examples=200, deadline=None)
-def test_any_name_is_shown_as_one_printable_file_name(name: str) -> None:
+def test_any_name_is_shown_as_a_printable_path_inside_a_folder(name: str) -> None:
     try:
         data = zipped((name or "x", PHOTO))
     except (IndexError, ValueError):
@@ -267,6 +289,6 @@ def test_any_name_is_shown_as_one_printable_file_name(name: str) -> None:
     for entry in read(data):
         assert entry.name
         assert entry.name.isprintable()
-        assert "/" not in entry.name
+        assert not set(PurePosixPath(entry.name).parts) & {"/", ".", ".."}
         assert "\\" not in entry.name
         assert entry.name not in (".", "..")

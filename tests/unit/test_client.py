@@ -260,11 +260,13 @@ def test_folders_are_searched_for_photos_and_patterns_are_followed(folder: Path)
 
 
 def test_photos_of_one_name_get_outputs_of_their_own(tmp_path: Path) -> None:
-    for name in ("x/a.jpg", "y/a.jpg", "y/a.gif"):
+    for name in ("x/a.jpg", "y/a.jpg", "y/a.gif", "z/a_2.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(PHOTO)
     items = find([f"{tmp_path}/x/a.jpg", f"{tmp_path}/y/a.jpg", f"{tmp_path}/y/a.gif"])
     assert [str(item.output) for item in items] == ["detected_a.jpg", "detected_a_2.jpg", "detected_a_3.jpg"]
+    items = find([f"{tmp_path}/x/a.jpg", f"{tmp_path}/y/a.jpg", f"{tmp_path}/z/a_2.jpg"])
+    assert [str(item.output) for item in items] == ["detected_a.jpg", "detected_a_3.jpg", "detected_a_2.jpg"]
 
 
 def test_a_number_in_a_photos_own_name_leads_to_no_output_twice() -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from functools import cache
 from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
@@ -208,7 +209,7 @@ def test_pieces_of_one_object_share_a_group_in_labelme() -> None:
 def test_csv_is_a_table_that_reads_back() -> None:
     made = export([item("=cmd.jpg"), item("b, c.jpg")], "csv", ALL)
     assert (made.name, made.media_type) == ("detections.csv", "text/csv")
-    rows = list(csv.DictReader(io.StringIO(made.read().decode(), newline="")))
+    rows = list(csv.DictReader(io.StringIO(made.read().decode("utf-8-sig"), newline="")))
     assert set(rows[0]) == set(COLUMNS)
     first = rows[0]
     assert (first["photo"], first["kind"], first["class"], first["score"]) == ("'=cmd.jpg", "object", "car", "0.98")
@@ -292,15 +293,54 @@ def test_names_in_archives_are_safe_and_unique_whatever_the_photos_are_called(na
             assert not PurePosixPath(name).is_absolute()
             assert not set('\\:*?"<>|') & set(name)
             parts = name.split("/")
-            assert all(part == part.strip() and part.strip(".") and len(part.encode()) <= 130 for part in parts)
+            assert all(part == part.strip() and part.strip(".") and len(part.encode()) <= 255 for part in parts)
 
 
-def test_photos_of_one_name_are_told_apart() -> None:
-    assert list(unzipped([item("a.jpg"), item("a.png"), item("A.jpg")], "labelme")) == [
-        "a.json",
-        "a_2.json",
-        "A_3.json",
+NAMED = {  # names as they were sent: stems of the files about them
+    ("a.jpg", "a.png", "A.jpg"): ["a", "a_2", "A_3"],
+    ("frame.jpg", "frame.png", "frame_2.png"): ["frame", "frame_3", "frame_2"],
+    ("x.jpg", "x.jpg", "x_2.jpg"): ["x", "x_3", "x_2"],
+    ("x.jpg", "x.jpg", "x_2.png", "X_3.jpg"): ["x", "x_4", "x_2", "X_3"],
+    ("train/cat/001.jpg", "train/dog/001.jpg", "001.jpg"): ["train/cat/001", "train/dog/001", "001"],
+    ("a/1.jpg", "A/1.png"): ["a/1", "A/1_2"],
+    ("e\u0301.jpg", "\u00e9.jpg"): ["e\u0301", "\u00e9_2"],
+    ("12:30.jpg", "12?30.jpg"): ["12_30", "12_30_2"],
+}
+
+
+@pytest.mark.parametrize("names", NAMED)
+@pytest.mark.parametrize(("format", "path"), [("yolo", "labels/{}.txt"), ("voc", "Annotations/{}.xml")])
+def test_in_archives_a_name_that_was_sent_stays_with_its_photo(names: tuple[str, ...], format: str, path: str) -> None:
+    found = list(unzipped(list(map(item, names)), format))
+    assert found[: len(names)] == [path.format(stem) for stem in NAMED[names]]
+
+
+@pytest.mark.parametrize("names", NAMED)
+def test_inside_files_every_photo_keeps_its_name(names: tuple[str, ...]) -> None:
+    items = [replace(item(name), width=320 + n) for n, name in enumerate(names)]
+    images = json.loads(export(items, "coco", ALL).read())["images"]
+    rows = csv.DictReader(io.StringIO(export(items, "csv", ALL).read().decode("utf-8-sig"), newline=""))
+    numbered = {"x.jpg": "x_3.jpg" if len(names) == 3 else "x_4.jpg"}
+    wanted = [numbered[name] if name in names[:n] else name for n, name in enumerate(names)]
+    assert [(image["file_name"], image["width"] - 320) for image in images] == [(n, i) for i, n in enumerate(wanted)]
+    assert list(dict.fromkeys(row["photo"] for row in rows)) == wanted
+    documents = [json.loads(document) for document in unzipped(items, "labelme").values()]
+    assert [document["imagePath"] for document in documents] == [PurePosixPath(name).name for name in wanted]
+    files = unzipped(items, "voc").values()
+    assert [ET.fromstring(file).findtext("filename") for file in files] == [
+        document["imagePath"] for document in documents
     ]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_names_are_cut_only_where_disks_would(count: int) -> None:
+    name = "é" * 125 + ".jpg"  # 254 bytes
+    assert (
+        list(unzipped([item(name)] * count, "yolo"))[:count]
+        == [f"labels/{'é' * 125}.txt", f"labels/{'é' * 124}_2.txt"][:count]
+    )
+    longer = [len(PurePosixPath(path).name.encode()) for path in unzipped([item("x" * 251 + ".jpg")] * 2, "geojson")]
+    assert longer == [255, 255]
 
 
 def test_labels_of_the_whole_photo_are_kept() -> None:

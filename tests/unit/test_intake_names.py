@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.intake.names import LONGEST, photo_name
+from app.intake.names import LONGEST, photo_name, photo_path
 
 
 @pytest.mark.parametrize("name", ["car.jpg", "ünï cörn.JPG", "写真.png", "🐟.webp", "a.b.c", "no ending"])
@@ -45,3 +45,45 @@ def test_any_text_becomes_one_printable_name_in_any_folder(text: str) -> None:
     assert 0 < len(name) <= LONGEST
     assert name == PurePosixPath(name).name == PureWindowsPath(f"C:/{name}").name
     assert photo_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("train/cat/001.jpg", "train/cat/001.jpg"),
+        ("train\\cat\\001.jpg", "train/cat/001.jpg"),
+        ("./a//b/c.jpg", "a/b/c.jpg"),
+        ("ünï\n/cö\u0308rn.jpg", "ünï/cö\u0308rn.jpg"),
+        ("../../../evil.jpg", "evil.jpg"),
+        ("a/../evil.jpg", "evil.jpg"),
+        ("/home/me/a.jpg", "a.jpg"),
+        ("~/a.jpg", "a.jpg"),
+        ("C:\\photos\\a.jpg", "a.jpg"),
+        ("\\\\server\\a.jpg", "a.jpg"),
+        ("\x00C:/photos/a.jpg", "a.jpg"),
+        ("a/.../b.jpg", "a/b.jpg"),
+        ("a/", "a"),
+        (None, "photo"),
+    ],
+)
+def test_the_folders_that_a_photo_was_sent_in_stay_where_they_do_no_harm(text: str | None, path: str) -> None:
+    assert photo_path(text) == path
+
+
+def test_of_a_path_that_is_too_long_the_first_folders_go() -> None:
+    assert photo_path("/".join(["folder" * 20] * 3) + "/a.jpg") == f"{'folder' * 20}/{'folder' * 20}/a.jpg"
+    assert photo_path("a/" + "x" * 1000 + ".jpg") == "x" * (LONGEST - 4) + ".jpg"
+
+
+def test_a_name_of_which_nothing_is_left_becomes_the_default() -> None:
+    assert photo_name(" . ", "photo.jpg") == photo_path("", "photo.jpg") == "photo.jpg"
+    assert photo_path("a/..", "photo.jpg") == "photo.jpg"
+
+
+@given(st.text(st.characters(codec=None) | st.sampled_from("/\\."), max_size=300))
+def test_any_text_becomes_a_path_inside_a_folder(text: str) -> None:
+    path = photo_path(text)
+    assert 0 < len(path) <= LONGEST
+    assert not set(PurePosixPath(path).parts) & {"/", ".", ".."}
+    assert path == str(PurePosixPath(path))
+    assert photo_path(path) == path

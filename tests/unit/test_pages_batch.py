@@ -3,9 +3,11 @@
 import io
 import zipfile
 
+from PIL import Image
+
 from app.config.settings import Settings
 from app.errors import NotAPhoto
-from app.vision.export.files import safe_name
+from app.vision.export.names import safe_path
 from tests.unit.api_service import PHOTO, Service, json_of
 from tests.unit.photos import jpeg
 from tests.unit.visitor import Visitor
@@ -83,7 +85,26 @@ def test_no_name_in_the_zip_leads_out_of_the_folder_that_it_is_unpacked_in(visit
     service.answer()
     answer = visitor.get(f"/batches/{batch['id']}/download")
     with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
-        assert archive.namelist() == ["detected_evil.jpg", "detected_x.jpg", "detected_y.jpg"]
+        assert archive.namelist() == ["detected_evil.jpg", "detected_x.jpg", "photos/detected_y.jpg"]
+
+
+def test_names_that_were_sent_stay_with_their_photos_in_pictures_and_exports(
+    visitor: Visitor, service: Service
+) -> None:
+    names = ["x.jpg", "x.jpg", "x_2.jpg", "a/y.jpg", "b/y.jpg"]
+    address = visitor.send(*((jpeg(64 + n), name) for n, name in enumerate(names))).location
+    service.answer()
+    with zipfile.ZipFile(io.BytesIO(visitor.get(f"{address}/download").data)) as archive:
+        widths = {name: Image.open(archive.open(name)).width for name in archive.namelist()}
+    assert widths == {
+        "detected_x.jpg": 64,
+        "detected_x_2.jpg": 66,
+        "detected_x_3.jpg": 65,
+        "a/detected_y.jpg": 67,
+        "b/detected_y.jpg": 68,
+    }
+    images = json_of(visitor.get(f"{address}/export?format=coco"))["images"]
+    assert [image["file_name"] for image in images] == ["x.jpg", "x_3.jpg", "x_2.jpg", "a/y.jpg", "b/y.jpg"]
 
 
 def test_every_name_in_the_zip_can_be_unpacked_on_any_disk(visitor: Visitor, service: Service) -> None:
@@ -93,7 +114,7 @@ def test_every_name_in_the_zip_can_be_unpacked_on_any_disk(visitor: Visitor, ser
     service.answer()
     with zipfile.ZipFile(io.BytesIO(visitor.get(f"/batches/{batch['id']}/download").data)) as archive:
         kept = archive.namelist()
-    assert [safe_name(name) for name in kept] == kept
+    assert [safe_path(name) for name in kept] == kept
     assert kept[:3] == ["detected_12_30.jpg", "detected_12_30_2.JPG", "detected_a _b___.png"]
     assert len(set(kept)) == len(names)
 

@@ -129,7 +129,7 @@ def test_a_zip_makes_a_batch(visitor: Visitor, service: Service) -> None:
         archive.writestr("inner.zip", b"PK\3\4")
     answer = visitor.send((file.getvalue(), "holiday.zip"))
     id = answer.location.removeprefix("/batches/")
-    assert [run.name for run in service.services.store.batch_runs(id)] == ["one.jpg"]
+    assert [run.name for run in service.services.store.batch_runs(id)] == ["holiday/one.jpg"]
     assert len(service.services.store.get_batch(id).refused) == 2
 
 

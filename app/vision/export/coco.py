@@ -10,8 +10,9 @@ from typing import IO, Any
 
 from app.vision import masks
 from app.vision.coco import IDS
-from app.vision.export.files import JSON, ExportFile, base_name, spool, unique_names
+from app.vision.export.files import JSON, ExportFile, spool
 from app.vision.export.items import ExportItem, area, box_of, categories, export_rows
+from app.vision.export.names import base_name, own_paths
 from app.vision.rows import Category, Row
 from app.vision.view import View
 
@@ -46,7 +47,7 @@ def _write(items: Sequence[ExportItem], view: View, *, polygons: bool) -> Export
     with spool() as file:
         file.write(b'{"info": {"description": "Found by Flask Detector", "version": "1.0"}, "licenses": [], ')
         file.write(b'"annotations": [')
-        for item, name in zip(items, unique_names(items), strict=True):
+        for item, name in zip(items, own_paths(items), strict=True):
             images.append({"id": len(images) + 1, "file_name": name, "width": item.width, "height": item.height})
             results = item.load_results()
             for category in categories(results):

@@ -1,7 +1,6 @@
 """Every object cut out of its photo: a PNG of its own size, transparent around its mask."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
@@ -9,8 +8,9 @@ import numpy as np
 from app.intake.budget import pixel_budget
 from app.intake.decode import decode
 from app.vision import masks
-from app.vision.export.files import ExportFile, archive, base_name, safe_name, unique_names
+from app.vision.export.files import ExportFile, archive
 from app.vision.export.items import ExportItem, box_of, export_rows
+from app.vision.export.names import base_name, file_paths, own_paths, safe_name, without_suffix
 from app.vision.rows import Row
 from app.vision.view import View
 
@@ -37,11 +37,11 @@ def cut(rgb: np.ndarray, row: Row) -> bytes:
 
 
 def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
-    for item, name in zip(items, unique_names(items), strict=True):
-        folder = f"{PurePosixPath(name).stem}/" if len(items) > 1 else ""
+    folders = file_paths(map(without_suffix, own_paths(items)))
+    for item, folder in zip(items, folders, strict=True):
         rows = [row for row in export_rows(item.load_results(), item, view) if not row.points]
         if rows:
-            yield from _cut_all(item, rows, folder)
+            yield from _cut_all(item, rows, f"{folder}/" if len(items) > 1 else "")
 
 
 def _cut_all(item: ExportItem, rows: Sequence[Row], folder: str) -> Iterator[tuple[str, bytes]]:

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any, Final
 
 import numpy as np
 
-from app.vision.export.files import ExportFile, archive, base_name, single, unique_names
+from app.vision.export.files import ExportFile, archive, single
 from app.vision.export.items import ExportItem, area, box_of, components, export_rows, labels
+from app.vision.export.names import base_name, file_paths, own_paths, without_suffix
 from app.vision.masks import Component
 from app.vision.rows import Row
 from app.vision.view import View
@@ -19,13 +19,15 @@ _TYPE: Final = "application/geo+json"
 def write(items: Sequence[ExportItem], view: View) -> ExportFile:
     """One FeatureCollection, or for several photos a ZIP of one each."""
     if len(items) == 1:
-        return single(f"{base_name(items)}.geojson", _TYPE, _collection(items[0], unique_names(items)[0], view))
+        return single(f"{base_name(items)}.geojson", _TYPE, _collection(items[0], own_paths(items)[0], view))
     return archive(f"{base_name(items)}_geojson.zip", _entries(items, view))
 
 
 def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
-    for item, name in zip(items, unique_names(items), strict=True):
-        yield f"{PurePosixPath(name).stem}.geojson", _collection(item, name, view)
+    names = own_paths(items)
+    paths = file_paths(f"{without_suffix(name)}.geojson" for name in names)
+    for item, name, path in zip(items, names, paths, strict=True):
+        yield path, _collection(item, name, view)
 
 
 def _collection(item: ExportItem, name: str, view: View) -> bytes:

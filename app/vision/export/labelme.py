@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from app.vision.export.files import JSON, ExportFile, archive, base_name, single, unique_names
+from app.vision.export.files import JSON, ExportFile, archive, single
 from app.vision.export.items import ExportItem, box_of, export_rows, labels, polygons
+from app.vision.export.names import base_name, file_paths, own_paths, without_suffix
 from app.vision.rows import Row
 from app.vision.view import View
 
@@ -20,13 +21,15 @@ _VERSION: Final = "5.5.0"  # Of the program whose files these are like.
 def write(items: Sequence[ExportItem], view: View) -> ExportFile:
     """One JSON file, or for several photos a ZIP of them."""
     if len(items) == 1:
-        return single(f"{base_name(items)}.json", JSON, _document(items[0], unique_names(items)[0], view))
+        return single(f"{base_name(items)}.json", JSON, _document(items[0], own_paths(items)[0], view))
     return archive(f"{base_name(items)}_labelme.zip", _entries(items, view))
 
 
 def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
-    for item, name in zip(items, unique_names(items), strict=True):
-        yield f"{PurePosixPath(name).stem}.json", _document(item, name, view)
+    names = own_paths(items)
+    paths = file_paths(f"{without_suffix(name)}.json" for name in names)
+    for item, name, path in zip(items, names, paths, strict=True):
+        yield path, _document(item, name, view)
 
 
 def _document(item: ExportItem, name: str, view: View) -> bytes:
@@ -36,7 +39,7 @@ def _document(item: ExportItem, name: str, view: View) -> bytes:
         "version": _VERSION,
         "flags": dict.fromkeys(labels(results), True),
         "shapes": shapes,
-        "imagePath": name,
+        "imagePath": PurePosixPath(name).name,
         "imageData": None,
         "imageHeight": item.height,
         "imageWidth": item.width,

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from app.vision.analyses.registry import ordered
-from app.vision.export.files import ExportFile, base_name, spool, unique_names
+from app.vision.export.files import ExportFile, spool
 from app.vision.export.items import ExportItem, area, box_of, rows_of
+from app.vision.export.names import base_name, own_paths
 from app.vision.rows import Point
 from app.vision.view import View
 
@@ -22,7 +23,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # A spreadsheet would run a 
 
 def write(items: Sequence[ExportItem], view: View) -> ExportFile:
     """One file for all photos. landmarks and corners: `x y`, separated by semicolons."""
-    records = [r for item, name in zip(items, unique_names(items), strict=True) for r in _records(item, name, view)]
+    records = [r for item, name in zip(items, own_paths(items), strict=True) for r in _records(item, name, view)]
     columns = COLUMNS + (TEXT_COLUMNS if any("text" in record for record in records) else ())
     with spool() as file:
         text = io.TextIOWrapper(file, "utf-8", newline="")

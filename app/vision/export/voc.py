@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from xml.etree import ElementTree as ET
 
-from app.vision.export.files import ExportFile, archive, base_name, single, unique_names
+from app.vision.export.files import ExportFile, archive, single
 from app.vision.export.items import ExportItem, box_of, export_rows
+from app.vision.export.names import base_name, file_paths, own_paths, without_suffix
 from app.vision.rows import Row
 from app.vision.view import View
 
@@ -21,7 +22,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def write(items: Sequence[ExportItem], view: View) -> ExportFile:
     """One XML file, or for several photos a ZIP with `Annotations/<photo>.xml`."""
     if len(items) == 1:
-        return single(f"{base_name(items)}.xml", "application/xml", _document(items[0], unique_names(items)[0], view))
+        return single(f"{base_name(items)}.xml", "application/xml", _document(items[0], own_paths(items)[0], view))
     return archive(f"{base_name(items)}_voc.zip", _entries(items, view))
 
 
@@ -33,14 +34,16 @@ def pixel_box(row: Row, width: int, height: int) -> tuple[int, int, int, int]:
 
 
 def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
-    for item, name in zip(items, unique_names(items), strict=True):
-        yield f"Annotations/{PurePosixPath(name).stem}.xml", _document(item, name, view)
+    names = own_paths(items)
+    paths = file_paths(f"Annotations/{without_suffix(name)}.xml" for name in names)
+    for item, name, path in zip(items, names, paths, strict=True):
+        yield path, _document(item, name, view)
 
 
 def _document(item: ExportItem, name: str, view: View) -> bytes:
     root = ET.Element("annotation")
     _add(root, "folder", "JPEGImages")
-    _add(root, "filename", name)
+    _add(root, "filename", PurePosixPath(name).name)
     _add(ET.SubElement(root, "source"), "database", "Flask Detector")
     size = ET.SubElement(root, "size")
     for tag, value in (("width", item.width), ("height", item.height), ("depth", 3)):

@@ -6,13 +6,13 @@ place in `classes.txt` and `data.yaml`.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
 from app.vision import masks
-from app.vision.export.files import ExportFile, archive, base_name, unique_names
+from app.vision.export.files import ExportFile, archive
 from app.vision.export.items import ExportItem, box_of, categories, export_rows, polygons
+from app.vision.export.names import base_name, file_paths, own_paths, without_suffix
 from app.vision.rows import Row
 from app.vision.view import View
 
@@ -35,13 +35,14 @@ def _entries(
 ) -> Iterator[tuple[str, bytes]]:
     """shape: gives the points of an object's line, (K, 2) in pixels."""
     classes: dict[str, int] = {}
-    for item, name in zip(items, unique_names(items), strict=True):
+    paths = file_paths(f"labels/{without_suffix(path)}.txt" for path in own_paths(items))
+    for item, path in zip(items, paths, strict=True):
         results = item.load_results()
         for category in categories(results):
             classes.setdefault(category.name, len(classes))
         size = np.array([item.width, item.height])
         lines = [_line(classes[row.name], shape(row) / size) for row in export_rows(results, item, view)]
-        yield f"labels/{PurePosixPath(name).stem}.txt", "".join(lines).encode()
+        yield path, "".join(lines).encode()
     yield "classes.txt", "".join(" ".join(name.split()) + "\n" for name in classes).encode()
     yield "data.yaml", _yaml(list(classes)).encode()
 

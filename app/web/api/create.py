@@ -8,7 +8,7 @@ from flask import Response, request, url_for
 
 from app.config.analyses import DEFAULT_ANALYSES
 from app.errors import BadRequest, NotFound, PublicError
-from app.intake.names import photo_name
+from app.intake.names import photo_path
 from app.intake.photo import Photo, read_photo
 from app.queue.submit import submit
 from app.store.models import Run, RunOptions
@@ -99,7 +99,7 @@ def _create(sources: Sequence[Source], options: dict[str, Any], renew: Callable[
             photo, name = _read(source)
             submit(services(), photo, name=name, owner=owner, batch_id=batch.id, **options)
         except PublicError as error:
-            rejections.add(photo_name(source.name), error)
+            rejections.add(photo_path(source.name), error)
     rejections.record(batch, len(sources) - rejections.count)
     return batch.id
 

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from flask import Response, request, send_file
 
-from app.intake.names import photo_name
+from app.intake.names import photo_path
 from app.queue.run_json import view_of
 from app.store.models import Run
 from app.vision.export import ExportItem, export
@@ -44,7 +44,13 @@ def export_requested(runs: Sequence[Run]) -> Response:
 
 def picture_name(run: Run, view: View) -> str:
     """`detected_<name>`, with a suffix of the view's format."""
-    return f"detected_{with_suffix(photo_name(run.name), view.format)}"  # Older runs keep the name as it was sent.
+    return picture_path(run, view).rpartition("/")[2]
+
+
+def picture_path(run: Run, view: View) -> str:
+    """The same in the folders that the photo was sent in."""
+    folder, slash, name = _path(run).rpartition("/")
+    return f"{folder}{slash}detected_{with_suffix(name, view.format)}"
 
 
 def with_suffix(name: str, format: str) -> str:
@@ -53,11 +59,15 @@ def with_suffix(name: str, format: str) -> str:
     return name if path.suffix.lower() in EXTENSIONS[format] else path.stem + EXTENSIONS[format][0]
 
 
+def _path(run: Run) -> str:
+    return photo_path(run.name)  # Older runs keep the name as it was sent.
+
+
 def _item(run: Run) -> ExportItem:
     store = services().store
     photo = run.photo
     return ExportItem(
-        run.name,
+        _path(run),
         partial(store.photo_bytes, run.photo_sha256),
         photo.width,
         photo.height,

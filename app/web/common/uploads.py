@@ -9,7 +9,7 @@ from app.config.analyses import DEFAULT_ANALYSES
 from app.errors import EntryRefused, NoPhoto, PublicError
 from app.intake import read_photo
 from app.intake.archive import MAX_ENTRIES, Entry, is_archive, read_archive
-from app.intake.names import photo_name
+from app.intake.names import photo_path
 from app.queue.submit import submit
 from app.store.models import Batch, Run
 from app.web.common.bodies import file_bytes
@@ -71,7 +71,7 @@ def _submit_batch(files: Sequence[FileStorage]) -> Batch:
 
 def _entries(file: FileStorage, accepted: int, rejections: Rejections) -> Iterator[Entry]:
     """The entries of one form file. It is not opened after the maximum number of photos or of rejected files."""
-    settings, name = services().settings, photo_name(file.filename)
+    settings, name = services().settings, photo_path(file.filename)
     try:
         if accepted >= settings.batch_max:
             raise EntryRefused(f"At most {settings.batch_max} photos are taken at a time.")

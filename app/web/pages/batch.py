@@ -3,7 +3,6 @@
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import IO, Any
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, send_file, url_for
@@ -13,9 +12,9 @@ from app.errors import BrokenPhoto, Forbidden, NotAPhoto, NotReady
 from app.store.models import Run
 from app.store.states import FINISHED, State
 from app.vision.export import FORMATS
-from app.vision.export.files import safe_name
+from app.vision.export.names import file_paths
 from app.web.common import words
-from app.web.common.exports import export_requested, picture_name
+from app.web.common.exports import export_requested, picture_path
 from app.web.common.rendering import render_view
 from app.web.common.runs import delete_run
 from app.web.common.security import is_owner
@@ -102,22 +101,12 @@ def _done(runs: Sequence[Run]) -> list[Run]:
 
 
 def _zip(runs: Sequence[Run], file: IO[bytes]) -> None:
-    """Write the annotated photos, each under a unique name that is valid on any disk. They are compressed already."""
-    used: set[str] = set()
+    """Write the annotated photos, each under a path of its own. They are compressed already."""
+    views = [asked_view(run) for run in runs]
+    paths = file_paths(picture_path(run, view) for run, view in zip(runs, views, strict=True))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for run in runs:
-            view = asked_view(run)
-            archive.writestr(_unused(safe_name(picture_name(run, view)), used), render_view(run, view)[0])
-
-
-def _unused(name: str, used: set[str]) -> str:
-    """The name, with a number added if it is used already, in upper or lower case."""
-    path, n = PurePosixPath(name), 1
-    while name.casefold() in used:
-        n += 1
-        name = f"{path.stem}_{n}{path.suffix}"
-    used.add(name.casefold())
-    return name
+        for run, view, path in zip(runs, views, paths, strict=True):
+            archive.writestr(path, render_view(run, view)[0])
 
 
 def _tile(run: Run) -> dict[str, Any]:
