@@ -122,7 +122,9 @@ def test_results_of_many_photos_are_loaded_one_at_a_time() -> None:
 def test_yolo_boxes_are_shares_of_the_photo_around_their_middle() -> None:
     files = unzipped([item()], "yolo")
     assert set(files) == {"labels/street.txt", "classes.txt", "data.yaml"}
-    names = yaml.safe_load(files["data.yaml"])["names"]
+    described = yaml.safe_load(files["data.yaml"])
+    assert list(described) == ["train", "val", "names"]  # Readers take a `path` from different folders.
+    names = described["names"]
     assert [names[i] for i in range(len(names))] == files["classes.txt"].decode().splitlines()
     rows = [line.split() for line in files["labels/street.txt"].decode().splitlines()]
     assert [names[int(row[0])] for row in rows] == ["car", "dog", "car", "face"]
@@ -204,6 +206,10 @@ def test_pieces_of_one_object_share_a_group_in_labelme() -> None:
     found = Instances(SIZE, found.classes, found.boxes, found.scores, found.labels, (masks.from_bitmap(mask),))
     shapes = json.loads(export(one(found), "labelme", ALL).read())["shapes"]
     assert [shape["group_id"] for shape in shapes] == [0, 0]
+
+
+def test_csv_begins_with_a_mark_by_which_spreadsheets_know_its_encoding() -> None:
+    assert export([item("ü.jpg")], "csv", ALL).read().startswith("\ufeffphoto,".encode())
 
 
 def test_csv_is_a_table_that_reads_back() -> None:

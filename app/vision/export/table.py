@@ -1,4 +1,7 @@
-"""A table of everything found, as comma-separated values (RFC 4180), one line per row of a result."""
+"""A table of everything found, as comma-separated values (RFC 4180), one line per row of a result.
+
+It begins with a byte order mark, by which spreadsheets know that it is UTF-8.
+"""
 
 import csv
 import io
@@ -26,7 +29,7 @@ def write(items: Sequence[ExportItem], view: View) -> ExportFile:
     records = [r for item, name in zip(items, own_paths(items), strict=True) for r in _records(item, name, view)]
     columns = COLUMNS + (TEXT_COLUMNS if any("text" in record for record in records) else ())
     with spool() as file:
-        text = io.TextIOWrapper(file, "utf-8", newline="")
+        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
         rows = csv.writer(text)
         rows.writerow(columns)
         rows.writerows([_cell(record.get(column, "")) for column in columns] for record in records)

@@ -62,6 +62,9 @@ def _line(label: int, numbers: np.ndarray) -> str:
 
 
 def _yaml(names: list[str]) -> str:
-    """A data set's description. A JSON text is a YAML text too."""
+    """A data set's description. A JSON text is a YAML text too.
+
+    Readers take a `path` from different folders; without one they all begin at this file.
+    """
     rows = [f"  {i}: {json.dumps(name, ensure_ascii=False)}\n" for i, name in enumerate(names)]
-    return "path: .\ntrain: images\nval: images\nnames:\n" + "".join(rows)
+    return "train: images\nval: images\nnames:\n" + "".join(rows)
