@@ -4,12 +4,13 @@
     python scripts/architecture.py            write the picture
     python scripts/architecture.py --check    exit with 1 where it is not the one in docs/
 
-An arrow that others imply is left out, and so are imports for type checkers alone. Standard library only.
+An import counts wherever it is, and so does the name of a module in a string; `tests/unit/test_layers.py` checks the
+same graph. An arrow that others imply is left out. Standard library only.
 """
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +36,9 @@ ROOMS = {
     "errors": "public messages, statuses",
 }
 
+# What puts the rooms together: the factory, and the list of web rooms, which alone names the drawing recogniser.
+FACTORY = ("app", "app.web")
+
 Graph = dict[str, set[str]]
 
 # Pixels.
@@ -42,38 +46,54 @@ BOX_WIDTH, BOX_HEIGHT, GAP, LEVEL, MARGIN = 228, 52, 24, 100, 24
 PASSAGE = 12  # the width that an arrow takes where it passes a level
 
 
-def rooms() -> list[str]:
-    """The rooms of the house: the packages in `app/`, and its modules."""
-    paths = (ROOT / "app").iterdir()
-    found = [path.stem for path in paths if path.suffix == ".py" or (path / "__init__.py").is_file()]
-    return sorted(name for name in found if name != "__init__")
+def modules() -> dict[str, Path]:
+    """Every module of `app/` by its dotted name."""
+    paths = sorted((ROOT / "app").rglob("*.py"))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Dotted names that a file imports, in functions too, but not for type checkers alone."""
-    nodes: list[ast.AST] = [ast.parse(path.read_text())]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            nodes += node.orelse
-        elif isinstance(node, ast.Import):
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Dotted names that a module imports, in functions and for type checkers too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        else:
-            nodes += ast.iter_child_nodes(node)
 
 
-def graph() -> Graph:
-    """Each room with the rooms that its files import."""
-    known = rooms()
-    result: Graph = {name: set() for name in known}
-    for name in known:
-        folder = ROOT / "app" / name
-        for path in sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]:
-            targets = {parts[1] for line in imported(path) if (parts := line.split("."))[0] == "app" and len(parts) > 1}
-            result[name] |= targets & set(known) - {name}
-    return result
+def names_in(tree: ast.AST) -> Iterator[str]:
+    """Dotted names that a module imports, and strings by which `import_module`, gunicorn or RQ would find a module."""
+    yield from imports(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+            yield node.value.removeprefix("python:").partition(":")[0]
+
+
+def module_of(name: str, known: Collection[str]) -> str | None:
+    """The module that a dotted name leads to: itself, or the one that holds the name. The factory, `app`, is none."""
+    while name not in known and "." in name:
+        name = name.rpartition(".")[0]
+    return name if name in known and name != "app" else None
+
+
+def module_graph() -> Graph:
+    """Each module with the modules that it imports or names."""
+    known = modules()
+    graph: Graph = {}
+    for name, path in known.items():
+        targets = {module_of(each, known) for each in names_in(ast.parse(path.read_text())) if each.startswith("app.")}
+        graph[name] = {target for target in targets if target and target != name}
+    return graph
+
+
+def room_graph() -> Graph:
+    """Each room with the rooms that its modules import. The factory and its list of web rooms are left out."""
+    graph: Graph = {}
+    for module, targets in module_graph().items():
+        if module not in FACTORY:
+            room = module.split(".")[1]
+            graph.setdefault(room, set()).update({target.split(".")[1] for target in targets} - {room})
+    return graph
 
 
 def circle(edges: Mapping[str, set[str]]) -> list[str]:
@@ -204,7 +224,7 @@ def _box(name: str, x: float, y: int) -> str:
 
 
 def main() -> int:
-    edges = graph()
+    edges = room_graph()
     if set(edges) != set(ROOMS):
         print(f"ROOMS in {Path(__file__).name} and app/ differ: {set(edges) ^ set(ROOMS)}", file=sys.stderr)
         return 1

@@ -110,6 +110,15 @@ def size_of(model: Model) -> str:
     return "in its package"
 
 
+def test_the_page_of_the_api_lists_the_operations_in_the_order_of_the_document(settings: Settings) -> None:
+    app = create_app(Services.from_settings(settings))
+    paths = app.extensions["openapi"]["paths"]
+    assert list(paths["/api/v1/runs"]) == ["post", "get"]
+    named = re.findall(r"/api/v1/[a-z]+", (ROOT / "docs" / "api.md").read_text())
+    groups = [*dict.fromkeys("/".join(path.split("/")[:4]) for path in paths)]
+    assert groups == [*dict.fromkeys(name for name in named if name in groups), "/api/v1/models"]
+
+
 def test_the_readme_lists_the_models_of_the_catalogue() -> None:
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]

@@ -1,16 +1,14 @@
 """The layers of `app/`, as its imports draw them: arrows point downwards, and nothing imports itself in a circle.
 
-An import counts wherever it stands, in functions and for type checkers too, and so does the name of a module in a
-string, by which `import_module`, gunicorn or RQ would find it.
+`scripts/architecture.py` reads the graph, and draws it.
 """
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
-from tests.conftest import ROOT
+from scripts.architecture import imports, module_graph, module_of, modules, names_in
 
 # From the top. A room imports rooms of lower layers, and of its own layer none but itself.
 LAYERS = (
@@ -35,48 +33,6 @@ TORCH = {"torch", "torchvision", "mmcv", "mmdet"}
 # Only the list of web rooms names the drawing recogniser, which could be deleted.
 KNOW_THE_SKETCH = {"app.web"}
 
-Graph = dict[str, set[str]]
-
-
-def modules() -> dict[str, Path]:
-    """Every module of `app/` by its dotted name."""
-    paths = sorted((ROOT / "app").rglob("*.py"))
-    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
-
-
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Dotted names that a module imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def names_in(tree: ast.AST) -> Iterator[str]:
-    """Dotted names that a module imports, and strings that could be names of modules."""
-    yield from imports(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
-            yield node.value.removeprefix("python:").partition(":")[0]
-
-
-def module_of(name: str, known: Collection[str]) -> str | None:
-    """The module that a dotted name leads to: itself, or the one that holds the name."""
-    while name not in known and "." in name:
-        name = name.rpartition(".")[0]
-    return name if name in known and name != "app" else None
-
-
-def graph() -> Graph:
-    """Each module with the modules that it imports or names."""
-    known = modules()
-    found: Graph = {}
-    for name, path in known.items():
-        targets = {module_of(each, known) for each in names_in(ast.parse(path.read_text())) if each.startswith("app.")}
-        found[name] = {target for target in targets if target and target != name}
-    return found
-
 
 def room_of(module: str) -> str:
     """The room that a module belongs to."""
@@ -88,7 +44,7 @@ def room_of(module: str) -> str:
 
 
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
-GRAPH = graph()
+GRAPH = module_graph()
 
 
 def rising(edges: Mapping[str, set[str]]) -> set[tuple[str, str]]:

@@ -3,11 +3,12 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
+from scripts.architecture import imports
 from tests.conftest import ROOT
 
 VISION = ROOT / "app" / "vision"
@@ -22,15 +23,6 @@ def modules(folder: Path) -> list[str]:
     """Dotted names of all modules in a folder of the project; migrations are not imported, they are run."""
     paths = sorted(path.relative_to(ROOT).with_suffix("") for path in folder.rglob("*.py"))
     return [".".join(path.parts).removesuffix(".__init__") for path in paths if "migrations" not in path.parts]
-
-
-def imports(path: Path) -> Iterator[str]:
-    """Names of the modules that a file imports anywhere in it, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
 
 
 def loaded_by(code: str, names: Collection[str] = ()) -> set[str]:
@@ -84,7 +76,7 @@ def test_intake_knows_no_web_server() -> None:
 
 @pytest.mark.parametrize("path", sorted(VISION.rglob("*.py")), ids=lambda path: str(path.relative_to(VISION)))
 def test_no_file_of_vision_imports_what_serves(path: Path) -> None:
-    for name in imports(path):
+    for name in imports(ast.parse(path.read_text())):
         assert name.partition(".")[0] not in SERVING
         assert not any(name == room or name.startswith(f"{room}.") for room in ABOVE_VISION), name
 

@@ -20,6 +20,7 @@ ABOUT = """Finds objects in photos. A photo makes a *run*. Its result is stored 
 exports are views of it and need no new inference.
 
 Every error is a problem detail (RFC 9457, `application/problem+json`)."""
+METHODS = ("post", "get", "delete")
 BEARER = {"type": "http", "scheme": "bearer", "description": "An API key, created with `flask keys create`."}
 
 docs = Blueprint(
@@ -71,4 +72,11 @@ def document(keys_required: bool) -> dict[str, Any]:
         for operation in path.values():
             operation.pop("tags", None)
     spec.pop("tags", None)
+    spec["paths"] = _in_reading_order(spec["paths"])
     return spec
+
+
+def _in_reading_order(paths: dict[str, Any]) -> dict[str, Any]:
+    """The operations in the order of `docs/api.md`: sending before listing, and last the models that answer."""
+    ordered = sorted(paths, key=lambda path: path == f"{PREFIX}/models")
+    return {path: dict(sorted(paths[path].items(), key=lambda pair: METHODS.index(pair[0]))) for path in ordered}
