@@ -64,6 +64,16 @@ def test_the_file_names_every_route_of_the_api_and_nothing_else(service: Service
     assert documented == served
 
 
+def test_under_a_path_the_file_and_its_page_name_addresses_there(settings: Settings) -> None:
+    under = {"X-Forwarded-Prefix": "/photos", "X-Forwarded-Host": "example.org"}
+    for service in api_service.running(settings, trusted_proxies=1):
+        assert "servers" not in json_of(service.client.get(FILE))
+        assert json_of(service.client.get(FILE, headers=under))["servers"] == [{"url": "/photos"}]
+        page = service.client.get("/docs", headers=under).text
+        assert 'data-openapi="/photos/api/v1/openapi.json"' in page
+        assert "http://example.org/photos/api/v1/runs?wait=30" in page
+
+
 def test_every_operation_says_what_it_does_and_tells_errors_as_problems(service: Service) -> None:
     for path, method, operation in operations(service):
         assert operation["summary"], (path, method)

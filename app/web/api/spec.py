@@ -3,7 +3,7 @@
 from importlib.resources import files
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, make_response, render_template
+from flask import Blueprint, Flask, Response, current_app, make_response, render_template, request
 from flask_openapi3 import Info, OpenAPI
 
 from app.web.api import schemas
@@ -43,8 +43,8 @@ def init_app(app: Flask) -> None:
 @docs.get("/docs")
 def page() -> Response:
     """The API's documentation. Swagger UI's own style sheet draws its arrows from `data:` images."""
-    settings, root = services().settings, absolute_url("").rstrip("/")
-    response = make_response(render_template("api/docs.html", errors=error_classes(), settings=settings, root=root))
+    context = {"errors": error_classes(), "settings": services().settings, "absolute_url": absolute_url}
+    response = make_response(render_template("api/docs.html", **context))
     policy = CONTENT_SECURITY_POLICY.replace("img-src 'self'", "img-src 'self' data:")
     response.headers["Content-Security-Policy"] = policy
     return response
@@ -52,8 +52,9 @@ def page() -> Response:
 
 @docs.get(f"{PREFIX}/openapi.json")
 def openapi() -> Response:
-    """The OpenAPI file."""
-    return json_response(current_app.extensions["openapi"])
+    """The OpenAPI file, with the path under which a proxy serves this application."""
+    servers = {"servers": [{"url": request.script_root}]} if request.script_root else {}
+    return json_response({**current_app.extensions["openapi"], **servers})
 
 
 def document(keys_required: bool) -> dict[str, Any]:
