@@ -30,6 +30,7 @@ def create_app(services: "Services | None" = None) -> "Flask":
         configure_logging(settings.log_level, settings.log_format)
         services = Services.from_settings(settings)
     app = Flask(__name__)
+    app.url_map.strict_slashes = False  # `/docs/` is `/docs`.
     app.extensions["services"] = services
     app.config["SECRET_KEY"] = services.settings.signing_key()
     web.init_app(app)

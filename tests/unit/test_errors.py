@@ -37,6 +37,19 @@ def test_a_program_gets_the_same_error_as_json(service: Service) -> None:
     assert answer.json == {"error": QueueFull.message, "code": "queue-full", "status": 503, "request_id": id}
 
 
+ADDRESSES = ["/docs", "/runs", "/draw", "/board", "/upload", "/healthz", "/api/v1/models", "/api/v1/runs"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_slash_at_the_end_of_an_address_changes_nothing(service: Service, address: str) -> None:
+    assert service.client.get(address).status_code == service.client.get(f"{address}/").status_code == 200
+    assert service.client.get(f"/nothing{address}/").status_code == 404
+
+
+def test_an_address_for_scripts_fails_as_json_with_a_slash_too(service: Service) -> None:
+    assert service.client.get("/runs/nothing/status/").is_json
+
+
 def test_an_unexpected_error_shows_nothing_of_itself(service: Service) -> None:
     fail(service, ZeroDivisionError("secret detail in /etc/passwd"))
     answer = service.client.get("/fail")

@@ -102,7 +102,7 @@ def log_cause(error: PublicError) -> None:
 
 def wants_json() -> bool:
     """Whether the response should be JSON, by the Accept header or because the address always answers JSON."""
-    if request.path.endswith(("/status", "/overlay")):
+    if request.path.rstrip("/").endswith(("/status", "/overlay")):
         return True
     return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
 
