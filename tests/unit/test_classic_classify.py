@@ -1,5 +1,6 @@
 """The first classic API: `POST /classify`."""
 
+import io
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,11 @@ def test_a_failed_analysis_is_told_with_its_reason(service: Service, monkeypatch
     monkeypatch.setattr(jobs, "enqueue", fail)
     answer = service.client.post("/classify", data=PHOTO)
     assert (answer.status_code, answer.json) == (500, {"error": "This photo needs more memory than there is."})
+
+
+def test_a_photo_as_the_file_of_a_form_is_the_same_photo(service: Service) -> None:
+    form = {"file": (io.BytesIO(PHOTO), "a.jpg")}
+    assert classify(service, data=form, content_type="multipart/form-data") == classify(service)
 
 
 def test_coordinates_stay_within_the_photo(service: Service) -> None:

@@ -283,9 +283,23 @@ def test_without_the_network_drawings_are_503(settings: Settings, monkeypatch: p
     without.close()
 
 
+def test_an_image_as_the_file_of_a_form_is_the_same_drawing(service: Service) -> None:
+    image = drawings.picture()
+    answer = service.client.post(ADDRESS, data={"file": (io.BytesIO(image), "fish.png")})
+    assert answer.status_code == 200
+    raw = json_of(send_image(service, image))
+    assert json_of(answer) | {"seconds": 0} == raw | {"seconds": 0}
+
+
+def test_a_form_without_a_file_is_nothing_drawn_and_one_with_two_is_refused(service: Service) -> None:
+    assert refusal(service.client.post(ADDRESS, data={"file": (io.BytesIO(), "")})) == (422, "nothing-drawn")
+    two = {"file": [(io.BytesIO(drawings.picture()), "1.png"), (io.BytesIO(drawings.picture()), "2.png")]}
+    assert refusal(service.client.post(ADDRESS, data=two)) == (400, "bad-request")
+
+
 def test_the_openapi_file_tells_both_forms_with_an_example_that_works(service: Service) -> None:
     document = json_of(service.client.get("/api/v1/openapi.json"))
     content = document["paths"][ADDRESS]["post"]["requestBody"]["content"]
-    assert {"application/json", "image/png", "image/jpeg"} <= set(content)
+    assert {"application/json", "multipart/form-data", "image/png", "image/jpeg"} <= set(content)
     (example,) = document["components"]["schemas"]["DrawingJson"]["examples"]
     assert json_of(send(service, example))["answer"] == "fish"

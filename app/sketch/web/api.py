@@ -63,6 +63,10 @@ class DrawingJson(Strict):
         return [stroke for stroke in drawn if len(stroke)]
 
 
+class DrawingForm(Strict):
+    """A form with the image of a drawing."""
+
+
 def _wrong(sentence: str) -> PydanticCustomError:
     return PydanticCustomError("drawing", sentence)
 
@@ -112,10 +116,10 @@ class Drawing(BaseModel):
     operation_id="recogniseDrawing",
     summary="Recognise a drawing of an animal",
     responses=describe(408, 411, 413, 415, s200=Drawing),
-    openapi_extensions=describe_body(*PHOTO_TYPES, json=DrawingJson),
+    openapi_extensions=describe_body(*PHOTO_TYPES, json=DrawingJson, form=DrawingForm, max_files=1),
 )
 def recognise_drawing() -> Response:
-    """Send an image of a line drawing as the raw body, or its strokes as JSON.
+    """Send an image of a line drawing as the raw body or as a form's file, or its strokes as JSON.
 
     The answer is a cat, dog, fish, giraffe, camel or octopus, or "not sure". Nothing is stored. A blank sheet, or an
     image that is not a line drawing, is an error with status 422.

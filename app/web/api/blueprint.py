@@ -37,9 +37,11 @@ def describe(*errors: int, **success: Any) -> dict[Any, Any]:
     return described | {name[1:]: response for name, response in success.items()}
 
 
-def describe_body(*types: str, json: type[BaseModel], form: type[BaseModel] | None = None) -> dict[str, Any]:
+def describe_body(
+    *types: str, json: type[BaseModel], form: type[BaseModel], max_files: int | None = None
+) -> dict[str, Any]:
     """The `openapi_extensions` of an operation that takes raw bodies of some media types, JSON or a form with files."""
-    content = {"multipart/form-data": {"schema": _describe_form(form)}} if form else {}
+    content = {"multipart/form-data": {"schema": _describe_form(form, max_files)}}
     content["application/json"] = {"schema": _describe_model(json)}
     content |= {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in types}
     return {"requestBody": {"required": True, "content": content}}
@@ -90,12 +92,13 @@ def _describe_problem(status: int) -> dict[str, Any]:
     return described
 
 
-def _describe_form(model: type[BaseModel]) -> dict[str, Any]:
+def _describe_form(model: type[BaseModel], max_files: int | None) -> dict[str, Any]:
     """A reference to the schema of a form with files next to the fields of a model."""
     described = _describe_model(model)
     schema = api.components_schemas[model.__name__]
     binary = {"type": "string", "contentMediaType": "application/octet-stream"}
-    schema["properties"] = {"file": {"type": "array", "items": binary, "minItems": 1}, **schema["properties"]}
+    files = {"type": "array", "items": binary, "minItems": 1} | ({"maxItems": max_files} if max_files else {})
+    schema["properties"] = {"file": files, **schema["properties"]}
     schema["required"] = ["file"]
     return described
 

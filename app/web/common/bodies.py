@@ -10,6 +10,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.datastructures import FileStorage
 
 from app.config.settings import Settings
+from app.errors import BadRequest
 from app.intake.body import CheckedBody
 from app.web.common.services import services
 
@@ -47,8 +48,16 @@ def file_bytes(file: FileStorage) -> bytes:
 
 
 def body_bytes() -> bytes:
-    """The bytes of a raw body, for `read_photo` to check. Raises every error of the body itself."""
-    return request.stream.read(_max_bytes())
+    """The bytes of a raw body, or of a form's only file, for `read_photo` to check; none where nothing was sent.
+
+    Raises BadRequest for a form with several files, and every error of the body itself.
+    """
+    if request.mimetype != "multipart/form-data":
+        return request.stream.read(_max_bytes())
+    files = [file for _, file in request.files.items(multi=True)]
+    if len(files) > 1:
+        raise BadRequest("Send one file at a time.")
+    return file_bytes(files[0]) if files else b""
 
 
 def _max_bytes() -> int:
