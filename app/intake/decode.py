@@ -24,7 +24,7 @@ from app.intake.budget import pixel_budget
 from app.intake.colour import to_srgb
 from app.intake.formats import check_jpeg_structure, sniff
 from app.intake.mending import END_OF_JPEG, is_cut_off, mended_png
-from app.intake.pixels import bgra_on_white, to_rgb
+from app.intake.pixels import bgra_to_rgb, to_rgb
 
 # libjpeg writes sides of up to 65,500 pixels: a longer photo could not be shown as JPEG again.
 MAX_SIDE = 65_500
@@ -65,16 +65,17 @@ _PARSER_ERRORS = (
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # Pillow's remarks on odd files are the sender's, not ours.
 
 
-def decode(data: bytes, *, at_least: int | None = None) -> np.ndarray:
-    """The pixels of a photo: (H, W, 3) uint8 sRGB, upright, first frame, transparency on white, 16 bits scaled to 8.
+def decode(data: bytes, *, at_least: int | None = None, paper: int = 255) -> np.ndarray:
+    """The pixels of a photo: (H, W, 3) uint8 sRGB, upright, first frame, laid on paper, 16 bits scaled to 8.
 
     Holds at most about two copies of the pixels at a time, of a large JPEG or WebP one. Raises BrokenPhoto or
     NotAPhoto.
 
     at_least: for a small picture of it; a JPEG is then decoded at a half, a quarter or an eighth of its size, as long
-    as the longer side keeps so many pixels, which takes a fraction of the time and the memory.
+    as the longer side keeps so many pixels, which takes a fraction of the time and the memory. paper: the grey, 0 to
+    255, that shows where the photo is transparent.
     """
-    rgb, orientation = _pixels(data, at_least)
+    rgb, orientation = _pixels(data, at_least, paper)
     return upright(rgb, orientation)
 
 
@@ -117,7 +118,7 @@ def upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
     return rgb if flip is None else cv2.flip(rgb, flip, dst=rgb)
 
 
-def _pixels(data: bytes, at_least: int | None = None) -> tuple[np.ndarray, int]:
+def _pixels(data: bytes, at_least: int | None, paper: int) -> tuple[np.ndarray, int]:
     """The pixels as stored and the orientation still to be applied. On return Pillow's own copy is gone."""
     format = sniff(data)
     data = _mended(data, format)
@@ -126,9 +127,9 @@ def _pixels(data: bytes, at_least: int | None = None) -> tuple[np.ndarray, int]:
         pixels = _fast(data, image, format, reduction)
         if pixels is None:
             image.load()
-            pixels = to_rgb(image)
+            pixels = to_rgb(image, paper)
         elif pixels.shape[2] == 4:
-            pixels = bgra_on_white(pixels)
+            pixels = bgra_to_rgb(pixels, paper)
         return to_srgb(pixels, image.info.get("icc_profile")), _orientation(image, format)
 
 

@@ -8,8 +8,8 @@ _DEEP = ("I", "F")
 _SAMPLE_FORMAT, _UNSIGNED = 339, 1  # TIFF 6.0, section 19
 
 
-def to_rgb(image: Image.Image) -> np.ndarray:
-    """A loaded image of any mode as (H, W, 3) uint8 RGB: transparency on white, deep samples scaled to 8 bits."""
+def to_rgb(image: Image.Image, paper: int = 255) -> np.ndarray:
+    """A loaded image of any mode as (H, W, 3) uint8 RGB: laid on grey paper, deep samples scaled to 8 bits."""
     width, height = image.size
     out = np.empty((height, width, 3), np.uint8)
     unsigned = _is_unsigned(image)
@@ -20,21 +20,21 @@ def to_rgb(image: Image.Image) -> np.ndarray:
         if image.mode.startswith(_DEEP):
             rows[:] = _deep(_samples(band, unsigned), scale)[..., None]
         else:
-            rows[:] = np.asarray(_flat(band))
+            rows[:] = np.asarray(_flat(band, paper))
     return out
 
 
-def bgra_on_white(bgra: np.ndarray) -> np.ndarray:
-    """(H, W, 4) uint8 blue, green, red, alpha, laid on white: (H, W, 3) uint8 RGB."""
+def bgra_to_rgb(bgra: np.ndarray, paper: int = 255) -> np.ndarray:
+    """(H, W, 4) uint8 blue, green, red, alpha, laid on grey paper: (H, W, 3) uint8 RGB."""
     out = np.empty((*bgra.shape[:2], 3), np.uint8)
     for top in range(0, len(bgra), BAND):
         band = bgra[top : top + BAND].astype(np.uint16)
         alpha = band[..., 3:]
-        out[top : top + BAND] = (band[..., 2::-1] * alpha + 255 * (255 - alpha) + 127) // 255
+        out[top : top + BAND] = (band[..., 2::-1] * alpha + paper * (255 - alpha) + 127) // 255
     return out
 
 
-def _flat(band: Image.Image) -> Image.Image:
+def _flat(band: Image.Image, paper: int) -> Image.Image:
     if band.mode == "RGB" and "transparency" not in band.info:
         return band
     if band.mode == "LAB":
@@ -42,7 +42,7 @@ def _flat(band: Image.Image) -> Image.Image:
     if not band.has_transparency_data:
         return band.convert("RGB")
     layer = band.convert("RGBA")
-    page = Image.new("RGB", band.size, "white")
+    page = Image.new("RGB", band.size, (paper, paper, paper))
     page.paste(layer, mask=layer.getchannel("A"))
     return page
 

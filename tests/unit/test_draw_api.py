@@ -283,6 +283,21 @@ def test_without_the_network_drawings_are_503(settings: Settings, monkeypatch: p
     without.close()
 
 
+@pytest.mark.parametrize("ink", ["white", "yellow", "#f4f4f4", "black", "#777"])
+@pytest.mark.parametrize("format", ["png", "webp"])
+def test_a_drawing_on_nothing_is_read_in_any_ink(service: Service, ink: str, format: str) -> None:
+    drawn = drawings.Image.open(io.BytesIO(drawings.picture(ink="white", paper="black"))).convert("L")
+    image = drawings.Image.new("RGBA", drawn.size, ink)
+    image.putalpha(drawn)
+    answer = send_image(service, drawings.encoded(image, format), f"image/{format}")
+    assert json_of(answer)["answer"] == "fish"
+
+
+def test_a_transparent_sheet_is_blank(service: Service) -> None:
+    nothing = drawings.encoded(drawings.Image.new("RGBA", (400, 400), (255, 255, 255, 0)))
+    assert refusal(send_image(service, nothing)) == (422, "nothing-drawn")
+
+
 def test_an_image_as_the_file_of_a_form_is_the_same_drawing(service: Service) -> None:
     image = drawings.picture()
     answer = service.client.post(ADDRESS, data={"file": (io.BytesIO(image), "fish.png")})

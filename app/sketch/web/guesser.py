@@ -84,7 +84,10 @@ class Guesser:
         limits = {"max_bytes": self._settings.max_upload_bytes}
         photo = read_photo(data, **limits, max_pixels=min(self._settings.max_pixels, MAX_PIXELS))
         with pixel_budget.reserve(photo.width * photo.height):
-            return self._recognise(lambda: sketch.picture(decode(data, at_least=DECODE_SIZE)))
+            try:
+                return self._recognise(lambda: sketch.picture(decode(data, at_least=DECODE_SIZE)))
+            except NothingDrawn:  # White lines on nothing show on black paper only.
+                return self._recognise(lambda: sketch.picture(decode(data, at_least=DECODE_SIZE, paper=0)))
 
     def _recognise(self, rasterise: Callable[[], Bitmap]) -> Recognition:
         start = time.perf_counter()
