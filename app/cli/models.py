@@ -10,8 +10,10 @@ from app.config.analyses import ANALYSES
 from app.config.settings import Settings
 from app.queue.services import Services
 from app.vision.analyses.offer import choose, installed, known_models
+from app.vision.catalogue.check import check_sources
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
+from app.vision.catalogue.sources import place
 
 HEADINGS = ("NAME", "ANALYSIS", "DATA", "BOX AP", "MASK AP", "LICENCE", "STATE")
 RIGHT_ALIGNED = ("BOX AP", "MASK AP")
@@ -25,11 +27,13 @@ def init_app(app: Flask) -> None:
 @click.command()
 @click.option("--zoo", is_flag=True, help="List every model of MMDetection's zoo too, not only installed ones.")
 @click.option("--installed", "present", is_flag=True, help="List only what is installed.")
+@click.option("--check", is_flag=True, help="Ask the sources of the catalogue's files whether they have them now.")
 @with_appcontext
-def models(zoo: bool, present: bool) -> None:
+def models(zoo: bool, present: bool, check: bool) -> None:
     """List the models that can be served, with their published average precision and what is installed.
 
-    `make weights MODEL=<name>` installs one of them, MODEL=<name> serves it.
+    `make weights MODEL=<name>` installs one of them, MODEL=<name> serves it. --check exits with 1 where a file cannot
+    be had from any source.
     """
     services: Services = current_app.extensions["services"]
     settings = services.settings
@@ -38,6 +42,8 @@ def models(zoo: bool, present: bool) -> None:
         catalogue, known = load_catalogue(), known_models()
     except CatalogueError as error:
         raise click.ClickException(str(error)) from error
+    if check:
+        return _check(catalogue.values(), settings)
     extra = sorted((m for name, m in known.items() if name not in catalogue), key=lambda m: (m.data, -(m.box_ap or 0)))
     listed = [*catalogue.values(), *(m for m in extra if zoo or installed(m, folder))]
     serving = {model.name for name in ANALYSES if (model := _chosen(name, settings))}
@@ -46,6 +52,18 @@ def models(zoo: bool, present: bool) -> None:
         click.echo(line)
     if not zoo and extra:
         click.echo(f"\n{len(extra)} more in MMDetection's zoo: flask models --zoo")
+
+
+def _check(models: Iterable[Model], settings: Settings) -> None:
+    """Print what each source says, and end with status 1 where a file cannot be had from any."""
+    answers = check_sources(models, settings)
+    rows = [(answer.model.name, place(answer.source), answer.problem or "has it") for answer in answers]
+    for line in table(("NAME", "SOURCE", "ANSWER"), rows):
+        click.echo(line)
+    had = {answer.model.name for answer in answers if not answer.problem}
+    lacking = sorted({answer.model.name for answer in answers} - had)
+    if lacking:
+        raise click.ClickException(f"{', '.join(lacking)} cannot be had now; set WEIGHTS_MIRROR to where a copy is.")
 
 
 def _chosen(analysis: str, settings: Settings) -> Model | None:

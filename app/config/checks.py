@@ -10,6 +10,7 @@ from app.config.analyses import ANALYSES
 from app.config.networks import parse
 
 _ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?", re.IGNORECASE)
+_MIRROR = re.compile(r"(https?|s3)://[^\s/?#]+(/[^\s?#]*)?|(?![a-z0-9+.-]+://).+", re.IGNORECASE)
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
 
 
@@ -22,6 +23,12 @@ def address(value: str) -> None:
     """An http or https address, without a query; or nothing."""
     if value and not _ADDRESS.fullmatch(value):
         raise ValueError("an address such as https://photos.example.org")
+
+
+def mirrors(value: str) -> None:
+    """Base addresses and folders; or nothing."""
+    if not all(_MIRROR.fullmatch(mirror) for mirror in split(value)):
+        raise ValueError("addresses such as https://example.org/weights or s3://bucket, or folders, separated by comma")
 
 
 def analyses(value: str) -> None:

@@ -102,6 +102,13 @@ class Settings:
         check=checks.analyses,
     )
     checkpoints_dir: str = _setting("checkpoints", "Folder of the weights.")
+    weights_mirror: str = _setting(
+        "",
+        "Where weights are fetched from first: base addresses (https://, http://, s3://) or folders, separated by "
+        "commas. s3:// uses S3_ENDPOINT_URL and the S3 keys.",
+        check=checks.mirrors,
+        secret=True,
+    )
     device: str = _setting("auto", "Where models run.", choices=("auto", "cpu", "cuda"))
     engine: str = _setting("auto", "What runs the models; mmdet is PyTorch.", choices=("auto", "openvino", "mmdet"))
     precision: str = _setting("auto", "Arithmetic of the OpenVINO engine.", choices=("auto", "f32", "bf16", "int8"))

@@ -12,13 +12,15 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 from app.config.settings import ROOT, Settings
 from app.system.process import die_first, die_with_parent
 from app.vision.analyses.offer import installed
-from app.vision.catalogue.fetch import wanted
 from app.vision.catalogue.models import CatalogueError, Model
+from app.vision.catalogue.preference import preferred
+from app.vision.catalogue.zoo import find_model
 from app.vision.results import ModelCard
 
 log = logging.getLogger(__name__)
@@ -72,37 +74,48 @@ class Models(threading.Thread):
         """What the thread does."""
         try:
             link_bundled(self._folder)
-            missing = self._missing()
-            if missing and self._settings.model != "auto":  # It was asked for by name: nothing stands in for it.
+            if self._named_is_missing():  # It was asked for by name: nothing stands in for it.
                 self._command(FETCH)
-                missing = []
             self._command(MAKE_ENGINES)
         finally:
             self._ready.set()
-        if missing:
-            self.coming = missing[0]
-            self._command(FETCH)
-            came = not self._missing()
-            if came:
-                self._command(MAKE_ENGINES)
-            self.coming = None
-            if came:
-                self._improved.set()
+        came = any(self._comes(model) for model in self._better())
+        if came:
+            self._command(MAKE_ENGINES)
+        self.coming = None
+        if came:
+            self._improved.set()
 
-    def _missing(self) -> list[Model]:
-        """What the settings ask for and is not installed."""
+    def _named_is_missing(self) -> bool:
+        name = self._settings.model
         try:
-            return [model for model in wanted([], self._settings) if not installed(model, self._folder)]
+            return name != "auto" and not self._installed(find_model(name))
         except CatalogueError:  # The offer of analyses says what is wrong.
-            return []
+            return False
 
-    def _command(self, module: str) -> None:
-        """Run a command unless told to stop, one at a time of all workers that share the folder."""
+    def _better(self) -> list[Model]:
+        """What MODEL=auto prefers to what is installed, best first."""
+        if self._settings.model != "auto":
+            return []
+        return list(takewhile(lambda model: not self._installed(model), preferred(self._settings)))
+
+    def _comes(self, model: Model) -> bool:
+        """Fetch a model; whether it could be had."""
+        self.coming = model
+        self._command(FETCH, model.name)
+        return self._installed(model)
+
+    def _installed(self, model: Model) -> bool:
+        return installed(model, self._folder)
+
+    def _command(self, *module: str) -> None:
+        """Run a module with arguments unless told to stop, one at a time of all workers that share the folder."""
         with _turn(self._folder, self._stopping):
-            status = None if self._stopping.is_set() else run_command([sys.executable, "-m", module], self._stopping)
+            command = [sys.executable, "-m", *module]
+            status = None if self._stopping.is_set() else run_command(command, self._stopping)
         if status is not None and status < 0:
             name = signal.Signals(-status).name
-            log.warning("`python -m %s` was ended by %s, perhaps for lack of memory", module, name)
+            log.warning("`python -m %s` was ended by %s, perhaps for lack of memory", " ".join(module), name)
 
 
 def link_bundled(folder: Path, bundled: Path = BUNDLED) -> None:

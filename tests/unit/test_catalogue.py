@@ -34,8 +34,8 @@ def write(folder: Path, *entries: dict[str, object]) -> Path:
 
 def test_the_main_model_is_the_published_one() -> None:
     model = load_catalogue()["mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco"]
-    assert model.url.startswith("https://download.openmmlab.com/mmdetection/v2.0/mask_rcnn/")
-    assert model.file == model.url.rsplit("/", 1)[-1]
+    assert model.sources[0].startswith("https://download.openmmlab.com/mmdetection/v2.0/mask_rcnn/")
+    assert model.file == model.sources[0].rsplit("/", 1)[-1]
     assert model.file.endswith(f"-{model.sha256}.pth")
     assert (model.box_ap, model.mask_ap) == (40.8, 37.0)
     assert model.config == CONFIGS / "mask_rcnn_r50_caffe_fpn_mstrain-poly_3x_coco.py"
@@ -62,7 +62,7 @@ def test_the_starter_is_in_the_repository_and_says_what_it_is() -> None:
 
 
 def test_every_analysis_has_a_model_that_needs_no_fetching() -> None:
-    ready = {model.analyzer for model in load_catalogue().values() if not model.url}
+    ready = {model.analyzer for model in load_catalogue().values() if not model.sources}
     assert ready == {"objects", "faces", "labels"}
 
 
@@ -76,7 +76,7 @@ def test_one_entry_adds_a_model(tmp_path: Path) -> None:
 def test_the_files_name_is_the_end_of_its_address(tmp_path: Path) -> None:
     entry = {key: value for key, value in ENTRY.items() if key != "file"}
     url = "https://example.org/models/a%20b-0123abcd.pth?download=1"
-    assert load_catalogue(write(tmp_path, {**entry, "url": url}))["mine"].file == "a b-0123abcd.pth"
+    assert load_catalogue(write(tmp_path, {**entry, "sources": [url]}))["mine"].file == "a b-0123abcd.pth"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,9 @@ def test_the_files_name_is_the_end_of_its_address(tmp_path: Path) -> None:
         ({"loader": "keras"}, "loader must be one of mmdet, torchvision, package"),
         ({"config": "gone.py"}, "config must name an MMDetection config file"),
         ({"file": "../../etc/passwd"}, "file must be a plain file name"),
-        ({"file": ""}, "url or file must say where the weights are"),
+        ({"file": ""}, "sources or file must say where the weights are"),
+        ({"sources": "https://example.org/a.pth"}, "sources must be a list of addresses"),
+        ({"sources": ["weights/a.pth"]}, "sources must be a list of addresses"),
         ({"sha256": "42AA"}, "sha256 must be lower-case hexadecimal digits"),
         ({"labels": "pets"}, "labels must be coco, imagenet, checkpoint or a list"),
     ],

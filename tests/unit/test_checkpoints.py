@@ -20,11 +20,10 @@ import pytest
 import torch
 
 from app.config.settings import Settings
-from app.vision.catalogue import download
+from app.vision.catalogue import download, preference, transfer
 from app.vision.catalogue import fetch as weights
 from app.vision.catalogue import models as catalogue
 from app.vision.catalogue.checkpoints import CheckpointError, load_weights, sha256_of, verify
-from app.vision.catalogue.download import fetch
 from app.vision.catalogue.fetch import main
 from app.vision.catalogue.models import Model
 from app.worker.models import FETCH
@@ -42,11 +41,16 @@ def model(port: int = 0, **changes: Any) -> Model:
         "analyzer": "objects",
         "loader": "mmdet",
         "licence": "MIT",
-        "url": f"http://127.0.0.1:{port}/models/small-{DIGEST[:8]}.pth",
+        "sources": (f"http://127.0.0.1:{port}/models/small-{DIGEST[:8]}.pth",),
         "file": f"small-{DIGEST[:8]}.pth",
         "sha256": DIGEST[:8],
     }
     return Model(**{**values, **changes})
+
+
+def fetch(model: Model, folder: Path, **settings: Any) -> Path:
+    """`download.fetch` into a folder."""
+    return download.fetch(model, Settings(checkpoints_dir=str(folder), **settings), progress=False)
 
 
 def with_ranges(seen: Seen, handler: BaseHTTPRequestHandler, data: bytes = WEIGHTS) -> None:
@@ -88,7 +92,7 @@ def fixed(status: int = 200, body: bytes = b"", **headers: str) -> Answer:
 def refused(answer: Answer, folder: Path, **changes: Any) -> str:
     """The message of a fetch that must fail."""
     with serving(answer) as server, pytest.raises(CheckpointError) as caught:
-        fetch(model(server.port, **changes), folder, progress=False)
+        fetch(model(server.port, **changes), folder)
     message = str(caught.value)
     assert message[-1] in ".?"
     assert "\n" not in message
@@ -101,7 +105,7 @@ def names(folder: Path) -> list[str]:
 
 def test_weights_arrive_whole_and_under_their_name(tmp_path: Path) -> None:
     with serving(with_ranges) as server:
-        path = fetch(model(server.port, size=len(WEIGHTS)), tmp_path / "new", progress=False)
+        path = fetch(model(server.port, size=len(WEIGHTS)), tmp_path / "new")
     assert path.read_bytes() == WEIGHTS
     assert names(path.parent) == [f"small-{DIGEST[:8]}.pth"]
 
@@ -109,14 +113,14 @@ def test_weights_arrive_whole_and_under_their_name(tmp_path: Path) -> None:
 def test_weights_that_are_there_are_not_fetched_again(tmp_path: Path) -> None:
     with serving(with_ranges) as server:
         for _ in range(2):
-            fetch(model(server.port), tmp_path, progress=False)
+            fetch(model(server.port), tmp_path)
         assert len(server.seen) == 1
 
 
 def test_a_changed_file_in_place_is_fetched_anew(tmp_path: Path) -> None:
     (tmp_path / model().file).write_bytes(b"changed")
     with serving(with_ranges) as server:
-        assert fetch(model(server.port), tmp_path, progress=False).read_bytes() == WEIGHTS
+        assert fetch(model(server.port), tmp_path).read_bytes() == WEIGHTS
 
 
 def test_a_redirect_is_followed(tmp_path: Path) -> None:
@@ -127,13 +131,13 @@ def test_a_redirect_is_followed(tmp_path: Path) -> None:
             with_ranges(seen, handler)
 
     with serving(answer) as server:
-        assert fetch(model(server.port), tmp_path, progress=False).read_bytes() == WEIGHTS
+        assert fetch(model(server.port), tmp_path).read_bytes() == WEIGHTS
 
 
 def test_a_part_from_another_time_is_gone_on_with(tmp_path: Path) -> None:
     (tmp_path / f"{model().file}.part").write_bytes(WEIGHTS[:100_000])
     with serving(with_ranges) as server:
-        path = fetch(model(server.port), tmp_path, progress=False)
+        path = fetch(model(server.port), tmp_path)
         assert [seen.headers["range"] for seen in server.seen] == ["bytes=100000-"]
     assert path.read_bytes() == WEIGHTS
     assert names(tmp_path) == [path.name]
@@ -143,7 +147,7 @@ def test_a_part_from_another_time_is_gone_on_with(tmp_path: Path) -> None:
 def test_a_part_of_another_file_is_replaced(tmp_path: Path, part: bytes) -> None:
     (tmp_path / f"{model().file}.part").write_bytes(part)
     with serving(with_ranges) as server:
-        path = fetch(model(server.port), tmp_path, progress=False)
+        path = fetch(model(server.port), tmp_path)
     assert path.read_bytes() == WEIGHTS
     assert names(tmp_path) == [path.name]
 
@@ -151,29 +155,30 @@ def test_a_part_of_another_file_is_replaced(tmp_path: Path, part: bytes) -> None
 def test_a_server_without_ranges_sends_the_whole_again(tmp_path: Path) -> None:
     (tmp_path / f"{model().file}.part").write_bytes(WEIGHTS[:1000])
     with serving(fixed(200, WEIGHTS)) as server:
-        assert fetch(model(server.port), tmp_path, progress=False).read_bytes() == WEIGHTS
+        assert fetch(model(server.port), tmp_path).read_bytes() == WEIGHTS
 
 
 def test_a_transfer_that_breaks_off_is_taken_up_by_itself(tmp_path: Path) -> None:
     with serving(breaking_off(120_000, Accept_Ranges="bytes")) as server:
-        path = fetch(model(server.port), tmp_path, progress=False)
+        path = fetch(model(server.port), tmp_path)
         assert [seen.headers.get("range") for seen in server.seen] == [None, "bytes=120000-", "bytes=240000-"]
     assert path.read_bytes() == WEIGHTS
 
 
-def test_a_truncated_answer_leaves_nothing_where_the_server_cannot_go_on(tmp_path: Path) -> None:
-    assert "broke off after 0.1 of 0.3 MB" in refused(breaking_off(100_000), tmp_path)
-    assert names(tmp_path) == []
+def test_a_server_without_ranges_is_not_asked_to_go_on_by_itself(tmp_path: Path) -> None:
+    assert "127.0.0.1 broke off after 0.1 of 0.3 MB; " in refused(breaking_off(100_000), tmp_path)
+    with serving(fixed(200, WEIGHTS)) as server:
+        assert fetch(model(server.port), tmp_path).read_bytes() == WEIGHTS
 
 
 def test_a_truncated_answer_leaves_its_part_where_the_next_fetch_can_go_on(tmp_path: Path) -> None:
     message = refused(breaking_off(50_000, Accept_Ranges="bytes"), tmp_path)
-    assert message.endswith("run `make weights MODEL=small` to go on.")
+    assert "; run `make weights MODEL=small` to go on, set WEIGHTS_MIRROR to where a copy is, or put small-" in message
     part = tmp_path / f"{model().file}.part"
     assert names(tmp_path) == [part.name]
     assert part.read_bytes() == WEIGHTS[:200_000]
     with serving(with_ranges) as server:
-        assert fetch(model(server.port), tmp_path, progress=False).read_bytes() == WEIGHTS
+        assert fetch(model(server.port), tmp_path).read_bytes() == WEIGHTS
         assert server.seen[0].headers["range"] == "bytes=200000-"
 
 
@@ -185,7 +190,7 @@ def test_without_a_known_hash_no_part_is_kept(tmp_path: Path) -> None:
 def test_a_changed_file_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     changed = WEIGHTS[:5000] + b"?" + WEIGHTS[5001:]
     message = refused(fixed(200, changed), tmp_path)
-    assert message.startswith("What 127.0.0.1 sent has SHA-256 ")
+    assert message.startswith("A small model cannot be fetched: what 127.0.0.1 sent has SHA-256 ")
     assert names(tmp_path) == []
 
 
@@ -230,7 +235,7 @@ def test_an_answer_that_is_not_http_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_server_that_falls_silent_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "READ_TIMEOUT", 0.2)
+    monkeypatch.setattr(transfer, "READ_TIMEOUT", 0.2)
     left = threading.Event()
 
     def answer(seen: Seen, handler: BaseHTTPRequestHandler) -> None:
@@ -245,12 +250,12 @@ def test_a_server_that_falls_silent_is_left(tmp_path: Path, monkeypatch: pytest.
         assert "broke off after 0.0 of 0.3 MB" in refused(answer, tmp_path)
     finally:
         left.set()
-    assert names(tmp_path) == []
+    assert (tmp_path / f"{model().file}.part").read_bytes() == WEIGHTS[:1000]
 
 
 def test_no_server_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be reached"):
-        fetch(model(free_port()), tmp_path, progress=False)
+        fetch(model(free_port()), tmp_path)
     assert names(tmp_path) == []
 
 
@@ -262,16 +267,16 @@ def test_a_host_that_is_not_found_is_a_clear_error_and_keeps_the_part(
     part = tmp_path / f"{model().file}.part"
     part.write_bytes(WEIGHTS[:1000])
     with pytest.raises(CheckpointError, match=r"weights\.invalid cannot be found"):
-        fetch(model(url="http://weights.invalid/small.pth"), tmp_path, progress=False)
+        fetch(model(sources=("http://weights.invalid/small.pth",)), tmp_path)
     assert part.read_bytes() == WEIGHTS[:1000]
 
 
 def test_a_resolver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hanging = threading.Event()
-    monkeypatch.setattr(download, "CONNECT_TIMEOUT", 0.05)
-    monkeypatch.setattr(download.socket, "getaddrinfo", lambda *_: hanging.wait(30))
+    monkeypatch.setattr(transfer, "CONNECT_TIMEOUT", 0.05)
+    monkeypatch.setattr(transfer.socket, "getaddrinfo", lambda *_: hanging.wait(30))
     with pytest.raises(CheckpointError, match="cannot be found"):
-        fetch(model(1), tmp_path, progress=False)
+        fetch(model(1), tmp_path)
     hanging.set()
 
 
@@ -303,7 +308,7 @@ def test_https_goes_through_the_proxy_of_the_environment(tmp_path: Path, monkeyp
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         monkeypatch.delenv("https_proxy", raising=False)
         with pytest.raises(CheckpointError, match="cannot be reached"):
-            fetch(model(url="https://weights.invalid/small.pth"), tmp_path, progress=False)
+            fetch(model(sources=("https://weights.invalid/small.pth",)), tmp_path)
     assert lines == ["CONNECT weights.invalid:443 HTTP/1.1\r\n"]
 
 
@@ -311,19 +316,19 @@ def test_two_fetches_of_one_file_do_not_mix(tmp_path: Path) -> None:
     with (tmp_path / f"{model().file}.part").open("wb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(CheckpointError, match="by another process"):
-            fetch(model(1), tmp_path, progress=False)
+            fetch(model(1), tmp_path)
     assert (tmp_path / f"{model().file}.part").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot be written"):
-        fetch(model(1), tmp_path / "file" / "folder", progress=False)
+        fetch(model(1), tmp_path / "file" / "folder")
 
 
 def test_a_full_disk_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = download.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: usage)
+    usage = transfer.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: usage)
     assert "are needed on the disk" in refused(with_ranges, tmp_path)
     assert names(tmp_path) == []
 
@@ -332,7 +337,7 @@ def test_a_full_disk_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.Mon
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., int]]:
     """The command with a catalogue whose only detector comes from a server that behaves well."""
     with serving(with_ranges) as server:
-        monkeypatch.setattr(weights, "load_catalogue", lambda: {"small": model(server.port)})
+        monkeypatch.setattr(preference, "load_catalogue", lambda: {"small": model(server.port, rank=2)})
         monkeypatch.setattr(
             weights.Settings, "from_env", classmethod(lambda cls: Settings(checkpoints_dir=str(tmp_path)))
         )

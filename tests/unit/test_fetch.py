@@ -1,21 +1,15 @@
 """Photos by address, from servers of our own that the tests' guard allows."""
 
-import datetime
-import ipaddress
-import ssl
 import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.errors import AddressRefused, FetchFailed, UploadTooLarge
 from app.intake.address import Guard
 from app.intake.fetch import MAX_REDIRECTS, fetch_photo
-from tests.http_server import Seen, Server, reply, serving
+from tests.http_server import Seen, Server, certificate, reply, serving
 from tests.unit.photos import jpeg
 
 PHOTO = jpeg()
@@ -234,26 +228,6 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         assert fetch(server)[1] == PHOTO
         assert proxy.seen == []
-
-
-def certificate(folder: Path, *names: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's TLS context with a certificate for the names, and a client's that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
-    entries = [x509.IPAddress(ipaddress.ip_address(n)) if n[0].isdigit() else x509.DNSName(n) for n in names]
-    builder = builder.add_extension(x509.SubjectAlternativeName(entries), critical=False)
-    signed = builder.sign(key, hashes.SHA256())
-    pem = folder / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
-    serverside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serverside.load_cert_chain(pem)
-    return serverside, ssl.create_default_context(cadata=signed.public_bytes(serialization.Encoding.PEM).decode())
 
 
 def test_tls_asks_for_the_name_and_checks_its_certificate(tmp_path: Path) -> None:

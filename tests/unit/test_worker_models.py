@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from app.config.settings import Settings
-from app.vision.catalogue.models import load_catalogue
+from app.vision.catalogue.preference import preferred
 from app.vision.results import ModelCard
 from app.worker import models
 from app.worker.models import FETCH, MAKE_ENGINES, Models
 
 PATIENCE = 20.0
-FULL = next(model for model in load_catalogue().values() if model.analyzer == "objects" and model.url)
+FULL, SECOND = preferred(Settings(device="cpu"))
 STARTER = ModelCard("objects", "starter", "Starter", "1", "0" * 64, note="A note of its own.")
 FACES = ModelCard("faces", "mtcnn", "MTCNN", "1", "0" * 64)
 
@@ -29,10 +29,10 @@ class Commands:
         self._began, self._may_end = threading.Semaphore(0), threading.Semaphore(0)
         monkeypatch.setattr(models, "run_command", self._run)
         monkeypatch.setattr(models, "installed", lambda model, folder: model.name in self.installed)
-        monkeypatch.setattr(models, "wanted", lambda names, settings: [FULL])
+        monkeypatch.setattr(models, "preferred", lambda settings: [FULL, SECOND])
 
     def _run(self, command: list[str], stop: threading.Event) -> int:
-        self.begun.append(command[-1])
+        self.begun.append(" ".join(command[2:]))
         self._began.release()
         assert self._may_end.acquire(timeout=PATIENCE)
         return 0
@@ -65,7 +65,7 @@ def test_the_starter_answers_while_the_full_model_is_fetched_and_says_so(tmp_pat
     commands.wait_for(MAKE_ENGINES)
     assert not readying.ready
     commands.end()
-    commands.wait_for(FETCH)
+    commands.wait_for(f"{FETCH} {FULL.name}")
     assert readying.ready
     said = readying.annotate([STARTER, FACES])
     assert said[0].note == f"Starter answers while {FULL.title} is being fetched."
@@ -80,13 +80,40 @@ def test_the_starter_answers_while_the_full_model_is_fetched_and_says_so(tmp_pat
     assert readying.annotate([STARTER]) == [STARTER]
 
 
-def test_a_model_that_does_not_come_changes_nothing(tmp_path: Path, commands: Commands) -> None:
+def test_the_next_best_model_is_taken_up_where_the_best_does_not_come(tmp_path: Path, commands: Commands) -> None:
     readying = made(tmp_path)
+    readying.start()
+    for command in (MAKE_ENGINES, f"{FETCH} {FULL.name}"):
+        commands.wait_for(command)
+        commands.end()
+    commands.wait_for(f"{FETCH} {SECOND.name}")
+    assert readying.annotate([STARTER])[0].note == f"Starter answers while {SECOND.title} is being fetched."
+    commands.installed.add(SECOND.name)
     commands.end()
+    commands.wait_for(MAKE_ENGINES)
     commands.end()
+    join(readying)
+    assert readying.improved()
+
+
+def test_where_the_next_best_is_installed_only_the_best_is_fetched(tmp_path: Path, commands: Commands) -> None:
+    commands.installed.add(SECOND.name)
+    readying = made(tmp_path)
+    for _ in range(2):
+        commands.end()
     readying.start()
     join(readying)
-    assert commands.begun == [MAKE_ENGINES, FETCH]
+    assert commands.begun == [MAKE_ENGINES, f"{FETCH} {FULL.name}"]
+    assert not readying.improved()
+
+
+def test_where_no_model_comes_nothing_changes(tmp_path: Path, commands: Commands) -> None:
+    readying = made(tmp_path)
+    for _ in range(3):
+        commands.end()
+    readying.start()
+    join(readying)
+    assert commands.begun == [MAKE_ENGINES, f"{FETCH} {FULL.name}", f"{FETCH} {SECOND.name}"]
     assert not readying.improved()
     assert readying.annotate([STARTER]) == [STARTER]
 
@@ -119,7 +146,7 @@ def test_a_model_that_was_asked_for_by_name_is_fetched_before_anything_answers(
 def test_readying_fails_without_a_word_too_few(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(models, "wanted", lambda names, settings: [])
+    monkeypatch.setattr(models, "preferred", lambda settings: [])
     monkeypatch.setattr(models, "run_command", lambda command, stop: -signal.SIGKILL)
     readying = made(tmp_path)
     with caplog.at_level(logging.WARNING):
@@ -149,7 +176,7 @@ def test_what_is_under_way_ends_when_told_to(tmp_path: Path, monkeypatch: pytest
     stop = threading.Event()
     stop.set()
     assert models.run_command([sys.executable, "-c", "import time; time.sleep(1000)"], stop) is None
-    monkeypatch.setattr(models, "wanted", lambda names, settings: [])
+    monkeypatch.setattr(models, "preferred", lambda settings: [])
     readying = made(tmp_path)
     started = threading.Event()
 

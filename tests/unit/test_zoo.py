@@ -33,7 +33,7 @@ def test_the_zoo_has_several_hundred_models_each_with_all_that_serving_needs() -
         assert model.name == name
         assert model.config is not None
         assert model.config.is_file()
-        assert model.url.startswith("https://download.openmmlab.com/")
+        assert model.sources[0].startswith("https://download.openmmlab.com/")
         assert re.search(r"-([0-9a-f]{8})\.pth$", model.file)
         assert model.file.endswith(f"-{model.sha256}.pth")
         assert model.analyzer == "objects"
@@ -49,7 +49,7 @@ def test_the_zoo_knows_published_precision() -> None:
 
 def test_the_zoo_and_the_catalogue_agree_on_the_main_model() -> None:
     ours, zoos = load_catalogue()[MAIN], load_zoo()[MAIN]
-    for field in ("url", "file", "sha256", "box_ap", "mask_ap", "licence", "labels"):
+    for field in ("sources", "file", "sha256", "box_ap", "mask_ap", "licence", "labels"):
         assert getattr(ours, field) == getattr(zoos, field)
 
 

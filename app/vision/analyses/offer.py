@@ -16,6 +16,7 @@ from app.vision.analyses.engines import current, engine_folder
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
 from app.vision.catalogue.packages import weights
+from app.vision.catalogue.preference import rank
 from app.vision.catalogue.zoo import find_model, load_zoo
 from app.vision.engine.device import uses_cuda
 
@@ -90,7 +91,7 @@ def choose(analysis: str, settings: Settings) -> list[Model]:
     present = [m for m in known_models().values() if m.analyzer == analysis and installed(m, folder)]
     if not present:
         raise CheckpointError(_step(analysis))
-    return sorted(present, key=lambda m: (m.rank, m.data == "COCO", m.box_ap or 0), reverse=True)
+    return sorted(present, key=lambda m: (rank(m, settings), m.data == "COCO", m.box_ap or 0), reverse=True)
 
 
 def _step(analysis: str) -> str:

@@ -87,7 +87,7 @@ def verify(path: Path, model: Model) -> str:
 
 
 def _again(model: Model) -> str:
-    if not model.url:
+    if not model.sources:
         return "take the file from the repository again"
     return f"delete it and run `make weights MODEL={model.name}`"
 

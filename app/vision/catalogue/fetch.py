@@ -1,4 +1,7 @@
-"""The command behind `make weights`: `python -m app.vision.catalogue.fetch [MODEL ...]`."""
+"""The command behind `make weights`: `python -m app.vision.catalogue.fetch [MODEL ...]`.
+
+MODEL is a name, or `auto` for the first that can be had of the detectors that MODEL=auto prefers.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -6,54 +9,44 @@ from collections.abc import Sequence
 from app.config.settings import Settings, SettingsError
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.download import fetch
-from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
+from app.vision.catalogue.models import CatalogueError, Model
 from app.vision.catalogue.packages import weights as installed
+from app.vision.catalogue.preference import preferred
 from app.vision.catalogue.zoo import find_model
 
 
-def wanted(names: Sequence[str], settings: Settings) -> list[Model]:
-    """The models to fetch: those named, or the one that MODEL names, or the best detector of the catalogue.
-
-    Raises CatalogueError for a name that nothing has.
-    """
-    names = [name for name in names if name] or [settings.model]
-    return [best_detector() if name == "auto" else find_model(name) for name in names]
-
-
-def best_detector() -> Model:
-    """The detector of the highest rank that can be fetched. Raises CatalogueError when there is none."""
-    models = [model for model in load_catalogue().values() if model.analyzer == "objects" and model.url]
-    if not models:
-        raise CatalogueError("The catalogue has no detector that can be fetched.")
-    return max(models, key=lambda model: model.rank)
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Fetch models by name, saying what happens. Returns the exit status: 1 when one could not be had."""
+    """Fetch models by name, else the one that MODEL names, saying what happens.
+
+    Returns the exit status: 1 when one could not be had.
+    """
     try:
         settings = Settings.from_env()
-        models = wanted(arguments, settings)
+        names = [name for name in arguments if name] or [settings.model]
+        choices = [preferred(settings) if name == "auto" else [find_model(name)] for name in names]
     except (SettingsError, CatalogueError) as error:
         print(error, file=sys.stderr)
         return 1
-    status = 0
-    for model in models:
-        here = () if model.url else installed(model, settings.checkpoints_path)
-        if here:
-            print(f"{model.title} is installed: {here[0]}")
-            continue
-        try:
-            path = fetch(model, settings.checkpoints_path)
-            print(f"{model.title} is installed: {path}")
-            if model.analyzer == "objects" and model != best_detector():
-                print(f"To serve it: MODEL={model.name}")
-        except CheckpointError as error:
-            print(error, file=sys.stderr)
-            status = 1
-        except KeyboardInterrupt:
-            print("Stopped; the next `make weights` goes on from here.", file=sys.stderr)
-            return 130
-    return status
+    try:
+        had = [any(_install(model, settings) for model in models) for models in choices]
+    except KeyboardInterrupt:
+        print("Stopped; the next `make weights` goes on from here.", file=sys.stderr)
+        return 130
+    return 0 if all(had) else 1
+
+
+def _install(model: Model, settings: Settings) -> bool:
+    """Whether a model is here, fetched if need be; says so, or why not."""
+    here = () if model.sources else installed(model, settings.checkpoints_path)
+    try:
+        path = here[0] if here else fetch(model, settings)
+    except CheckpointError as error:
+        print(error, file=sys.stderr)
+        return False
+    print(f"{model.title} is installed: {path}")
+    if not here and model.analyzer == "objects" and model != preferred(settings)[0]:
+        print(f"To serve it: MODEL={model.name}")
+    return True
 
 
 if __name__ == "__main__":

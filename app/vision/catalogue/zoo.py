@@ -92,7 +92,7 @@ def _model(entry: dict[str, Any], root: Path) -> Model | None:
         loader="mmdet",
         licence=LICENCE,
         config=config,
-        url=url,
+        sources=(url,),
         file=file_name(url),
         sha256=published[1],
         data=data,

@@ -54,6 +54,15 @@ def uses_cuda(settings: Settings) -> bool:
     """Whether MMDetection would run on CUDA here. Imports torch only where there is an NVIDIA device."""
     if settings.device != "auto":
         return settings.device == "cuda"
-    if not Path("/dev/nvidia0").exists() or importlib.util.find_spec("mmdet") is None:
+    return _may_use_cuda() and mmcv_device("auto").type == "cuda"
+
+
+def expects_cuda(settings: Settings) -> bool:
+    """Whether models are likely to run on CUDA here, told without importing torch."""
+    if settings.engine == "openvino" or settings.device == "cpu":
         return False
-    return mmcv_device("auto").type == "cuda"
+    return settings.device == "cuda" or _may_use_cuda()
+
+
+def _may_use_cuda() -> bool:
+    return Path("/dev/nvidia0").exists() and importlib.util.find_spec("mmdet") is not None
