@@ -13,14 +13,14 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from app.vision.engine.runtime import Graph, Runtime
+from app.vision.engine.runtime import Graph, Runtime, core
 
 SIDE, ROUNDS = 2048, 20
 
 
 def operations(graph: Path, shape: tuple[int, ...]) -> float:
     """Multiplications and additions in the convolutions and matrix products of a graph for one input shape."""
-    model = ov.Core().read_model(str(graph))
+    model = core().read_model(str(graph))
     model.reshape(list(shape))
     return sum(_operations(node) for node in model.get_ops())
 

@@ -238,3 +238,25 @@ print(sorted({"torch", "mmcv", "mmdet", "torchvision"} & set(sys.modules)))
     command = [sys.executable, "-c", program, str(checkpoints), str(PHOTOS[0])]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_process_still_takes_signals_after_analyzers_were_replaced(checkpoints: Path) -> None:
+    program = """
+import faulthandler, gc, signal, sys
+from app.config.settings import Settings
+from app.vision.analyses.offer import analyzer
+faulthandler.enable()
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+settings = Settings(checkpoints_dir=sys.argv[1], engine="openvino")
+detectors = []
+for _ in range(2):
+    detectors.append(analyzer("objects", settings))
+    detectors[-1].load("cpu")
+while detectors:
+    del detectors[0]
+    gc.collect()
+signal.raise_signal(signal.SIGTERM)
+"""
+    command = [sys.executable, "-c", program, str(checkpoints)]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (answer.returncode, answer.stdout.strip()) == (0, "handled")

@@ -33,6 +33,7 @@ from app.vision.engine.__main__ import export, up_to_date
 from app.vision.engine.layers import Layers, assemble, parameter
 from app.vision.engine.networks import LITE, EfficientNetLite
 from app.vision.engine.record import EngineError, read_record
+from app.vision.engine.runtime import core
 from tests.conftest import ROOT
 from tests.torchless import without
 
@@ -41,7 +42,7 @@ TOLERANCE = 1e-5
 
 
 def answers(graph: ov.Model, example: np.ndarray) -> list[np.ndarray]:
-    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return [output.copy() for output in compiled(example).to_tuple()]
 
 

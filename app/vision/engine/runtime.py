@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import Executor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,17 @@ from app.vision.engine.memory import return_freed_memory, worker_limit_mb
 
 # Megabytes of a worker below which small models save memory as well.
 SCARCE_MB = 1024
+
+
+@cache
+def core() -> ov.Core:
+    """The process's only OpenVINO core, which is never dropped.
+
+    A core's CPU plugin replaces the thread's alternate signal stack and restores the previous one when it is dropped.
+    Two cores that are dropped in the order in which they were made leave a freed stack behind, and the next signal
+    ends the process with a segmentation fault.
+    """
+    return ov.Core()
 
 
 def small_runtime(settings: Settings) -> "Runtime":
@@ -32,8 +44,7 @@ class Runtime:
     """
 
     def __init__(self, precision: str = "auto", threads: int | None = None):
-        self.core = ov.Core()
-        capable = "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        capable = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.floating = ("bf16" if capable else "f32") if precision in ("auto", "int8") else precision
         self.precision = self.floating if precision == "auto" else precision
         self.threads = threads or cpu_count()
@@ -52,7 +63,7 @@ class Runtime:
 
         narrow: how many of the first outputs leave the graph in the precision that they were computed in.
         """
-        model = self.core.read_model(str(path))
+        model = core().read_model(str(path))
         if shape is not None:
             model.reshape(list(shape))
         if narrow and self.floating == "bf16":
@@ -70,7 +81,7 @@ class Runtime:
             # store of a thousand operations saves as much time.
             "CPU_RUNTIME_CACHE_CAPACITY": 0,
         }
-        return self.core.compile_model(model, "CPU", config)
+        return core().compile_model(model, "CPU", config)
 
 
 class Graph:

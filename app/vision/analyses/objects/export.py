@@ -28,6 +28,7 @@ from app.vision.analyses.objects.spec import BoxSpec, EngineSpec, MaskSpec, Pool
 from app.vision.catalogue.checkpoints import load_weights
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.record import EngineError
+from app.vision.engine.runtime import core
 
 # What an engine made here depends on besides OpenVINO.
 TOOLS = ("torch", "mmcv-full", "mmdet")
@@ -174,7 +175,7 @@ def _repeats(graph: nn.Module, model: ov.Model, shape: tuple[int, ...]) -> bool:
     """
     example = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     wanted = graph(example)
-    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     answers = compiled(example.numpy()).to_tuple()
     references = [value.numpy() for value in (wanted if isinstance(wanted, tuple) else (wanted,))]
     return len(answers) == len(references) and all(map(_close, answers, references))

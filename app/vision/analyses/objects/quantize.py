@@ -16,7 +16,7 @@ from app.vision.analyses.objects.preprocess import prepare
 from app.vision.analyses.objects.roi_align import pool_levels
 from app.vision.analyses.objects.spec import EngineSpec, PoolSpec
 from app.vision.engine.record import EngineError
-from app.vision.engine.runtime import Runtime
+from app.vision.engine.runtime import Runtime, core
 from app.vision.results import ModelCard
 
 REGIONS = 48
@@ -60,7 +60,7 @@ def _regions(
 
 
 def _quantize(graph: Path, made: Path, examples: list[np.ndarray]) -> None:
-    model = ov.Core().read_model(str(graph))
+    model = core().read_model(str(graph))
     data = nncf.Dataset(examples)
     preset = nncf.QuantizationPreset.MIXED
     quantized = nncf.quantize(model, data, preset=preset, subset_size=len(examples))
