@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask, request, session
+from itsdangerous import TimestampSigner
 
 from app.config.settings import ROOT, Settings
 from app.web.common.security import is_owner, trust_proxies, visitor
@@ -37,6 +38,16 @@ def test_no_template_has_an_inline_script_or_style() -> None:
         assert not any(f" {handler}=" in text for handler in ("onclick", "onload", "onsubmit", "onchange")), template
 
 
+def cookie_name(visitor: Visitor) -> str:
+    return str(visitor.service.app.config["SESSION_COOKIE_NAME"])
+
+
+def cookie_value(visitor: Visitor, path: str = "/") -> str:
+    cookie = visitor.client.get_cookie(cookie_name(visitor), path=path)
+    assert cookie is not None
+    return cookie.value
+
+
 def test_a_form_without_its_token_is_refused_in_plain_words(service: Service) -> None:
     answer = service.client.post("/", data={"sample": "coffee.jpg"})
     assert answer.status_code == 400
@@ -63,9 +74,56 @@ def test_a_forged_cookie_is_another_visitor(service: Service) -> None:
     service.app.add_url_rule("/me", "me", visitor)
     person = Visitor(service)
     me = person.get("/me").text
-    cookie = person.client.get_cookie("visitor")
-    assert cookie is not None
-    person.client.set_cookie("visitor", cookie.value[:-3] + "AAA")
+    person.client.set_cookie(cookie_name(person), cookie_value(person)[:-3] + "AAA")
+    assert person.get("/me").text != me
+
+
+def test_instances_on_one_host_do_not_end_each_others_sessions(settings: Settings) -> None:
+    one, other = (Service(settings, secret_key=key, data_dir=f"{settings.data_dir}/{key}") for key in "ab")
+    browser = Visitor(one)
+    for service in (one, other):
+        service.app.add_url_rule("/me", "me", visitor)
+    me = browser.get("/me").text
+    foreign = Visitor(other)
+    foreign.get("/me")
+    browser.client.set_cookie(cookie_name(foreign), cookie_value(foreign))
+    assert cookie_name(browser) != cookie_name(foreign)
+    assert browser.get("/me").text == me
+    one.close()
+    other.close()
+
+
+def test_under_a_path_the_cookie_stays_on_that_path(settings: Settings) -> None:
+    for service in running(settings, trusted_proxies=1):
+        assert "Path=/;" in service.app.test_client().get("/runs").headers["Set-Cookie"]
+        set_cookie = service.client.get("/runs", headers={"X-Forwarded-Prefix": "/photos"}).headers["Set-Cookie"]
+        assert "Path=/photos;" in set_cookie
+
+
+def test_a_visitor_of_the_first_release_stays_the_same(service: Service) -> None:
+    service.app.add_url_rule("/me", "me", visitor)
+    person = Visitor(service)
+    me, value = person.get("/me").text, cookie_value(person)
+    upgraded = Visitor(service)
+    upgraded.client.set_cookie("visitor", value)
+    assert upgraded.get("/me").text == me
+    upgraded.client.delete_cookie("visitor")
+    assert upgraded.get("/me").text == me
+
+
+def test_a_session_outlasts_a_clock_that_was_set_back_but_not_its_year(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.app.add_url_rule("/me", "me", visitor)
+    person = Visitor(service)
+    now = TimestampSigner("any").get_timestamp()
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: now + 3600)
+    me = person.get("/me").text
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: now)
+    assert person.get("/me").text == me
+    token = person.token()
+    assert person.client.post("/", data={"sample": "coffee.jpg", "csrf_token": token}).status_code == 303
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: now + 3600 + 366 * 86_400)
     assert person.get("/me").text != me
 
 

@@ -8,11 +8,11 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.config.settings import Settings
+from app.web.common.sessions import Sessions, cookie_name
 
 # Blueprints without browser forms are exempt: `csrf.exempt(blueprint)`.
 csrf = CSRFProtect()
 
-COOKIE_NAME = "visitor"
 COOKIE_LIFETIME = timedelta(days=365)
 VISITOR_BYTES = 16
 
@@ -47,7 +47,7 @@ def init_app(app: Flask) -> None:
     """Configure cookies, tokens, headers and proxies as the settings say."""
     settings: Settings = app.extensions["services"].settings
     app.config.update(
-        SESSION_COOKIE_NAME=COOKIE_NAME,
+        SESSION_COOKIE_NAME=cookie_name(settings.signing_key()),
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.cookie_secure,
@@ -56,6 +56,7 @@ def init_app(app: Flask) -> None:
         # A page may stay open for days; its token is valid as long as the cookie that it belongs to.
         WTF_CSRF_TIME_LIMIT=None,
     )
+    app.session_interface = Sessions()
     csrf.init_app(app)
     app.after_request(_add_hsts if settings.cookie_secure else _add_headers)
     trust_proxies(app, settings.trusted_proxies)

@@ -1,0 +1,50 @@
+"""The visitor's session: a signed cookie that is this instance's own, on a host that it may share with others."""
+
+import hmac
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Request, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+# Before the first release after 1.0.0, every instance gave its cookie this name.
+SHARED_NAME = "visitor"
+
+
+def cookie_name(signing_key: str) -> str:
+    """The cookie's name: browsers send it to every port of a host, so each instance has one of its own."""
+    return f"{SHARED_NAME}_{hmac.digest(signing_key.encode(), b'cookie name', 'sha256').hex()[:8]}"
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Flask's signed cookies, on the path under which a proxy serves the application."""
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return request.script_root or "/"
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
+        """The session that the request's cookie holds, else an empty one."""
+        serializer = self.get_signing_serializer(app)
+        assert serializer is not None, "create_app sets the signing key"
+        max_age = int(app.permanent_session_lifetime.total_seconds())
+        for name in (self.get_cookie_name(app), SHARED_NAME):
+            with suppress(BadSignature):
+                session = SecureCookieSession(_load(serializer, request.cookies.get(name, ""), max_age))
+                session.modified = name == SHARED_NAME  # So that it is kept under the instance's own name.
+                return session
+        return SecureCookieSession()
+
+
+def _load(serializer: URLSafeTimedSerializer, cookie: str, max_age: int) -> Any:
+    """What a cookie holds. Raises BadSignature.
+
+    One that was signed in the future counts as signed now: the server's clock has been set back since.
+    """
+    try:
+        return serializer.loads(cookie, max_age=max_age)
+    except SignatureExpired as expired:
+        if expired.date_signed is None or expired.date_signed < datetime.now(UTC):
+            raise
+        return serializer.load_payload(expired.payload or b"")
