@@ -1,6 +1,7 @@
 """Headers, tokens, the visitor's cookie and proxies."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,40 @@ def test_a_form_without_its_token_is_refused_in_plain_words(service: Service) ->
     assert answer.status_code == 400
     assert "Reload it" in answer.text
     assert service.services.jobs.waiting() == []
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        {"X-Forwarded-Proto": "https"},
+        {"X-Forwarded-Proto": "https", "Host": "photos.example:8443", "Referer": "https://photos.example:8443/"},
+        {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "photos.example", "Referer": "https://photos.example:8443/"},
+        {"X-Forwarded-Proto": "https", "X-Forwarded-Port": "8443", "Referer": "https://photos.example/"},
+    ],
+)
+@pytest.mark.parametrize("secure", [False, True])
+def test_behind_a_proxy_with_https_a_valid_token_is_enough(
+    settings: Settings, proxy: dict[str, str], secure: bool
+) -> None:
+    for service in running(settings, trusted_proxies=1, cookie_secure=secure):
+        browser = service.app.test_client(use_cookies=False)
+        page = browser.get("/", headers=proxy)
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+        assert token
+        headers = {**proxy, "Cookie": page.headers["Set-Cookie"].split(";")[0]}
+        form = {"csrf_token": token[1], "photo": (io.BytesIO(PHOTO), "a.jpg")}
+        assert browser.post("/", data=form, headers=headers).status_code == 303
+        assert browser.post("/", data={"sample": "coffee.jpg"}, headers=headers).status_code == 400
+
+
+def test_where_cookies_need_https_a_form_over_http_says_so(settings: Settings) -> None:
+    for service in running(settings, cookie_secure=True):
+        person = Visitor(service)
+        token = person.token()
+        person.client.delete_cookie(cookie_name(person))  # A browser keeps no such cookie over HTTP.
+        answer = person.client.post("/", data={"sample": "coffee.jpg", "csrf_token": token})
+        assert answer.status_code == 400
+        assert "by its https address" in answer.text
 
 
 def test_another_visitors_token_is_refused(service: Service) -> None:

@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 from app.errors import PublicError, ServiceUnavailable
 from app.store.errors import StoreUnavailable
 from app.system.logs import request_id
+from app.web.common.services import services
 
 Formatter = Callable[[PublicError], ResponseReturnValue]
 HTTP_ERROR, SERVER_ERROR = 400, 500
@@ -36,6 +37,7 @@ MESSAGES = {
     500: "Something went wrong on our side. Please try again.",
 }
 EXPIRED_FORM = "This page was open for too long, or cookies are off. Reload it and try again."
+ONLY_OVER_HTTPS = "Cookies are sent over HTTPS only here. Open this page by its https address and try again."
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,13 @@ def _handle_http(error: HTTPException) -> ResponseReturnValue:
         return error.get_response(request.environ)
     kept = {"allow", "retry-after", "www-authenticate"}
     headers = {k: v for k, v in error.get_headers(request.environ) if k.lower() in kept}
-    message = EXPIRED_FORM if isinstance(error, CSRFError) else MESSAGES.get(status, MESSAGES[400])
+    message = _form_message() if isinstance(error, CSRFError) else MESSAGES.get(status, MESSAGES[400])
     return error_response(HttpError(status, error.name.lower().replace(" ", "-"), message, headers))
+
+
+def _form_message() -> str:
+    """Why a form's token was not valid."""
+    return ONLY_OVER_HTTPS if services().settings.cookie_secure and not request.is_secure else EXPIRED_FORM
 
 
 def _handle_redis(error: RedisError) -> ResponseReturnValue:

@@ -55,6 +55,8 @@ def init_app(app: Flask) -> None:
         PERMANENT_SESSION_LIFETIME=COOKIE_LIFETIME,
         # A page may stay open for days; its token is valid as long as the cookie that it belongs to.
         WTF_CSRF_TIME_LIMIT=None,
+        # A valid token is enough. Proxies and privacy settings remove the Referer header, or change its port.
+        WTF_CSRF_SSL_STRICT=False,
     )
     app.session_interface = Sessions()
     csrf.init_app(app)
