@@ -1,11 +1,11 @@
-"""The Python client: `Client` speaks to a server's `/api/v1`; `python -m app.client` is the same as a command.
+"""The Python client: `Client` calls a server's `/api/v1`; `python -m app.client` does the same as a command.
 
 from app.client import Client
 
 with Client("http://127.0.0.1:5000") as client:
     run = client.detect("photo.jpg", threshold=0.6)
-    for found in run.objects:
-        print(found.name, found.score, found.box)
+    for detection in run.objects:
+        print(detection.name, detection.score, detection.box)
     Path("out.jpg").write_bytes(client.image(run.id))
 """
 

@@ -1,4 +1,4 @@
-"""`python -m app.client`: photos to a server, annotated photos and results back."""
+"""`python -m app.client`: send photos to a server, and get annotated photos and results back."""
 
 import argparse
 import glob
@@ -19,7 +19,7 @@ from app.client.wire import sendable
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
 FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
-_TROUBLE = (ApiError, ConnectionFailed, RunFailed, TimeoutError, OSError, UnicodeError)
+_FAILURES = (ApiError, ConnectionFailed, RunFailed, TimeoutError, OSError, UnicodeError)
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m app.client", description="Find objects in photos.")
     options.add_argument("photos", nargs="+", help="files, folders, patterns such as 'trip/**/*.jpg', or addresses")
     options.add_argument("--out", type=Path, help="where annotated photos go: a file for one photo, else a folder")
-    options.add_argument("--json", action="store_true", help="print results as JSON, one line a photo")
-    options.add_argument("--threshold", type=_score, help="least score shown, 0 to 1")
+    options.add_argument("--json", action="store_true", help="print results as JSON, one line per photo")
+    options.add_argument("--threshold", type=_score, help="minimum score shown, 0 to 1")
     options.add_argument("--classes", default="", help="only these classes, separated by commas")
-    options.add_argument("--analyses", default="", help="analyses wanted, separated by commas (default: objects)")
+    options.add_argument("--analyses", default="", help="analyses to run, separated by commas (default: objects)")
     options.add_argument("--server", default=os.environ.get("DETECTOR_SERVER", "http://127.0.0.1:5000"))
     options.add_argument("--key", default=os.environ.get("DETECTOR_API_KEY"), help="API key (or DETECTOR_API_KEY)")
-    options.add_argument("--jobs", type=int, default=4, help="photos under way at a time (default: 4)")
-    options.add_argument("--timeout", type=float, help="most seconds to wait for one photo's result")
+    options.add_argument("--jobs", type=int, default=4, help="photos sent at a time (default: 4)")
+    options.add_argument("--timeout", type=float, help="maximum seconds to wait for one photo's result")
     return options
 
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None) -
 
 
 def _is_single(out: Path | None, photos: int) -> bool:
-    """Whether `out` names a file for the only photo, not a folder. Raises ValueError where it can be neither."""
+    """Whether `out` names a file for the only photo, not a folder. Raises ValueError if it can be neither."""
     if not photos:
         raise ValueError("No photos found.")
     suffix = out.suffix.lower() if out is not None else ""
@@ -111,7 +111,7 @@ def _told_apart(paths: Sequence[Path]) -> list[Path]:
 
 
 def _writable(path: Path) -> Path:
-    """The same path with a suffix that the server can write: PNG, WebP, else JPEG."""
+    """The same path with the suffix of a format that the server can write: PNG, WebP, else JPEG."""
     return path if path.suffix.lower() in FORMATS else path.with_suffix(".jpg")
 
 
@@ -133,7 +133,7 @@ def _named(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
 
 
 def _process(client: Client, item: Item, options: argparse.Namespace, single: bool) -> Run | Exception:
-    """Send one photo, wait, write its annotated version; the run, or what went wrong."""
+    """Send one photo, wait for it and write its annotated version. Returns the run, or the error."""
     try:
         run = client.detect(
             item.source,
@@ -148,12 +148,12 @@ def _process(client: Client, item: Item, options: argparse.Namespace, single: bo
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(image)
         return run
-    except _TROUBLE as error:
+    except _FAILURES as error:
         return error
 
 
 def _say(bar: tqdm, line: str, file: TextIO) -> None:
-    """Write a line above the bar, with question marks for what the terminal or the file cannot show."""
+    """Write a line above the bar, with question marks for characters that the terminal or file cannot show."""
     encoding = file.encoding or "utf-8"
     bar.write(line.encode(encoding, "replace").decode(encoding), file=file)
 
@@ -161,7 +161,7 @@ def _say(bar: tqdm, line: str, file: TextIO) -> None:
 def _line(item: Item, run: Run, as_json: bool) -> str:
     if as_json:
         return json.dumps({"source": sendable(item.source), **run.data})
-    parts = [f"{count} {name}" for name, count in Counter(found.name for found in run.objects).items()]
+    parts = [f"{count} {name}" for name, count in Counter(detection.name for detection in run.objects).items()]
     parts += [f"{len(run.faces)} face{'s' if len(run.faces) > 1 else ''}"] if run.faces else []
     parts += [f"{label.name} {label.score:.0%}" for label in run.labels]
     parts += [json.dumps(text, ensure_ascii=False) for text in run.texts]

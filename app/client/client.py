@@ -1,4 +1,4 @@
-"""A thin client of the REST API, patient with a server that is busy or restarting."""
+"""A thin client of the REST API, which repeats requests while the server is busy or restarting."""
 
 import time
 import uuid
@@ -9,19 +9,19 @@ from typing import Any
 import httpx
 
 from app.client.results import Run
-from app.client.wire import api_address, asks_for_another_try, body_of, checked_key, params, pause, refusal, sendable
+from app.client.wire import api_address, body_of, checked_key, error_of, may_be_repeated, params, pause, sendable
 
-# Longest time that the server is asked to hold an answer.
-_HOLD = 30.0
-_POLL_FIRST, _POLL_LONGEST = 0.1, 2.0
+# Seconds: the longest wait that the server is asked for, and the pauses between two polls.
+_MAX_HOLD = 30.0
+_FIRST_POLL, _MAX_POLL = 0.1, 2.0
 
 
 class ConnectionFailed(Exception):
-    """The server could not be reached, also not after several tries."""
+    """The server could not be reached, even after several tries."""
 
 
 class RunFailed(Exception):
-    """A run ended without a result; `run` is how it ended."""
+    """A run ended without a result; `run` is its final state."""
 
     def __init__(self, run: Run):
         super().__init__(run.error or f"The run was {run.state}.")
@@ -29,17 +29,17 @@ class RunFailed(Exception):
 
 
 class Client:
-    """Speaks to one server. May be used by several threads; close it, or use it as a context manager.
+    """A connection to one server. Safe to share between threads; close it, or use it as a context manager.
 
     Args:
         server: the server's address, without `/api/v1`.
-        key: API key, where the server wants one.
-        timeout: seconds without any sign of the server before a request counts as failed.
-        tries: how often a request is made that meets a busy server (429, 503) or none.
-        transport, sleep, clock: what tests put in place of the network and of time.
+        key: API key, if the server requires one.
+        timeout: seconds without any response before a request counts as failed.
+        tries: how often a request is sent to a server that is busy (429, 503) or unreachable.
+        transport, sleep, clock: replaced by tests.
 
     Raises:
-        ValueError: the server's address or the key cannot be used; one sentence.
+        ValueError: the server's address or the key is malformed.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Client:
         self._http = httpx.Client(
             base_url=api_address(server),
             headers=headers,
-            timeout=httpx.Timeout(timeout, read=timeout + _HOLD),
+            timeout=httpx.Timeout(timeout, read=timeout + _MAX_HOLD),
             transport=transport,
         )
         self._tries, self._sleep, self._clock = max(1, tries), sleep, clock
@@ -75,13 +75,13 @@ class Client:
         self._http.close()
 
     def detect(self, photo: str | Path | bytes, *, timeout: float | None = None, **options: Any) -> Run:
-        """Send a photo and wait for its result. options: as `submit` takes them.
+        """Send a photo and wait for its result. options: those of `submit`.
 
         Raises:
-            ApiError, ConnectionFailed; RunFailed: it ended without a result; TimeoutError: not within `timeout`.
+            ApiError, ConnectionFailed. RunFailed: it ended without a result. TimeoutError: no result within `timeout`.
         """
         begin = self._clock()
-        hold = _HOLD if timeout is None else min(_HOLD, timeout)
+        hold = _MAX_HOLD if timeout is None else min(_MAX_HOLD, timeout)
         run = self.submit(photo, hold=hold, timeout=timeout, **options)
         return self.wait(run, None if timeout is None else max(0.0, timeout - (self._clock() - begin)))
 
@@ -100,12 +100,12 @@ class Client:
         """Send a photo: a file, bytes, or an http(s) address that the server fetches.
 
         Args:
-            name: the photo's name; a file's own by default.
-            analyses: those wanted; objects by default.
-            threshold, classes: what is shown of the result where a later request names nothing.
-            webhook: address that gets the result when the run ends.
-            hold: seconds that the server may hold its answer if the result comes within them.
-            timeout: seconds after which no further try is made.
+            name: the photo's name; by default that of the file.
+            analyses: names of the analyses; by default objects.
+            threshold, classes: the default view of the result for later requests.
+            webhook: address to which the result is posted when the run ends.
+            hold: seconds that the server may wait for the result before it responds.
+            timeout: seconds after which the request is not repeated.
 
         Raises:
             OSError: the file cannot be read. ApiError: the server refuses it. ConnectionFailed.
@@ -131,18 +131,18 @@ class Client:
         return self._run("POST", "runs", deadline=self._deadline(timeout), **request)
 
     def run(self, id: str, **options: Any) -> Run:
-        """A run as it is now. options: threshold, classes, exclude, coordinates, masks, as the API takes them."""
+        """The current state of a run. options: threshold, classes, exclude, coordinates, masks, as in the API."""
         return self._run("GET", f"runs/{id}", params=params(options))
 
     def wait(self, run: Run, timeout: float | None = None) -> Run:
-        """The run when it has its result. Raises RunFailed, TimeoutError, ApiError, ConnectionFailed."""
-        deadline, delay = self._deadline(timeout), _POLL_FIRST
+        """Wait for a run's result. Raises RunFailed, TimeoutError, ApiError, ConnectionFailed."""
+        deadline, delay = self._deadline(timeout), _FIRST_POLL
         while not run.finished:
             left = None if deadline is None else deadline - self._clock()
             if left is not None and left <= 0:
                 raise TimeoutError(f"The run {run.id} has no result yet.")
             self._sleep(delay if left is None else min(delay, left))
-            delay = min(delay * 1.5, _POLL_LONGEST)
+            delay = min(delay * 1.5, _MAX_POLL)
             run = self._run("GET", f"runs/{run.id}", deadline=deadline)
         if run.state != "done":
             raise RunFailed(run)
@@ -157,11 +157,11 @@ class Client:
         return self._request("GET", f"runs/{id}/export", params=params({"format": format, **view})).content
 
     def cancel(self, id: str) -> Run:
-        """End a run that has not ended."""
+        """Cancel a run that has not ended."""
         return self._run("POST", f"runs/{id}/cancel")
 
     def delete(self, id: str) -> None:
-        """Delete a run and what belongs to it."""
+        """Delete a run with its photo and results."""
         self._request("DELETE", f"runs/{id}")
 
     def runs(self, **search: Any) -> Iterator[Run]:
@@ -176,26 +176,26 @@ class Client:
                 return
 
     def models(self) -> list[dict[str, Any]]:
-        """The analyses that can be asked for, and who answers them."""
-        found: list[dict[str, Any]] = self._json("GET", "models", "models")["models"]
-        return found
+        """The available analyses, each with its model."""
+        models: list[dict[str, Any]] = self._json("GET", "models", "models")["models"]
+        return models
 
     def _deadline(self, timeout: float | None) -> float | None:
-        """The clock's time in so many seconds."""
+        """The clock's time after this many seconds."""
         return None if timeout is None else self._clock() + timeout
 
     def _run(self, method: str, path: str, **options: Any) -> Run:
         return Run.from_json(self._json(method, path, "id", **options))
 
     def _json(self, method: str, path: str, key: str, **options: Any) -> dict[str, Any]:
-        """The object with this key that a request answers. Raises ApiError, also where it is none; ConnectionFailed."""
+        """The response, an object with this key. Raises ConnectionFailed; ApiError, also if it is anything else."""
         return body_of(self._request(method, path, **options), key)
 
     def _request(self, method: str, path: str, *, deadline: float | None = None, **options: Any) -> httpx.Response:
-        """One request, made again while the server is busy or away, and the deadline leaves time for another try.
+        """Send a request, and repeat it while the server is busy or unreachable and the deadline allows another try.
 
         Raises:
-            ApiError, ConnectionFailed: how the last try ended.
+            ApiError, ConnectionFailed: the outcome of the last try.
         """
         attempt = 1
         while True:
@@ -208,14 +208,14 @@ class Client:
             else:
                 if response.is_success:
                     return response
-                seconds = self._pause(attempt, deadline, response) if asks_for_another_try(response) else None
+                seconds = self._pause(attempt, deadline, response) if may_be_repeated(response) else None
                 if seconds is None:
-                    raise refusal(response)
+                    raise error_of(response)
             self._sleep(seconds)
             attempt += 1
 
     def _pause(self, attempt: int, deadline: float | None, response: httpx.Response | None = None) -> float | None:
-        """Seconds before the next try; None where there is none, because tries or time would be over."""
+        """Seconds before the next try; None if tries or time are used up."""
         seconds = pause(attempt, response)
         late = deadline is not None and self._clock() + seconds > deadline
         return None if late or attempt >= self._tries else seconds

@@ -1,4 +1,4 @@
-"""What the API answers, as typed values."""
+"""The API's responses as typed values."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Detection:
-    """An object: its class's name, score in 0..1, box (x1, y1, x2, y2), and mask as the API was asked to give it.
+    """An object: name of its class, score in 0..1, box (x1, y1, x2, y2), and mask in the requested form.
 
     Coordinates are pixels of the upright photo. mask: `{"size": [height, width], "counts": str}` (COCO RLE), or None.
     """
@@ -23,7 +23,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Face:
-    """A face: score, box, and where its eyes, nose and corners of the mouth are."""
+    """A face: score, box, and the positions of eyes, nose and corners of the mouth."""
 
     score: float
     box: Box
@@ -40,9 +40,9 @@ class Label:
 
 @dataclass(frozen=True)
 class Item:
-    """What any other analysis found, such as a code or a line of text.
+    """One result of any other analysis, such as a code or a line of text.
 
-    text, corners: where it has them; the corners are clockwise from the upper left one, as the text reads.
+    text, corners: empty if it has none. Corners are clockwise from the upper left one, in reading direction.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Run:
-    """One request to analyse one photo. `data` is all of the API's answer."""
+    """One request to analyse one photo. `data` is the whole response of the API."""
 
     id: str
     state: str
@@ -66,13 +66,13 @@ class Run:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Run":
-        """The value of the API's answer."""
+        """The run that a response of the API describes."""
         optional = {name: data.get(name) for name in ("error", "position", "eta")}
         return cls(data["id"], data["state"], data["name"], **optional, data=data)
 
     @property
     def finished(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the run has ended."""
         return self.state in FINISHED
 
     @property
@@ -84,42 +84,42 @@ class Run:
     def objects(self) -> list[Detection]:
         """The objects at the run's threshold, best first."""
         return [
-            Detection(found["class"], found["score"], tuple(found["box"]), found.get("mask"))
-            for found in self._found("objects", "instances")
+            Detection(row["class"], row["score"], tuple(row["box"]), row.get("mask"))
+            for row in self._rows("objects", "instances")
         ]
 
     @property
     def faces(self) -> list[Face]:
         """The faces, best first."""
         return [
-            Face(found["score"], tuple(found["box"]), {k: tuple(v) for k, v in found["landmarks"].items()})
-            for found in self._found("faces", "faces")
+            Face(row["score"], tuple(row["box"]), {k: tuple(v) for k, v in row["landmarks"].items()})
+            for row in self._rows("faces", "faces")
         ]
 
     @property
     def labels(self) -> list[Label]:
         """What the whole photo shows, best first."""
-        return [Label(found["class"], found["score"]) for found in self._found("labels", "labels")]
+        return [Label(row["class"], row["score"]) for row in self._rows("labels", "labels")]
 
     def items(self, analysis: str) -> list[Item]:
-        """What an analysis found that has no list of its own here, such as `codes` or `text`."""
+        """The results of an analysis without a property of its own here, such as `codes` or `text`."""
         return [
             Item(
-                found["class"],
-                found["score"],
-                tuple(found["box"]),
-                found.get("text", ""),
-                tuple((x, y) for x, y in found.get("corners", ())),
+                row["class"],
+                row["score"],
+                tuple(row["box"]),
+                row.get("text", ""),
+                tuple((x, y) for x, y in row.get("corners", ())),
             )
-            for found in self._found(analysis, "items")
+            for row in self._rows(analysis, "items")
         ]
 
     @property
     def texts(self) -> list[str]:
-        """Every text that was read in the photo, in the order of the results."""
+        """All texts read in the photo, in the order of the results."""
         results: dict[str, Any] = self.data.get("results", {})
         return [item.text for analysis in results for item in self.items(analysis) if item.text]
 
-    def _found(self, analysis: str, kind: str) -> list[dict[str, Any]]:
+    def _rows(self, analysis: str, kind: str) -> list[dict[str, Any]]:
         result: dict[str, list[dict[str, Any]]] = self.data.get("results", {}).get(analysis) or {}
         return result.get(kind, [])

@@ -1,6 +1,7 @@
 """Verify webhooks in the program that receives them.
 
-Needs only the standard library, and unlike the package standardwebhooks refuses malformed signatures in one way.
+Needs only the standard library. Unlike the package standardwebhooks it raises the same error for every malformed
+signature.
 """
 
 import base64
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 
 
 class InvalidSignature(ValueError):
-    """The request was not made by the holder of the secret, was changed on its way, or is too old."""
+    """The request does not come from the holder of the secret, was changed on its way, or is too old."""
 
 
 def verify(
@@ -21,10 +22,10 @@ def verify(
 
     Args:
         secret: as the server's `python -m app.worker.webhooks` prints it, `whsec_...`.
-        headers: of the request; a mapping that knows their names in lower case or without regard to case.
-        body: of the request, the bytes as they came.
-        tolerance: seconds that the timestamp may be off, against requests sent again by somebody else.
-        now: seconds since 1970 that count as now.
+        headers: of the request, in any case.
+        body: of the request, as raw bytes.
+        tolerance: maximum difference between the timestamp and now in seconds, against replayed requests.
+        now: the current time in seconds since 1970, for tests.
 
     Raises:
         InvalidSignature: with the reason.

@@ -1,18 +1,18 @@
-"""How the client writes requests and reads answers."""
+"""How the client builds requests and reads responses."""
 
 import random
 from typing import Any
 
 import httpx
 
-# Statuses that ask for another try; 409 only where the answer says when.
+# Statuses after which a request is repeated; 409 only with Retry-After.
 _BUSY = (429, 503)
-_LAST_PORT = 65535
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+_MAX_PORT = 65535
+_FIRST_DELAY, _MAX_DELAY = 0.5, 30.0
 
 
 class ApiError(Exception):
-    """The server refused a request, or its answer is not the API's.
+    """The server refused a request, or the response is not one of the API.
 
     status: of the response; code: the problem's short name, or empty; message: one plain sentence.
     request_id: by which the server's log knows the request, or empty.
@@ -24,10 +24,10 @@ class ApiError(Exception):
 
 
 def api_address(server: str) -> httpx.URL:
-    """The address of a server's API. Raises ValueError where the server's is none."""
+    """The address of a server's API. Raises ValueError if the server's address is malformed."""
     try:
         address = httpx.URL(server.rstrip("/") + "/api/v1/")
-        usable = address.scheme in ("http", "https") and address.host and (address.port or 0) <= _LAST_PORT
+        usable = address.scheme in ("http", "https") and address.host and (address.port or 0) <= _MAX_PORT
     except httpx.InvalidURL:
         usable = False
     if not usable:
@@ -36,9 +36,9 @@ def api_address(server: str) -> httpx.URL:
 
 
 def checked_key(key: str) -> str:
-    """The API key. Raises ValueError where no header can carry it."""
+    """The API key. Raises ValueError if it cannot be sent in a header."""
     if not (key.isascii() and key.isprintable()):
-        raise ValueError("The API key has characters that no key has.")
+        raise ValueError("The API key has characters that cannot be in a key.")
     return key
 
 
@@ -56,36 +56,36 @@ def params(options: dict[str, Any]) -> dict[str, str]:
 
 
 def sendable(text: str) -> str:
-    """The text with a question mark for each byte of a file's name that is not UTF-8."""
+    """The text with a question mark for each byte of a file name that is not UTF-8."""
     return text.encode("utf-8", "replace").decode()
 
 
-def asks_for_another_try(response: httpx.Response) -> bool:
-    """Whether the same request may do better later."""
+def may_be_repeated(response: httpx.Response) -> bool:
+    """Whether the same request may succeed later."""
     return response.status_code in _BUSY or (response.status_code == 409 and "retry-after" in response.headers)
 
 
 def pause(attempt: int, response: httpx.Response | None = None) -> float:
-    """Seconds before the next try: what the server asks for, else doubling, with a part left to chance."""
+    """Seconds before the next try: Retry-After, else doubling from try to try, with random jitter."""
     asked = response.headers.get("retry-after", "") if response is not None else ""
     if asked.isdigit():
-        return min(float(asked), _LONGEST_DELAY)
-    delay: float = min(_FIRST_DELAY * 2 ** (attempt - 1), _LONGEST_DELAY)
+        return min(float(asked), _MAX_DELAY)
+    delay: float = min(_FIRST_DELAY * 2 ** (attempt - 1), _MAX_DELAY)
     return delay * random.uniform(0.75, 1.25)
 
 
-def refusal(response: httpx.Response) -> ApiError:
-    """What an answer that is no success says."""
+def error_of(response: httpx.Response) -> ApiError:
+    """The error that an unsuccessful response describes."""
     problem = _object(response) or {}
     message = problem.get("detail") or f"The server answered with status {response.status_code}."
     return ApiError(response.status_code, problem.get("code") or "", message, _request_id(response))
 
 
 def body_of(response: httpx.Response, key: str) -> dict[str, Any]:
-    """The JSON object that an answer holds. Raises ApiError where it holds something else, or one without this key."""
+    """The JSON object of a response. Raises ApiError if there is none, or none with this key."""
     body = _object(response)
     if body is None or key not in body:
-        message = "The answer is not the API's; perhaps the address is not that of a Flask Detector."
+        message = "The response is not the API's; perhaps the address is not that of a Flask Detector."
         raise ApiError(response.status_code, "", message, _request_id(response))
     return body
 

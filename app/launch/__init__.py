@@ -1,5 +1,5 @@
-"""Starts and keeps everything that serves: Redis if none is given, the worker, the web process."""
+"""Starts everything that serves, and keeps it alive: Redis if none is configured, the worker, the web process."""
 
 
 class LaunchError(RuntimeError):
-    """Nothing can be served; the message is one line that says what to do."""
+    """The service cannot start; the message is one line that says what to do."""

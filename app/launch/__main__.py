@@ -1,4 +1,4 @@
-"""`python -m app.launch` serves everything; with `web` or `worker`, that part alone, for containers."""
+"""`python -m app.launch` serves everything; with `web` or `worker`, only that part, for containers."""
 
 import argparse
 import os
@@ -19,7 +19,7 @@ PARTS = ("all", "web", "worker")
 
 
 def main() -> None:
-    """Do what the command line says; ends the process."""
+    """Run the command line, and exit."""
     parser = argparse.ArgumentParser(
         prog="python -m app.launch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -33,7 +33,7 @@ def main() -> None:
         settings = Settings.from_env()
         configure_logging(settings.log_level, settings.log_format)
         if options.what == "all":
-            # Analyzers of the caller's own need none of our models.
+            # The caller's own analyzers need none of our models.
             Launcher(settings, [WORKER[0], "--analyzers", options.analyzers] if options.analyzers else WORKER).run()
         else:
             become(options.what, settings)
@@ -42,15 +42,15 @@ def main() -> None:
 
 
 def become(part: str, settings: Settings) -> None:
-    """Ready what the part needs, and turn this process into it. Raises LaunchError or StoreUnavailable."""
+    """Prepare what a part needs, and replace this process by it. Raises LaunchError or StoreUnavailable."""
     if not settings.redis_url:
-        raise LaunchError(f"The {part} alone needs a Redis that the other part knows too; set REDIS_URL.")
+        raise LaunchError(f"The {part} alone needs a Redis that it shares with the other part; set REDIS_URL.")
     writable_folder(settings)
     if part == "worker":
         command = [sys.executable, *WORKER]
     else:
         stop = threading.Event()
-        # The first process of a container does not end on SIGTERM by itself.
+        # By default SIGTERM does not end the first process of a container.
         signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
         Services.from_settings(settings).store.migrate()
         if stop.is_set():

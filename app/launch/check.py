@@ -1,6 +1,6 @@
-"""`python -m app.launch.check [all|web|worker]` ends with 0 when that part, serving here, is healthy.
+"""`python -m app.launch.check [all|web|worker]` exits with 0 if that part is healthy on this machine.
 
-For Docker's HEALTHCHECK: runs every few seconds beside what it checks, so it imports little.
+For Docker's HEALTHCHECK. It runs every few seconds, so it imports little.
 """
 
 import argparse
@@ -19,7 +19,7 @@ PARTS = ("all", "web", "worker")
 
 
 def main() -> None:
-    """Check what the command line names; ends the process."""
+    """Check the part that the command line names, and exit."""
     parser = argparse.ArgumentParser(prog="python -m app.launch.check", description=__doc__)
     parser.add_argument("part", nargs="?", default="all", choices=PARTS)
     try:
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def healthy(settings: Settings, part: str) -> bool:
-    """Whether a part works: `all` can analyse photos, `web` answers, `worker` has a process of this host at work."""
+    """Whether a part works: `all` can analyse photos, `web` responds, `worker` has a ready process on this host."""
     if part == "worker":
         return _worker_lives(settings)
     state = readiness(settings, "/healthz" if part == "web" else "/readyz")
@@ -40,10 +40,10 @@ def _worker_lives(settings: Settings) -> bool:
     """Whether a worker process of this host has its models loaded."""
     try:
         with connect(settings) as client:
-            known = {member.decode() for member in client.smembers(constants.WORKERS)}
-            ours = [constants.ALIVE + name for name in known if name.startswith(f"{socket.gethostname()}:")]
-            signs = client.mget(ours) if ours else []
-            return any(json.loads(sign)["ready"] for sign in signs if sign)
+            names = {member.decode() for member in client.smembers(constants.WORKERS)}
+            keys = [constants.ALIVE + name for name in names if name.startswith(f"{socket.gethostname()}:")]
+            heartbeats = client.mget(keys) if keys else []
+            return any(json.loads(heartbeat)["ready"] for heartbeat in heartbeats if heartbeat)
     except redis.RedisError:
         return False
 

@@ -1,4 +1,4 @@
-"""DATA_DIR: a folder that can be written to, for one launcher at a time."""
+"""DATA_DIR: a writable folder, used by one launcher at a time."""
 
 import fcntl
 from pathlib import Path
@@ -9,7 +9,7 @@ from app.launch import LaunchError
 
 
 def writable_folder(settings: Settings) -> Path:
-    """DATA_DIR, made where it is missing. Raises LaunchError where it cannot be written to."""
+    """DATA_DIR, created if it is missing. Raises LaunchError if it cannot be written to."""
     folder = settings.data_path
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -22,15 +22,17 @@ def writable_folder(settings: Settings) -> Path:
     return folder
 
 
-def only_one(folder: Path) -> IO[str]:
-    """Hold a folder against a second launcher, whose Redis would write over ours, for as long as the file is open.
+def lock_folder(folder: Path) -> IO[str]:
+    """Lock a folder against a second launcher, whose Redis would overwrite ours, for as long as the file is open.
 
-    Raises LaunchError where another one holds it.
+    Raises LaunchError if another launcher has locked it.
     """
     lock = (folder / "launch.lock").open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise LaunchError(f"Another one already runs on {folder}; stop it, or choose another DATA_DIR.") from error
+        raise LaunchError(
+            f"Another Flask Detector already uses {folder}; stop it, or choose another DATA_DIR."
+        ) from error
     return lock

@@ -1,6 +1,6 @@
 """gunicorn's configuration (`gunicorn --config python:app.launch.gunicorn 'app:create_app()'`).
 
-Threads, not processes: four slow uploads stop a synchronous worker, and one process keeps the memory down.
+Threads, not processes: four slow uploads block synchronous workers, and one process needs less memory.
 """
 
 import os
@@ -11,20 +11,20 @@ from app.system.logs import logging_config
 _settings = Settings.from_env()
 _listener = os.environ.get("LISTENER_FD")
 
-# The launcher hands its listening socket down; without it, gunicorn makes one.
+# The launcher passes its listening socket on; without the launcher, gunicorn opens one.
 bind = f"fd://{_listener}" if _listener else f"{_settings.host}:{_settings.port}"
 workers = 1
 worker_class = "app.launch.threads.Worker"
 threads = _settings.threads
-# Connections kept open wait in a poller and take no thread.
+# Idle keep-alive connections wait in a poller and take no thread.
 worker_connections = 1000
 keepalive = 20
-# Seconds without a sign of life of the whole process, not of a request: uploads have a deadline of their own.
+# Seconds without a heartbeat of the whole process, not of a request: uploads have a deadline of their own.
 timeout = 60
 graceful_timeout = 10
-# Its sign of life is a file, which must not wait for a slow disk.
+# The heartbeat is a file, which must not wait for a slow disk.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-# TRUSTED_PROXIES alone decides which forwarded headers count.
+# Only TRUSTED_PROXIES decides which forwarded headers count.
 forwarded_allow_ips = ""
 loglevel = _settings.log_level.lower()
 logconfig_dict = logging_config(_settings.log_level, _settings.log_format)

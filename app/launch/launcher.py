@@ -1,4 +1,4 @@
-"""The supervisor of everything: Redis, the worker, the web process."""
+"""Supervises everything: Redis, the worker, the web process."""
 
 import errno
 import logging
@@ -12,48 +12,48 @@ from types import FrameType
 
 from app.config.settings import ROOT, Settings
 from app.launch import LaunchError
-from app.launch.data_folder import only_one, writable_folder
-from app.launch.processes import Supervised, adopt_orphans, bury_orphans, end_orphans
+from app.launch.data_folder import lock_folder, writable_folder
+from app.launch.processes import Supervised, adopt_orphans, end_orphans, reap_orphans
 from app.launch.ready import introduction, readiness
 from app.launch.redis_server import check_redis, embedded_redis
 from app.queue.services import Services
 
 log = logging.getLogger("launch")
 
-TICK = 0.2  # seconds from one look at the children to the next
-PATIENCE = 60.0  # seconds of loading models before something is said about it, and from then to the next time
-HOPELESS = 3  # deaths in a row, before the service was ever ready, after which the start is given up
-GRACE_WEB, GRACE_WORKER = 15.0, 5.0  # to end in; the worker's is added to JOB_TIMEOUT
+TICK = 0.2  # seconds between two checks of the children
+PROGRESS_INTERVAL = 60.0  # seconds between two messages while models are loading
+MAX_FAILURES = 3  # failed starts in a row, before the service was ever ready, after which the launcher gives up
+GRACE_WEB, GRACE_WORKER = 15.0, 5.0  # seconds to end in; JOB_TIMEOUT is added to the worker's
 WORKER = [str(ROOT / "worker.py"), "--ready-models"]
 GUNICORN = ["-m", "gunicorn", "--config", "python:app.launch.gunicorn", "app:create_app()"]
 
 
 class Launcher:
-    """Starts the processes, keeps them alive, and ends them all when told."""
+    """Starts the processes, keeps them alive, and ends them all on a signal."""
 
     def __init__(self, settings: Settings, worker: Sequence[str] = WORKER):
         self._settings, self._worker = settings, worker
         self._stop, self._hurry = threading.Event(), threading.Event()
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Raises LaunchError or StoreUnavailable where that cannot be."""
+        """Serve until SIGTERM or SIGINT. Raises LaunchError or StoreUnavailable if that is impossible."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         adopt_orphans()
         settings = self._settings
-        # Listened on from the start: nobody else takes the port, and a web process that starts again loses no visitor.
+        # Opened first: nobody else can take the port, and no visitor is refused while the web process restarts.
         with listen(settings.host, settings.port) as listener:
             folder = writable_folder(settings)
             processes = []
             environment = {"LISTENER_FD": str(listener.fileno())}
             if not settings.redis_url:
-                lock = only_one(folder)
+                lock = lock_folder(folder)
                 server, environment["REDIS_URL"] = embedded_redis(folder / "redis")
                 processes.append(server)
             else:
                 check_redis(settings)
             Services.from_settings(settings).store.migrate()
-            processes += self._ours(environment, listener.fileno())
+            processes += self._worker_and_web(environment, listener.fileno())
             try:
                 self._serve(processes)
             finally:
@@ -61,14 +61,13 @@ class Launcher:
                 if not settings.redis_url:
                     lock.close()
 
-    def _ours(self, environment: dict[str, str], listener: int) -> list[Supervised]:
-        """The worker and the web process."""
+    def _worker_and_web(self, environment: dict[str, str], listener: int) -> list[Supervised]:
         worker = Supervised(
             "The worker",
             [sys.executable, *self._worker],
             grace=self._settings.job_timeout + GRACE_WORKER,
             environment=environment,
-            ending=signal.SIGKILL,  # What it has in hand is done again; SIGTERM would first finish it.
+            ending=signal.SIGKILL,  # Its current analysis is requeued; on SIGTERM it would finish that first.
         )
         web = Supervised(
             "The web process",
@@ -86,24 +85,24 @@ class Launcher:
         self._stop.set()
 
     def _serve(self, processes: list[Supervised]) -> None:
-        """Keep the processes alive until told to stop; say when all of it is ready."""
-        began = said = time.monotonic()
+        """Keep the processes alive until a signal; print a message when all are ready."""
+        began = reported = time.monotonic()
         ready = False
         while not self._stop.is_set():
             for process in processes:
                 process.watch()
-                if process.failures >= HOPELESS and not ready:
-                    words = f"see {process.output}" if process.output else "what it said is above"
-                    raise LaunchError(f"{process.name} cannot start; {words}.")
-            bury_orphans([process.pid for process in processes if process.pid])
+                if process.failures >= MAX_FAILURES and not ready:
+                    where = f"see {process.output}" if process.output else "its messages are above"
+                    raise LaunchError(f"{process.name} cannot start; {where}.")
+            reap_orphans([process.pid for process in processes if process.pid])
             if not ready:
-                ready = self._say_when_ready(time.monotonic() - began)
-            if not ready and time.monotonic() - said > PATIENCE:
-                said = time.monotonic()
-                log.info("Still loading the models, for %.0f s now.", said - began)
+                ready = self._announce_if_ready(time.monotonic() - began)
+            if not ready and time.monotonic() - reported > PROGRESS_INTERVAL:
+                reported = time.monotonic()
+                log.info("Still loading the models, after %.0f s.", reported - began)
             self._stop.wait(TICK)
 
-    def _say_when_ready(self, seconds: float) -> bool:
+    def _announce_if_ready(self, seconds: float) -> bool:
         state = readiness(self._settings)
         if state is None or not state.get("ready"):
             return False
@@ -112,14 +111,14 @@ class Launcher:
         return True
 
     def _end(self, processes: list[Supervised]) -> None:
-        """End the web process and the worker at once, and when both are gone Redis; then whatever is left."""
+        """End the web process and the worker together, then Redis, then whatever is left."""
         self._stop.set()
         if any(process.pid and process.status is None for process in processes):
-            print("Stopping; a photo in hand is finished first. Ctrl-C again stops at once.", flush=True)
-        ours = [process for process in reversed(processes) if process.name != "Redis"]
-        for process in ours:
-            process.tell()
-        for process in ours:
+            print("Stopping after the current photo. Ctrl-C again stops at once.", flush=True)
+        served = [process for process in reversed(processes) if process.name != "Redis"]
+        for process in served:
+            process.terminate()
+        for process in served:
             process.stop(self._hurry.is_set)
         for process in processes:
             process.stop()
@@ -127,12 +126,12 @@ class Launcher:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address. Raises LaunchError where it cannot."""
+    """A socket that listens on the address. Raises LaunchError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except PermissionError as error:
-        raise LaunchError(f"Port {port} needs more rights than you have; choose another: PORT=8080 make up.") from error
+        raise LaunchError(f"You are not allowed to use port {port}; choose another: PORT=8080 make up.") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise LaunchError(f"Port {port} is taken; choose another: PORT={port + 1} make up.") from error

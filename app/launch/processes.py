@@ -1,4 +1,4 @@
-"""Child processes that live as long as their parent, start again when they die, and end when told."""
+"""Child processes that are restarted when they die, and that end with their parent."""
 
 import logging
 import os
@@ -14,19 +14,19 @@ from app.system.process import die_with_parent, prctl
 log = logging.getLogger("launch")
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-MAX_BACKOFF = 30.0  # seconds before a child is started again that keeps dying
-STEADY = 10.0  # seconds after which a child counts as started well
-TICK = 0.1  # seconds from one look at a process to the next
+MAX_BACKOFF = 30.0  # seconds before a child that keeps dying is restarted
+STEADY = 10.0  # seconds after which a start counts as successful
+TICK = 0.1  # seconds between two checks of a process
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent dies, so that none is lost (Linux only)."""
+    """Become the parent of every descendant whose own parent dies, so that none is left behind (Linux only)."""
     if prctl is not None:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def bury_orphans(known: Collection[int]) -> None:
-    """Take the exit statuses of dead adopted children; those of the known ones are left to whoever started them."""
+def reap_orphans(known: Collection[int]) -> None:
+    """Reap adopted children that have died. known: ids of children that are reaped elsewhere."""
     if prctl is None:
         return
     with suppress(ChildProcessError):
@@ -35,7 +35,7 @@ def bury_orphans(known: Collection[int]) -> None:
 
 
 def end_orphans() -> None:
-    """Kill every child that is left, and the children that this brings to light."""
+    """Kill every child that is left, and the children that become ours by this."""
     while children := _children():
         for pid in children:
             with suppress(ProcessLookupError):
@@ -45,22 +45,22 @@ def end_orphans() -> None:
 
 
 def _children() -> list[int]:
-    """The ids of this process's children, zombies among them; none where there is no /proc."""
-    found = []
+    """The ids of this process's children, zombies included; none without /proc."""
+    children = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            # After the name, which may hold anything, in parentheses: state, parent.
+            # After the name in parentheses, which may hold anything: state, parent.
             if int(path.read_text().rpartition(")")[2].split()[1]) == os.getpid():
-                found.append(int(path.parent.name))
-    return found
+                children.append(int(path.parent.name))
+    return children
 
 
 class Supervised:
     """One child process.
 
-    name: for people; command: as for subprocess; grace: seconds to end by itself when told.
-    ending: what it is told when the launcher is killed. environment, fds and output: what it gets besides what the
-    launcher has; feed: what it reads.
+    name: for messages; command: as for subprocess; grace: seconds that it has to end after SIGTERM.
+    ending: the signal that it gets when the launcher is killed. environment: variables that it gets besides the
+    launcher's; fds: file descriptors that it inherits; output: the file that it writes to; feed: its standard input.
     """
 
     def __init__(
@@ -78,15 +78,15 @@ class Supervised:
         self.name, self.grace = name, grace
         self._command, self._environment = list(command), dict(environment or {})
         self._ending, self._fds, self._feed = ending, tuple(fds), feed
-        self.output = output  # the file that it writes to
+        self.output = output
         self._process: subprocess.Popen[bytes] | None = None
         self._started, self._start_at = 0.0, 0.0
-        self.failures = 0  # deaths in a row, each soon after its start
+        self.failures = 0  # failed starts in a row
 
     def start(self) -> None:
         """Start it, in a session of its own so that Ctrl-C reaches only the launcher.
 
-        From the main thread only: the kernel takes a thread's end for the parent's.
+        Call this in the main thread: for the kernel, a parent dies with the thread that started the child.
         """
         output = self.output.open("ab") if self.output else None
         try:
@@ -110,41 +110,41 @@ class Supervised:
 
     @property
     def pid(self) -> int | None:
-        """Its process id; None while there is none."""
+        """Its process id; None while it is not running."""
         return self._process.pid if self._process else None
 
     @property
     def status(self) -> int | None:
-        """How it ended, as subprocess says it; None while it runs."""
+        """Its exit status, as in subprocess; None while it runs."""
         return self._process.poll() if self._process else None
 
     def watch(self) -> None:
-        """Start it again if it has died, later and later while it keeps dying."""
+        """Restart it if it has died, with growing pauses while it keeps dying."""
         if self._process is not None and self.status is not None:
             self.failures = 0 if time.monotonic() - self._started >= STEADY else self.failures + 1
             wait = min(MAX_BACKOFF, 2.0**self.failures) if self.failures else 0.0
-            log.warning("%s ended (%s) and starts again in %.0f s", self.name, self.status, wait)
+            log.warning("%s ended (%s) and is restarted in %.0f s", self.name, self.status, wait)
             self._start_at = time.monotonic() + wait
             self._process = None
         if self._process is None and time.monotonic() >= self._start_at:
             self.start()
 
-    def tell(self) -> None:
-        """Ask it to end (SIGTERM); asked again, the worker leaves what it has in hand."""
+    def terminate(self) -> None:
+        """Send SIGTERM. At the second one, the worker abandons its current analysis."""
         if self._process is not None and self.status is None:
             self._process.terminate()
 
     def stop(self, hurried: Callable[[], bool] = lambda: False) -> None:
-        """Ask it to end, wait for its grace period or until there is no more time, then kill it."""
+        """Send SIGTERM, wait for the grace period or until `hurried()` is true, then kill it."""
         if self._process is None:
             return
-        self.tell()
+        self.terminate()
         deadline = time.monotonic() + self.grace
         while self.status is None and time.monotonic() < deadline and not hurried():
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(TICK)
         if self.status is None:
-            log.warning("%s did not end by itself and is killed", self.name)
+            log.warning("%s did not end in time and is killed", self.name)
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

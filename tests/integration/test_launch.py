@@ -177,11 +177,11 @@ def test_what_stands_in_the_way_is_one_line_and_an_exit_status(tmp_path: Path) -
     refused = run(tmp_path, "worker")
     assert (
         refused.stderr
-        == "Flask Detector: The worker alone needs a Redis that the other part knows too; set REDIS_URL.\n"
+        == "Flask Detector: The worker alone needs a Redis that it shares with the other part; set REDIS_URL.\n"
     )
     refused = run(tmp_path, REDIS_URL=f"redis://:secret@127.0.0.1:{free_port()}/0")
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
-    assert "The Redis of REDIS_URL does not answer" in refused.stderr
+    assert "The Redis at REDIS_URL does not respond" in refused.stderr
     assert "secret" not in refused.stderr
 
 

@@ -380,7 +380,7 @@ def test_what_is_no_servers_address_is_wrong_use(
 @pytest.mark.parametrize("key", ["schlüssel", "fd_a\nX-Evil: 1"])
 def test_what_is_no_key_is_wrong_use(folder: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
     assert main([str(folder / "a.jpg"), "--key", key]) == 2
-    assert capsys.readouterr().err == "The API key has characters that no key has.\n"
+    assert capsys.readouterr().err == "The API key has characters that cannot be in a key.\n"
 
 
 @pytest.mark.parametrize("value", ["1.5", "-0.1", "abc"])

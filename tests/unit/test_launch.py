@@ -61,11 +61,11 @@ def test_what_is_printed_says_which_models_stand_in_and_what_is_missing() -> Non
 
 
 def test_a_second_launcher_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    lock = data_folder.only_one(tmp_path)
-    with pytest.raises(LaunchError, match="already runs on"):
-        data_folder.only_one(tmp_path)
+    lock = data_folder.lock_folder(tmp_path)
+    with pytest.raises(LaunchError, match="already uses"):
+        data_folder.lock_folder(tmp_path)
     lock.close()
-    data_folder.only_one(tmp_path).close()
+    data_folder.lock_folder(tmp_path).close()
 
 
 def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_an_orphan_is_adopted_and_leaves_no_zombie(tmp_path: Path) -> None:
     """In a process of its own: adopting is for good."""
     code = """
 import os, signal, subprocess, sys
-from app.launch.processes import adopt_orphans, bury_orphans, end_orphans
+from app.launch.processes import adopt_orphans, reap_orphans, end_orphans
 adopt_orphans()
 ours = subprocess.Popen(["true"])
 os.waitid(os.P_PID, ours.pid, os.WEXITED | os.WNOWAIT)
@@ -156,7 +156,7 @@ if os.fork() == 0:
 orphan = int(os.read(reader, 20))
 os.kill(orphan, signal.SIGKILL)
 os.waitid(os.P_PID, orphan, os.WEXITED | os.WNOWAIT)
-bury_orphans([ours.pid])
+reap_orphans([ours.pid])
 assert ours.wait() == 0
 if os.fork() == 0:
     signal.pause()
