@@ -1,4 +1,4 @@
-"""The worker: loads the models, then works the queue.
+"""The worker: loads the models, then runs the analyses in the queue.
 
 `python worker.py` supervises WORKERS child processes, each of which holds its models and runs one analysis at a time.
 """
@@ -20,13 +20,13 @@ from app.worker.worker_process import start_process
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--analyzers", default=child.LOADER, metavar="MODULE:FUNCTION", help="what makes the analyzers")
-    parser.add_argument("--ready-models", action="store_true", help="make engines, fetch the model to serve")
+    parser.add_argument("--ready-models", action="store_true", help="build engines and fetch the model to serve")
     parser.add_argument("--status-fd", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Do what the command line says; raises SettingsError or StoreUnavailable where that is impossible."""
+    """Run the command line. Raises SettingsError or StoreUnavailable."""
     arguments = parse()
     settings = Settings.from_env()
     configure_logging(settings.log_level, settings.log_format)

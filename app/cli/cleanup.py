@@ -1,4 +1,4 @@
-"""`flask cleanup` and `flask db-upgrade`: the store's upkeep."""
+"""`flask cleanup` and `flask db-upgrade`: maintenance of the store."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
 @click.command()
 @with_appcontext
 def cleanup() -> None:
-    """Delete expired runs, and the photos and results that nothing uses any more."""
+    """Delete expired runs, and photos and results that are no longer used."""
     with _store() as store:
         click.echo(str(store.cleanup()))
 
@@ -31,10 +31,10 @@ def cleanup() -> None:
 @click.command("db-upgrade")
 @with_appcontext
 def db_upgrade() -> None:
-    """Bring the database's tables up to date, and check that photos can be stored."""
+    """Update the database's tables, and check that photos can be stored."""
     with _store() as store:
         changed = store.migrate()
-    click.echo("The database is up to date now." if changed else "The database was up to date already.")
+    click.echo("The database was updated." if changed else "The database was up to date already.")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`flask keys`: API keys, made, listed and revoked."""
+"""`flask keys`: create, list and revoke API keys."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,37 +22,37 @@ def init_app(app: Flask) -> None:
 @keys.command("create")
 @click.argument("name")
 def create(name: str) -> None:
-    """Make a key for NAME, and show it: the only time that it can be seen."""
-    with _keys() as known:
-        key, secret = known.create(name)
-    click.echo(f"Key {key.id} for {key.name}. Keep it now, it is not shown again:", err=True)
+    """Create a key for NAME and print it. It cannot be shown again."""
+    with _keys() as keys:
+        key, secret = keys.create(name)
+    click.echo(f"Key {key.id} for {key.name}. Keep it, because it cannot be shown again:", err=True)
     click.echo(secret)
 
 
 @keys.command("list")
 def list_() -> None:
-    """Show every key's id, name, and state."""
-    with _keys() as known:
-        found = known.all()
-    for key in found:
+    """List every key with its id, date, state and name."""
+    with _keys() as keys:
+        listed = keys.all()
+    for key in listed:
         state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else "valid"
         click.echo(f"{key.id}  {key.created_at:%Y-%m-%d %H:%M}  {state:<24}  {key.name}")
-    if not found:
+    if not listed:
         click.echo("There are no API keys. `flask keys create NAME` makes one.")
 
 
 @keys.command("revoke")
 @click.argument("id")
 def revoke(id: str) -> None:
-    """Make the key ID useless from now on."""
-    with _keys() as known:
-        known.revoke(id)
+    """Revoke the key ID."""
+    with _keys() as keys:
+        keys.revoke(id)
     click.echo(f"Key {id} is revoked.")
 
 
 @contextmanager
 def _keys() -> Iterator[ApiKeys]:
-    """The keys; what goes wrong with them ends the command with the line meant for whoever runs the service."""
+    """The keys of the store. A public error ends the command with its line for the operator."""
     services: Services = current_app.extensions["services"]
     try:
         yield services.store.keys

@@ -1,1 +1,1 @@
-"""Every setting once: name, type, default and help, read from the environment."""
+"""All settings: name, type, default and help, read from the environment."""

@@ -1,10 +1,10 @@
-"""The analyses by name, as settings, requests and the catalogue of models know them. Imports nothing of ours."""
+"""The names of the analyses, as settings, requests and the catalogue of models use them. Imports no other module."""
 
-# Registered analyses, in the order in which they are offered and drawn: each is a folder of app/vision/analyses.
+# The registered analyses, in the order in which they are offered and drawn. Each is a folder in app/vision/analyses.
 ANALYSES = (
     "objects",
     "faces",
     "labels",
 )
-# What is looked for where a request names nothing.
+# The analyses of a request that names none.
 DEFAULT_ANALYSES = ("objects",)

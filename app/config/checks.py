@@ -1,7 +1,7 @@
-"""What the text of a setting must look like, where not every text will do.
+"""Checks of settings that are text.
 
-Each check takes a value and raises ValueError with what is wanted instead, to stand after "must be". The libraries that
-some of them ask are imported only where there is something to check.
+Each check takes a value and raises ValueError saying what is expected, in words that follow "must be". Libraries that
+some checks need are imported only when there is a value to check.
 """
 
 import re
@@ -32,7 +32,7 @@ def mirrors(value: str) -> None:
 
 
 def analyses(value: str) -> None:
-    """Names of analyses, at least one; or `auto`."""
+    """Names of analyses, at least one, or `auto`."""
     names = split(value)
     if value != "auto" and (not names or not set(names) <= set(ANALYSES)):
         raise ValueError(f"some of {', '.join(ANALYSES)}, separated by commas, or auto")

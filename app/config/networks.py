@@ -1,4 +1,4 @@
-"""What PHOTO_ALLOWED_NETWORKS and WEBHOOK_ALLOWED_NETWORKS name: places to connect to besides the public web."""
+"""PHOTO_ALLOWED_NETWORKS and WEBHOOK_ALLOWED_NETWORKS: places besides the public web that may be connected to."""
 
 import ipaddress
 import re
@@ -15,7 +15,7 @@ WANTED = "places such as 192.168.1.0/24, 192.168.1.20:8123, [fd12::7]:80 or came
 _LOCAL = tuple(
     map(ipaddress.ip_network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
 )
-# Metadata services of Alibaba, Amazon and Google, which lie in them all the same.
+# Metadata services of Alibaba, Amazon and Google, which are inside these networks.
 _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "fd00:ec2::254", "fd20:ce::254")))
 
 # `host`, `host:port`, `[IPv6]` or `[IPv6]:port`; an IPv6 address without a port needs no brackets.
@@ -33,9 +33,9 @@ class Place:
     port: int | None
 
     def holds(self, host: str, ip: Address, *, public: bool) -> bool:
-        """Whether an IP address that a host has is opened by this entry.
+        """Whether this entry opens an IP address of a host.
 
-        public: whether anybody may be told to connect to it.
+        public: whether the address is on the public web.
         """
         if isinstance(self.target, str):
             return host.lower().rstrip(".") == self.target and (public or _is_local(ip))

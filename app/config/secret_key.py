@@ -1,4 +1,4 @@
-"""The key that signs where SECRET_KEY names none: made once, and kept in a file."""
+"""The signing key used without SECRET_KEY: created once, and kept in a file."""
 
 import fcntl
 import os
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def kept_key(path: Path) -> str:
-    """The key in a file, which is made with mode 0600 where there is none, or where it is empty.
+    """The key in a file. The file is created with mode 0600 if it is missing or empty.
 
-    The file is whole or absent, also after a crash, and processes that make it at the same time agree on one.
-    Raises OSError where it can be neither read nor made.
+    It is complete or absent even after a crash, and processes that create it at the same time get the same key.
+    Raises OSError if it can be neither read nor created.
     """
     if key := _read(path):
         return key
@@ -18,7 +18,7 @@ def kept_key(path: Path) -> str:
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        return _read(path) or _made(path)
+        return _read(path) or _create(path)
     finally:
         os.close(folder)
 
@@ -30,15 +30,15 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _made(path: Path) -> str:
+def _create(path: Path) -> str:
     key = secrets.token_hex(32)
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(key)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(temporary, path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return key

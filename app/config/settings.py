@@ -1,9 +1,9 @@
-"""Every setting of the service, once: name, type, default and help.
+"""All settings of the service: name, type, default and help.
 
 Values come from the environment (`PORT=8080`), or, for secrets, from a file named by `<NAME>_FILE`
-(`SECRET_KEY_FILE=/run/secrets/key`). A malformed value, or a name that is nearly one of the longer known ones, ends the
-program at start with one sentence. `python -m app.config.settings` prints the table of `docs/settings.md`, `--write`
-puts it there.
+(`SECRET_KEY_FILE=/run/secrets/key`). A malformed value, or a misspelt name of a longer setting, ends
+the program at start with one sentence. `python -m app.config.settings` prints the table of `docs/settings.md`, and
+`--write` writes it into that file.
 """
 
 import dataclasses
@@ -20,13 +20,13 @@ from app.config import checks
 from app.config.secret_key import kept_key
 
 ROOT = Path(__file__).resolve().parents[2]
-# Megabytes, seconds and days: far more than anybody means, and still within what Python's times can hold.
+# Upper bounds in megabytes, seconds and days: far beyond any use, and within the range of Python's times.
 TERABYTE, DAY, CENTURY = 1_000_000, 86_400, 36_500
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be used; the message names it and says what is accepted."""
+    """A malformed setting; the message names it and says what is accepted."""
 
 
 def _setting(
@@ -34,32 +34,32 @@ def _setting(
     help: str,
     *,
     choices: tuple[str, ...] = (),
-    at_least: float | None = None,
-    at_most: float | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
     check: Callable[[str], None] | None = None,
     secret: bool = False,
     empty: bool = False,
 ) -> Any:
-    bounds = {"choices": choices, "at_least": at_least, "at_most": at_most, "check": check}
+    bounds = {"choices": choices, "minimum": minimum, "maximum": maximum, "check": check}
     metadata = {"help": help, "secret": secret, "empty": empty, **bounds}
     return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The service's configuration. The environment's spelling of a field is its name in capitals."""
+    """The service's configuration. The environment variable of a field is its name in capitals."""
 
     # Serving
     host: str = _setting("127.0.0.1", "Address that the web process listens on.")
-    port: int = _setting(5000, "Port that the web process listens on.", at_least=1, at_most=65535)
-    threads: int = _setting(16, "Threads of the web process.", at_least=2)
+    port: int = _setting(5000, "Port that the web process listens on.", minimum=1, maximum=65535)
+    threads: int = _setting(16, "Threads of the web process.", minimum=2)
     secret_key: str = _setting("", "Signs cookies and forms. Empty: made once and kept in DATA_DIR.", secret=True)
     public_url: str = _setting(
         "", "Address that people use, for absolute links. Empty: taken from the request.", check=checks.address
     )
-    trusted_proxies: int = _setting(0, "Number of reverse proxies whose X-Forwarded-* headers count.", at_least=0)
+    trusted_proxies: int = _setting(0, "Number of reverse proxies whose X-Forwarded-* headers count.", minimum=0)
     cookie_secure: bool = _setting(False, "Send cookies over HTTPS only.")
-    log_level: str = _setting("INFO", "Least severe message logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    log_level: str = _setting("INFO", "Lowest severity that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     log_format: str = _setting("text", "Form of a log line.", choices=("text", "json"))
 
     # Where things are kept
@@ -78,20 +78,20 @@ class Settings:
 
     # Photos
     max_upload_mb: float = _setting(
-        16, "Largest upload, in megabytes of 1024 * 1024 bytes.", at_least=0.1, at_most=TERABYTE
+        16, "Largest upload, in megabytes of 1024 * 1024 bytes.", minimum=0.1, maximum=TERABYTE
     )
-    max_megapixels: float = _setting(40, "Largest photo, in millions of pixels.", at_least=0.1, at_most=178)
-    upload_timeout: float = _setting(30, "Seconds that an upload may take.", at_least=1, at_most=DAY)
-    url_timeout: float = _setting(15, "Seconds that fetching a photo by address may take.", at_least=1, at_most=DAY)
+    max_megapixels: float = _setting(40, "Largest photo, in millions of pixels.", minimum=0.1, maximum=178)
+    upload_timeout: float = _setting(30, "Seconds that an upload may take.", minimum=1, maximum=DAY)
+    url_timeout: float = _setting(15, "Seconds that fetching a photo by address may take.", minimum=1, maximum=DAY)
     photo_allowed_networks: str = _setting(
         "",
         "Networks, addresses and hosts besides the public web from which photos may be fetched, separated by commas; "
         "a port may follow (`192.168.1.0/24, camera.lan:8081`). See [deploying](deploying.md#the-local-network).",
         check=checks.networks,
     )
-    batch_max: int = _setting(200, "Most photos in one batch.", at_least=1)
+    batch_max: int = _setting(200, "Maximum number of photos in a batch.", minimum=1)
     max_batch_mb: float = _setting(
-        256, "Largest upload of several photos or a ZIP, in the same megabytes.", at_least=0.1, at_most=TERABYTE
+        256, "Largest upload of several photos or a ZIP, in the same megabytes.", minimum=0.1, maximum=TERABYTE
     )
 
     # Models and worker
@@ -115,18 +115,20 @@ class Settings:
     memory_limit_mb: int = _setting(
         0,
         "Memory for all workers; with little, photos are looked at smaller. 0: the container's limit, if any.",
-        at_least=0,
+        minimum=0,
     )
-    workers: int = _setting(1, "Worker processes.", at_least=1)
-    job_timeout: float = _setting(120, "Seconds that one analysis may take.", at_least=1, at_most=DAY)
-    queue_max: int = _setting(200, "Most analyses waiting; beyond it uploads are refused with 503.", at_least=1)
-    score_floor: float = _setting(0.05, "Least score of a stored instance.", at_least=0, at_most=1)
+    workers: int = _setting(1, "Worker processes.", minimum=1)
+    job_timeout: float = _setting(120, "Seconds that one analysis may take.", minimum=1, maximum=DAY)
+    queue_max: int = _setting(
+        200, "Maximum number of waiting analyses; beyond it uploads are refused with 503.", minimum=1
+    )
+    score_floor: float = _setting(0.05, "Minimum score of a stored instance.", minimum=0, maximum=1)
 
     # Results
-    threshold: float = _setting(0.5, "Least score shown where a request names none.", at_least=0, at_most=1)
-    retention_days: float = _setting(7, "Days that a run is kept; 0 keeps it.", at_least=0, at_most=CENTURY)
-    cleanup_interval: float = _setting(900, "Seconds between two clean-ups of expired runs.", at_least=1)
-    view_cache_mb: int = _setting(256, "Largest size of the cache of rendered views.", at_least=0)
+    threshold: float = _setting(0.5, "Minimum score shown where a request has no threshold.", minimum=0, maximum=1)
+    retention_days: float = _setting(7, "Days that a run is kept; 0 keeps it.", minimum=0, maximum=CENTURY)
+    cleanup_interval: float = _setting(900, "Seconds between two clean-ups of expired runs.", minimum=1)
+    view_cache_mb: int = _setting(256, "Largest size of the cache of rendered views.", minimum=0)
 
     # API
     api_keys_required: bool = _setting(False, "Refuse API requests without a key; pages stay open to everybody.")
@@ -155,17 +157,17 @@ class Settings:
 
     @property
     def data_path(self) -> Path:
-        """DATA_DIR as an absolute path; a relative one counts from the project's root."""
+        """DATA_DIR as an absolute path; relative paths start at the project's root."""
         return ROOT / self.data_dir
 
     @property
     def checkpoints_path(self) -> Path:
-        """CHECKPOINTS_DIR as an absolute path; a relative one counts from the project's root."""
+        """CHECKPOINTS_DIR as an absolute path; relative paths start at the project's root."""
         return ROOT / self.checkpoints_dir
 
     @property
     def analysis_names(self) -> tuple[str, ...]:
-        """The names in ANALYSES, in order; none for `auto`."""
+        """The names in ANALYSES, in order; empty for `auto`."""
         return () if self.analyses == "auto" else checks.split(self.analyses)
 
     @property
@@ -181,7 +183,7 @@ class Settings:
         return int(self.max_megapixels * 1_000_000)
 
     def signing_key(self) -> str:
-        """SECRET_KEY, or one made on first use and kept in DATA_DIR with mode 0600."""
+        """SECRET_KEY, or a key created on first use and kept in DATA_DIR with mode 0600."""
         if self.secret_key:
             return self.secret_key
         return kept_key(self.data_path / "secret_key")
@@ -198,7 +200,7 @@ def _read(setting: dataclasses.Field[Any], environ: Mapping[str, str]) -> Any:
             raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:
             raise SettingsError(f"{name}_FILE must name a file of text.") from error
-    # `NAME=` in a file of settings leaves the default, but where empty says something of its own.
+    # `NAME=` in a file of settings means the default, except for settings to which an empty value means something.
     if text == "" and not (name in environ and setting.metadata["empty"]):
         return None
     value = _parse(name, setting.type, text)
@@ -214,7 +216,7 @@ def _parse(name: str, kind: Any, text: str) -> Any:
     try:
         value = kind(text)
         if kind is float and not math.isfinite(value):
-            raise ValueError("infinite, or not a number")
+            raise ValueError("not finite")
     except ValueError as error:
         wanted = "a whole number" if kind is int else "a number"
         raise SettingsError(f"{name} must be {wanted}, not {text!r}.") from error
@@ -222,13 +224,13 @@ def _parse(name: str, kind: Any, text: str) -> Any:
 
 
 def _check(name: str, metadata: Mapping[str, Any], value: Any) -> None:
-    choices, least, most = metadata["choices"], metadata["at_least"], metadata["at_most"]
+    choices, minimum, maximum = metadata["choices"], metadata["minimum"], metadata["maximum"]
     if choices and value not in choices:
         raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
-    if least is not None and not value >= least:
-        raise SettingsError(f"{name} must be at least {least}, not {value}.")
-    if most is not None and not value <= most:
-        raise SettingsError(f"{name} must be at most {most}, not {value}.")
+    if minimum is not None and not value >= minimum:
+        raise SettingsError(f"{name} must be at least {minimum}, not {value}.")
+    if maximum is not None and not value <= maximum:
+        raise SettingsError(f"{name} must be at most {maximum}, not {value}.")
     try:
         if metadata["check"] is not None:
             metadata["check"](value)
@@ -240,7 +242,7 @@ def _check(name: str, metadata: Mapping[str, Any], value: Any) -> None:
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
     names = {f.name.upper(): f.metadata["secret"] for f in dataclasses.fields(Settings)}
     known = set(names) | {f"{name}_FILE" for name, secret in names.items() if secret}
-    # Shorter ones are near to names of other programs, such as MODE.
+    # Shorter names resemble variables of other programs, such as MODE.
     long = [name for name in known if len(name) >= 7]
     for name in environ:
         close = difflib.get_close_matches(name, long, n=1, cutoff=0.9) if name not in known else []
@@ -259,7 +261,7 @@ def markdown_table() -> str:
 
 
 def write_table(document: Path = ROOT / "docs" / "settings.md") -> None:
-    """Put the table between the markers of the document."""
+    """Write the table between the markers in the document."""
     before, _, rest = document.read_text().partition("<!-- settings -->")
     after = rest.partition("<!-- /settings -->")[2]
     document.write_text(f"{before}<!-- settings -->\n{markdown_table()}\n<!-- /settings -->{after}")

@@ -1,4 +1,4 @@
-"""The one way to reach Redis."""
+"""Connections to Redis."""
 
 import ssl
 from typing import Any
@@ -10,15 +10,15 @@ from redis.retry import Retry
 from app.config.settings import Settings
 
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
-# Seconds. A request must learn quickly that Redis is away; redis-py's own default tries for a minute.
+# Seconds. A request must fail fast when Redis is unavailable; redis-py's default tries for a minute.
 TIMEOUT = 3.0
 
 
 def connect(settings: Settings, *, blocking: bool = False) -> redis.Redis:
-    """A client of REDIS_URL; opens no connection before it is used.
+    """A client of REDIS_URL. Connections are opened on first use.
 
     Args:
-        blocking: for blocking reads (a worker waiting for a job, a subscriber): reads never time out.
+        blocking: whether reads never time out, as a worker that waits for a job and a subscriber need.
     """
     url = settings.redis_url or DEFAULT_URL
     options: dict[str, Any] = {
@@ -26,7 +26,7 @@ def connect(settings: Settings, *, blocking: bool = False) -> redis.Redis:
         "socket_timeout": None if blocking else TIMEOUT,
         "socket_keepalive": True,
         "health_check_interval": 15,
-        # One more try with a fresh connection: the pooled one may be from before a restart of Redis.
+        # One retry with a new connection: the pooled one may predate a restart of Redis.
         "retry": Retry(NoBackoff(), 1),
     }
     if url.startswith("rediss://") and not settings.redis_tls_verify:

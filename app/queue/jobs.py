@@ -32,7 +32,7 @@ def request_id_of(job: Job) -> str:
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What a worker does. ready: its models are loaded; job: the id of the analysis at hand."""
+    """The state of a worker. ready: its models are loaded; job: the id of its current analysis."""
 
     ready: bool
     job: str | None
@@ -41,7 +41,7 @@ class WorkerStatus:
 class Jobs:
     """Everything that goes through Redis: analysis ids, states and announcements, never photos or pickles.
 
-    Every method raises redis.RedisError when Redis is away; the web process then answers with status 503.
+    Every method raises redis.RedisError when Redis is unavailable; the web process then responds with 503.
     """
 
     def __init__(self, settings: Settings, client: redis.Redis, blocking: redis.Redis):
@@ -55,7 +55,7 @@ class Jobs:
     # What workers offer
 
     def announce(self, cards: Iterable[ModelCard], missing: Mapping[str, str]) -> None:
-        """Say which analyses the workers serve, and what would add the missing ones. Outlives the worker."""
+        """Publish which analyses the workers serve, and the steps that add missing ones. Stays when the workers end."""
         offer = {**missing, **{card.analyzer: card.to_dict() for card in cards}}
         with self.redis.pipeline() as pipe:
             pipe.delete(constants.OFFER)
@@ -64,15 +64,15 @@ class Jobs:
             pipe.execute()
 
     def is_announced(self) -> bool:
-        """Whether what was announced is still there: Redis may have lost its data, or evicted this part."""
+        """Whether the announcement is still in Redis, which may have lost or evicted it."""
         return bool(self.redis.exists(constants.OFFER))
 
     def cards(self) -> dict[str, ModelCard]:
-        """The models that were announced last, by analyzer."""
+        """The announced models by analyzer."""
         return {name: ModelCard.from_dict(card) for name, card in self._offer().items() if isinstance(card, dict)}
 
     def missing(self) -> dict[str, str]:
-        """Analyzers that no worker serves, each with the one step that adds it."""
+        """Analyzers that no worker serves, each with the step that adds it."""
         return {name: step for name, step in self._offer().items() if isinstance(step, str)}
 
     def _offer(self) -> dict[str, dict[str, Any] | str]:
@@ -83,7 +83,7 @@ class Jobs:
         """The identity of the model that serves each analysis.
 
         Raises:
-            UnknownAnalysis: no such analysis, or none was named. AnalysisUnavailable: no worker offers it.
+            UnknownAnalysis: an analysis does not exist, or none was named. AnalysisUnavailable: no worker offers one.
         """
         unknown = [name for name in analyses if name not in ANALYSES]
         if unknown or not analyses:
@@ -97,14 +97,14 @@ class Jobs:
     # Heartbeats
 
     def heartbeat(self, worker: str, status: WorkerStatus) -> None:
-        """Say that a worker is alive, and what it does."""
+        """Record that a worker is alive, and its state."""
         with self.redis.pipeline() as pipe:
             pipe.set(constants.ALIVE + worker, json.dumps(asdict(status)), ex=constants.HEARTBEAT_TTL)
             pipe.sadd(constants.WORKERS, worker)
             pipe.execute()
 
     def remove_worker(self, worker: str) -> None:
-        """Say that a worker has ended."""
+        """Record that a worker has ended."""
         with self.redis.pipeline() as pipe:
             pipe.delete(constants.ALIVE + worker)
             pipe.srem(constants.WORKERS, worker)
@@ -117,12 +117,12 @@ class Jobs:
         values = cast(list[bytes | None], self.redis.mget(keys)) if keys else []
         statuses = dict(zip(known, values, strict=True))
         dead = [name for name, status in statuses.items() if status is None]
-        if dead:  # one that was only slow comes back with its next heartbeat
+        if dead:  # one that was only slow returns with its next heartbeat
             self.redis.srem(constants.WORKERS, *dead)
         return {name: WorkerStatus(**json.loads(status)) for name, status in statuses.items() if status is not None}
 
     def workers(self) -> int:
-        """How many workers are alive and have their models loaded."""
+        """Number of live workers whose models are loaded."""
         return sum(status.ready for status in self.live_workers().values())
 
     # The queue

@@ -1,4 +1,4 @@
-"""Runs and results as plain JSON values, the same in the API's answers and in webhooks. Knows no Flask."""
+"""Runs and results as JSON values, the same in the API and in webhooks. Does not import Flask."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +11,13 @@ from app.vision.view import View
 
 
 def view_of(run: Run, args: Mapping[str, Any], default_threshold: float) -> View:
-    """The view that arguments ask for, with what the run asked for where they name nothing. Raises BadRequest."""
-    asked = {name: value for name in ("threshold", "classes") if (value := run.options.get(name)) is not None}
-    return View.from_args({**asked, **args}, default_threshold)
+    """The view that arguments ask for; what they leave out comes from the run's own options. Raises BadRequest."""
+    defaults = {name: value for name in ("threshold", "classes") if (value := run.options.get(name)) is not None}
+    return View.from_args({**defaults, **args}, default_threshold)
 
 
-def described(run: Run, view: View) -> dict[str, Any]:
-    """A run without its results, and without what only the queue and the web know."""
+def describe_run(run: Run, view: View) -> dict[str, Any]:
+    """A run without its results, position and links."""
     return {
         "id": run.id,
         "state": run.state,
@@ -27,7 +27,7 @@ def described(run: Run, view: View) -> dict[str, Any]:
         "finished_at": run.finished_at and run.finished_at.isoformat(),
         "expires_at": run.expires_at and run.expires_at.isoformat(),
         "photo": {name: getattr(run.photo, name) for name in ("sha256", "format", "width", "height", "bytes")},
-        "analyses": [_analysis(analysis) for analysis in run.analyses],
+        "analyses": [_describe_analysis(analysis) for analysis in run.analyses],
         "deduplicated": run.deduplicated,
         "threshold": view.threshold,
         "classes": None if view.classes is None else list(view.classes),
@@ -37,28 +37,28 @@ def described(run: Run, view: View) -> dict[str, Any]:
     }
 
 
-def found(
+def describe_results(
     run: Run, results: Mapping[str, Analysed], view: View, *, coordinates: str = "pixels", mask_form: str = "rle"
 ) -> dict[str, Any]:
-    """A run's results, and how long they took: the members `timings` and `results`."""
+    """The results of a run and their durations: the members `timings` and `results`."""
     scale = 1 / np.asarray((run.photo.width, run.photo.height)) if coordinates == "normalized" else np.ones(2)
     return {
         "timings": _timings(run, results),
-        "results": {name: result(analysed, view, scale, mask_form) for name, analysed in results.items()},
+        "results": {name: describe_result(analysed, view, scale, mask_form) for name, analysed in results.items()},
     }
 
 
-def result(analysed: Analysed, view: View, scale: np.ndarray, mask_form: str) -> dict[str, Any]:
+def describe_result(analysed: Analysed, view: View, scale: np.ndarray, mask_form: str) -> dict[str, Any]:
     """One analysis's result: `schemas.ResultOut`. scale: (2,) factors of x and y."""
-    return {"model": model(analysed.card), **analysed.result.to_json(view, scale, mask_form)}
+    return {"model": describe_model(analysed.card), **analysed.result.to_json(view, scale, mask_form)}
 
 
-def model(card: ModelCard) -> dict[str, Any]:
-    """Who answered: `schemas.ModelOut`."""
+def describe_model(card: ModelCard) -> dict[str, Any]:
+    """A model: `schemas.ModelOut`."""
     return {name: getattr(card, name) for name in ("analyzer", "model", "title", "version", "checkpoint", "note")}
 
 
-def _analysis(analysis: Analysis) -> dict[str, Any]:
+def _describe_analysis(analysis: Analysis) -> dict[str, Any]:
     return {
         "analyzer": analysis.analyzer,
         "model": analysis.identity,

@@ -1,4 +1,4 @@
-"""What the web process, the worker and the commands all hold: settings, store and queue."""
+"""Settings, store and queue, as the web process, the worker and the commands use them."""
 
 from dataclasses import dataclass
 
@@ -15,5 +15,5 @@ class Services:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Services":
-        """Connect to the database, the blobs and Redis that the settings name. Opens nothing before it is used."""
+        """The services of the settings. Connections are opened on first use."""
         return cls(settings, Store.from_settings(settings), Jobs.from_settings(settings))

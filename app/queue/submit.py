@@ -1,4 +1,4 @@
-"""The one door into the queue, for every page and API."""
+"""Submitting a photo: how every page and API puts analyses into the queue."""
 
 import logging
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ def submit(
     options: RunOptions | None = None,
     webhook: str | None = None,
 ) -> Run:
-    """Keep a checked photo and ask for its analyses. What is known already is answered from the store, with no job.
+    """Store a checked photo and queue its analyses, except those that are stored or queued already.
 
-    A crash or a loss of Redis between the store and the queue loses nothing: see `app.worker.recovery`.
+    If the process or Redis dies between storing and queueing, `app.worker.recovery` queues what is missing.
 
     Args:
-        name: the photo's, as its sender calls it; the run gets what `photo_path` makes of it.
+        name: of the photo, as it was sent; cleaned by `photo_path`.
 
     Returns:
-        The run; `deduplicated`, and perhaps done already, when this call queued nothing.
+        The run. If this call queued nothing, it is `deduplicated`, and may be done already.
 
     Raises:
         UnknownAnalysis, AnalysisUnavailable, QueueFull, ServiceUnavailable: nothing was stored.

@@ -1,7 +1,7 @@
 """The process that holds the models and works the queue, one analysis at a time.
 
-It runs native code that may hang, crash or use up all memory. So it does not watch itself: it reports through a pipe
-what it does, and its supervisor ends it and starts another one when necessary.
+It runs native code that may hang, crash or use up all memory, so it does not monitor itself. It reports its progress
+through a pipe, and the supervisor replaces it when necessary.
 """
 
 import logging
@@ -23,7 +23,7 @@ LOADER = "app.vision.analyses.offer:offer"
 
 
 def main(status_fd: int, loader: str) -> None:
-    """Load the models, report them, and work until SIGTERM, which lets the analysis at hand finish."""
+    """Load the models, report them, and work until SIGTERM; the current analysis is finished first."""
     die_with_parent(signal.SIGKILL)
     die_first()
     settings = Settings.from_env()

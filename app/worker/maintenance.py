@@ -1,4 +1,4 @@
-"""What has to be done now and then, by one process at a time: lost analyses, expired runs, webhooks."""
+"""Periodic maintenance, by one process at a time: lost analyses, expired runs, webhooks."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Maintenance(threading.Thread):
-    """A thread of the supervisor. Whoever holds the lock in Redis works; the others stand by."""
+    """A thread of the supervisor. Of all supervisors, the one that holds the lock in Redis does the work."""
 
     def __init__(self, services: Services):
         super().__init__(name="maintenance", daemon=True)
@@ -34,7 +34,7 @@ class Maintenance(threading.Thread):
                 if self._holds_lock():
                     self.round()
             except (redis.RedisError, SQLAlchemyError, ServiceUnavailable, OSError) as error:
-                log.warning("maintenance put off: %s", error)
+                log.warning("maintenance postponed: %s", error)
 
     def round(self) -> None:
         """One round of everything that is due."""
@@ -45,7 +45,7 @@ class Maintenance(threading.Thread):
             log.info("clean-up: %s", self._services.store.cleanup())
 
     def stop(self) -> None:
-        """End the thread after the round in hand, and let another process take over."""
+        """End the thread after the current round, and let another process take over."""
         self._ending.set()
         self.join(timeout=5)
         try:

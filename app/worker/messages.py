@@ -1,4 +1,4 @@
-"""What a worker's child process reports to its supervisor: one JSON object a line."""
+"""The messages from a child process to its supervisor: one JSON object per line."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.vision.results import ModelCard
 
 @dataclass(frozen=True)
 class ModelsLoaded:
-    """The child is ready. cards: one a loaded model; missing: for each analysis without one, the step that adds it."""
+    """The child is ready. cards: of the loaded models; missing: the step that adds each missing analysis."""
 
     cards: tuple[ModelCard, ...]
     missing: dict[str, str]
@@ -17,14 +17,14 @@ class ModelsLoaded:
 
 @dataclass(frozen=True)
 class AnalysisStarted:
-    """The child works on an analysis from now on."""
+    """The child has started an analysis."""
 
     analysis_id: str
 
 
 @dataclass(frozen=True)
 class AnalysisEnded:
-    """The child works on nothing, whatever became of the analysis before."""
+    """The child has ended its analysis, successfully or not."""
 
 
 Message = ModelsLoaded | AnalysisStarted | AnalysisEnded
@@ -44,7 +44,7 @@ def to_line(message: Message) -> str:
 
 
 def from_line(line: str) -> Message:
-    """The message of a line. Raises ValueError where it is none."""
+    """The message of a line. Raises ValueError if it is malformed."""
     content = json.loads(line)
     match content:
         case {"type": "ModelsLoaded", "cards": cards, "missing": missing}:

@@ -1,4 +1,4 @@
-"""Lost analyses: those that are neither in the queue nor with a live worker, though the database says so."""
+"""Lost analyses: unfinished in the database, but neither in the queue nor with a live worker."""
 
 import logging
 from datetime import datetime, timedelta
@@ -24,11 +24,11 @@ def retry(store: Store, jobs: Jobs, analysis_id: str) -> None:
     with request_context(jobs.request_id(analysis_id)):
         if analysis.attempts >= constants.MAX_ATTEMPTS:
             jobs.publish(store.fail_analysis(analysis_id, CRASHED.format(attempts=analysis.attempts)))
-            log.error("analysis %s given up after %d attempts", analysis_id, analysis.attempts)
+            log.error("analysis %s failed after %d attempts", analysis_id, analysis.attempts)
         elif store.requeue_analysis(analysis_id):
             jobs.enqueue(analysis_id)
             jobs.publish(store.waiting_runs(analysis_id))
-            log.warning("analysis %s is queued again", analysis_id)
+            log.warning("analysis %s requeued", analysis_id)
 
 
 def give_up(store: Store, jobs: Jobs, analysis_id: str, seconds: float) -> None:
@@ -39,10 +39,10 @@ def give_up(store: Store, jobs: Jobs, analysis_id: str, seconds: float) -> None:
 
 
 class Reconciler:
-    """Finds analyses that the database calls queued or running while no queue and no worker has them.
+    """Finds analyses that are queued or running in the database, but neither in the queue nor with a worker.
 
-    An analysis counts as lost when two searches in a row miss it: on its way from the queue to a worker it is in
-    neither for a moment.
+    An analysis counts as lost when it is missing in two searches in a row: on its way from the queue to a worker it is
+    briefly in neither.
     """
 
     def __init__(self, store: Store, jobs: Jobs):
@@ -50,7 +50,7 @@ class Reconciler:
         self._suspects: set[str] = set()
 
     def requeue_lost(self) -> list[str]:
-        """Search once; the ids of the lost analyses, which are requeued, or failed after their last attempt."""
+        """Search once, and requeue lost analyses, or fail them after their last attempt. Returns their ids."""
         pending = self._store.pending_analyses()
         present = {status.job for status in self._jobs.live_workers().values()} | set(self._jobs.waiting())
         before = utcnow() - timedelta(seconds=constants.LOST_AFTER)

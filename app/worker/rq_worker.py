@@ -1,4 +1,4 @@
-"""RQ's worker, made to run one task in this process and to keep its models through an outage of Redis."""
+"""RQ's worker, adapted to run one task in this process and to survive an outage of Redis with its models loaded."""
 
 import logging
 import time
@@ -25,7 +25,7 @@ Task = Callable[[str], None]
 
 
 class NoDeathPenalty(BaseDeathPenalty):
-    """The supervisor keeps the time limit: an alarm cannot interrupt native code."""
+    """The supervisor enforces the time limit, because an alarm cannot interrupt native code."""
 
     def setup_death_penalty(self) -> None:
         pass
@@ -45,9 +45,9 @@ class AnalysisJob(Job):
 
 
 class DetectorWorker(SimpleWorker):
-    """RQ's worker without a fork for each job, and quick to come back when Redis was away.
+    """RQ's worker without a fork for each job, which reconnects quickly after an outage of Redis.
 
-    task: what every job runs. on_stop: called when a signal asks this process to end after the job at hand.
+    task: run for every job; on_stop: called when a signal asks this process to end after the current job.
     """
 
     job_class = AnalysisJob
@@ -64,7 +64,7 @@ class DetectorWorker(SimpleWorker):
         return bool(super().perform_job(job, queue))
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run a job. Where Redis goes away meanwhile, RQ's bookkeeping fails, and this worker must be replaced."""
+        """Run a job. If Redis becomes unavailable, RQ's bookkeeping fails and this worker must be replaced."""
         with request_context(request_id_of(job)):
             try:
                 super().execute_job(job, queue)
@@ -73,14 +73,14 @@ class DetectorWorker(SimpleWorker):
                 raise StopRequested from error
 
     def subscribe(self) -> None:
-        """Take no commands through Redis: the supervisor ends this process."""
+        """Accept no commands through Redis: the supervisor ends this process."""
 
     def handle_warm_shutdown_request(self) -> None:
-        log.info("this process ends after the analysis at hand")
+        log.info("this process ends after the current analysis")
         self._on_stop()
 
     def set_shutdown_requested_date(self) -> None:
-        """Record nothing in Redis: an error in this signal handler would be raised in the middle of the analysis."""
+        """Record nothing in Redis, because an error in a signal handler would be raised inside the analysis."""
 
     def register_death(self) -> None:
         base: Any = super()
@@ -89,7 +89,7 @@ class DetectorWorker(SimpleWorker):
 
 
 class QueueConsumer:
-    """Runs a task for every job, through outages of Redis. RQ's loop ends at some of them; then a new one begins."""
+    """Runs a task for every job, through outages of Redis. RQ's loop ends at some of them, and is then restarted."""
 
     def __init__(self, jobs: Jobs, task: Task, log_level: str):
         self._jobs, self._task, self._log_level = jobs, task, log_level
@@ -97,7 +97,7 @@ class QueueConsumer:
         self._last_error = ""  # of Redis
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT, and finish the job at hand."""
+        """Work until SIGTERM or SIGINT, and finish the current job."""
         while not self._stopping:
             with suppress(StopRequested, *REDIS_AWAY):
                 if self._redis_answers():
@@ -109,7 +109,7 @@ class QueueConsumer:
         self._stopping = True
 
     def _redis_answers(self) -> bool:
-        """Whether Redis answers. RQ waits for it too, but not at its start."""
+        """Whether Redis responds. RQ waits for it too, but not at its start."""
         try:
             return bool(self._jobs.redis.ping())
         except redis.RedisError as error:

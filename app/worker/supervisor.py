@@ -1,6 +1,6 @@
-"""Keeps worker processes alive: starts them, keeps their time limit, requeues what a dead one was working on.
+"""Supervises worker processes: starts them, enforces the time limit, requeues the analysis of one that died.
 
-It loads no model and no torch, so that it does not crash with them.
+It loads neither models nor torch, so that it does not crash with them.
 """
 
 import logging
@@ -25,9 +25,9 @@ from app.worker.worker_process import Clock, WorkerProcess
 
 log = logging.getLogger(__name__)
 
-TICK = 0.25  # seconds between two looks at the processes
-MAX_BACKOFF = 30.0  # seconds before a process is started again that keeps dying while it loads
-# The database or Redis does not answer: tried again at the next tick.
+TICK = 0.25  # seconds between two checks of the processes
+MAX_BACKOFF = 30.0  # seconds before a process that keeps dying while loading is restarted
+# The database or Redis is unavailable: repeated at the next tick.
 AWAY = (redis.RedisError, SQLAlchemyError, ServiceUnavailable, OSError)
 
 
@@ -36,7 +36,7 @@ class Supervisor:
 
     Args:
         start_process: starts one more worker process.
-        models: what readies their models; None where nothing needs to be readied.
+        models: prepares their models; None if they need no preparation.
         clock: monotonic seconds.
     """
 
@@ -58,7 +58,7 @@ class Supervisor:
         self._last_error = ""  # why nothing could be reported at the last tick
 
     def run(self) -> None:
-        """Work until a signal; then every process finishes the analysis at hand."""
+        """Work until a signal, then let every process finish its current analysis."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         maintenance = Maintenance(self._services)
@@ -80,10 +80,10 @@ class Supervisor:
         self._stop.set()
 
     def tick(self) -> None:
-        """Look at every process once, start those that are missing, and report."""
+        """Check every process once, start those that are missing, and report."""
         if self._models and self._models.improved():
             for worker in self._processes:
-                worker.process.terminate()  # After the analysis at hand it makes way for one with the better model.
+                worker.process.terminate()  # After its current analysis; its successor loads the better model.
         for worker in list(self._processes):
             self._check(worker)
         may_start = self._clock() >= self._start_at and (self._models is None or self._models.ready)
@@ -98,7 +98,7 @@ class Supervisor:
             self._last_error = str(error)
 
     def _check(self, worker: WorkerProcess) -> None:
-        """End a process whose analysis is overdue; note the end of one, and what it was working on."""
+        """Kill a process whose analysis is overdue; remove one that has ended, and remember its analysis."""
         process = worker.process
         overdue = worker.is_overdue(self._services.settings.job_timeout)
         if overdue and process.poll() is None:
@@ -117,7 +117,7 @@ class Supervisor:
         self._heartbeat_at = self._clock()
 
     def _report(self) -> None:
-        """Tell Redis and the database what happened. What fails is tried again at the next tick."""
+        """Report changes to Redis and the database. What fails is repeated at the next tick."""
         store, jobs = self._services.store, self._services.jobs
         while self._lost:
             analysis_id, overdue = self._lost[0]
@@ -137,7 +137,7 @@ class Supervisor:
             self._heartbeat()
 
     def _heartbeat(self) -> None:
-        """Say which processes are alive, and announce anew what Redis has lost."""
+        """Send the heartbeats, and repeat the announcement if Redis has lost it."""
         jobs = self._services.jobs
         for worker in self._processes:
             jobs.heartbeat(worker.name, WorkerStatus(worker.ready, worker.analysis))
@@ -152,7 +152,7 @@ class Supervisor:
         log.info("announced: %s", ", ".join(f"{card.analyzer} by {card.title}" for card in cards) or "nothing")
 
     def end_processes(self) -> None:
-        """Let every process finish the analysis at hand, and kill those that take too long for it."""
+        """Let every process finish its current analysis, and kill those that take too long."""
         for worker in self._processes:
             worker.process.terminate()
         deadline = self._clock() + self._services.settings.job_timeout

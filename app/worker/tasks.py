@@ -1,4 +1,4 @@
-"""The task of the queue: one analysis of one photo, by a model that was loaded before the first job."""
+"""The task of the queue: one analysis of one photo, by a model that is already loaded."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ from app.worker.messages import AnalysisEnded, AnalysisStarted, Message
 
 log = logging.getLogger(__name__)
 
-# Decoding a photo with more pixels may take more memory than its analysis: up to seven bytes a pixel.
+# Pixels. Decoding a larger photo may take more memory than its analysis: up to seven bytes per pixel.
 LARGE = 20_000_000
 
 OUT_OF_MEMORY = "This photo needs more memory than the server has."
@@ -40,7 +40,7 @@ class AnalysisTask:
     report: Callable[[Message], None]
 
     def __call__(self, analysis_id: str) -> None:
-        """Run one analysis and store its result. Safe to run twice; does nothing for one that is done or deleted.
+        """Run an analysis and store its result. Safe to repeat: does nothing if it is done or deleted.
 
         Raises:
             StoreUnavailable: the analysis is left as it is, for `app.worker.recovery` to requeue.
@@ -64,7 +64,7 @@ class AnalysisTask:
             self._publish(self._analyse(analysis, analyzer))
 
     def _analyse(self, analysis: Analysis, analyzer: Analyzer) -> Sequence[str]:
-        """Store the result, or why there is none; the ids of the runs whose state changed."""
+        """Store the result or the error. Returns the ids of the runs whose state changed."""
         store = self.services.store
         began = time.perf_counter()
         try:
@@ -89,9 +89,9 @@ class AnalysisTask:
         return changed
 
     def _take_over(self, analysis_id: str, identity: str) -> bool:
-        """Let this worker's model do an analysis that was meant for another one, such as a model in another precision.
+        """Let this worker's model take over an analysis queued for another one, such as the same in another precision.
 
-        False where this model has an analysis of the photo already: the runs now wait for that one.
+        Returns False if this model has an analysis of the photo already; the runs then wait for that one.
         """
         moved = self.services.store.reassign_analysis(analysis_id, identity)
         if moved is None:
@@ -113,7 +113,7 @@ class AnalysisTask:
             log.warning("duration not recorded: %s", error)
 
     def _publish(self, run_ids: Sequence[str]) -> None:
-        """Wake those who wait. They also poll, so that a result is never lost because Redis is away."""
+        """Wake waiting requests. They also poll, so no result is missed when Redis is unavailable."""
         try:
             self.services.jobs.publish(run_ids)
         except redis.RedisError as error:

@@ -1,10 +1,10 @@
 """Webhooks: when a run ends, its result is posted to the address that the run named.
 
 The request is what Standard Webhooks describes (https://www.standardwebhooks.com): a JSON body
-`{"type": "run.done", "timestamp": ..., "data": {...}}`, whose data is the run as GET /api/v1/runs/<id> shows it,
-without links and place in the queue, with the headers
+`{"type": "run.done", "timestamp": ..., "data": {...}}`, whose data is the run as in GET /api/v1/runs/<id>,
+without links and position, and the headers
 
-    webhook-id         the same for every try of one delivery: drop what you have seen
+    webhook-id         the same for every try of one delivery: ignore known ones
     webhook-timestamp  seconds since 1970 of this try
     webhook-signature  "v1," + base64 of HMAC-SHA256 over "<id>.<timestamp>.<body>"
     X-Request-ID       of the request that created the run, where known; also in data
@@ -12,7 +12,7 @@ without links and place in the queue, with the headers
 To verify one, with the secret that `python -m app.worker.webhooks` prints on the server (`whsec_...`):
 
     from app.client import verify
-    verify(secret, request.headers, request.get_data())      # raises InvalidSignature; too old counts as invalid
+    verify(secret, request.headers, request.get_data())      # raises InvalidSignature, also if too old
 
 or with nothing but the standard library:
 
@@ -22,8 +22,8 @@ or with nothing but the standard library:
     valid = any(hmac.compare_digest(wanted, given) for given in headers["webhook-signature"].split())
     valid = valid and abs(time.time() - int(headers["webhook-timestamp"])) < 300
 
-Any answer from 200 to 299 within ten seconds counts as delivered and 410 as a wish to be left alone; everything else
-is tried again, ten more times over a day. Redirects are not followed, and of private addresses only those that
+Any status from 200 to 299 within ten seconds counts as delivered, and 410 ends the deliveries of the run. Everything
+else is tried again, ten more times over a day. Redirects are not followed, and of private addresses only those that
 WEBHOOK_ALLOWED_NETWORKS names are connected to.
 """
 
@@ -45,7 +45,7 @@ from standardwebhooks import Webhook
 from app.config.settings import Settings
 from app.errors import AddressRefused, FetchFailed, NotFound
 from app.intake.address import Guard, exchange, webhook_guard
-from app.queue import run_json as shapes
+from app.queue import run_json
 from app.store import BlobMissing, StoreUnavailable
 from app.store.models import Delivery, Run, utcnow
 
@@ -54,26 +54,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Seconds from each failed try to the next: 23.7 hours together.
+# Seconds from each failed try to the next: 23.7 hours in all.
 DELAYS = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 TIMEOUT = 10.0
-# Deliveries made at a time, and the seconds for which they are ours alone: more than any of them can take.
+# Deliveries at a time, and the seconds for which they are reserved: more than any of them can take.
 AT_ONCE = 8
 LEASE = 60.0
-# A call ends after this many rounds, so that a long outbox does not hold up whatever else its caller does.
+# Rounds of one call, so that a long outbox does not delay the caller's other work.
 MAX_ROUNDS = 10
 _GONE = 410
 
 
 def deliver_due(services: "Services", now: datetime | None = None, *, guard: Guard | None = None) -> int:
-    """Try every delivery that is due; several processes may do so at once. Takes as long as the receivers take.
+    """Try every delivery that is due. Several processes may do so at once. Blocks until the receivers respond.
 
     Args:
-        now: the time that counts as now, for tests.
+        now: the current time, for tests.
         guard: what may be connected to; None for what the settings say.
 
     Returns:
-        How many deliveries were tried, with or without success.
+        The number of deliveries tried, successfully or not.
     """
     guard = guard or webhook_guard(services.settings)
     tried = 0
@@ -101,7 +101,7 @@ def signing_secret(settings: Settings) -> bytes:
 
 
 def shown_secret(settings: Settings) -> str:
-    """The signing key as receivers are given it: `whsec_` and base64."""
+    """The signing key as given to receivers: `whsec_` and base64."""
     return "whsec_" + base64.b64encode(signing_secret(settings)).decode()
 
 
@@ -111,20 +111,20 @@ def sign(key: bytes, id: str, when: datetime, body: bytes) -> str:
 
 
 class Courier:
-    """Tries what is due on a thread of its own, so that slow receivers hold up nobody else."""
+    """Delivers in a thread of its own, so that slow receivers delay nothing else."""
 
     def __init__(self, services: "Services", guard: Guard | None = None):
         self._services, self._guard = services, guard
         self._thread: threading.Thread | None = None
 
     def nudge(self) -> None:
-        """Begin a round, unless one is under way. To be called every few seconds; returns at once."""
+        """Start a round unless one is running. Returns at once; call it every few seconds."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._round, name="webhooks", daemon=True)
             self._thread.start()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait for the round under way. What a killed process leaves undone is tried again after LEASE seconds."""
+        """Wait for the running round. What a killed process leaves undone is tried again after LEASE seconds."""
         if self._thread is not None:
             self._thread.join(timeout)
 
@@ -132,11 +132,11 @@ class Courier:
         try:
             deliver_due(self._services, guard=self._guard)
         except (StoreUnavailable, SQLAlchemyError, OSError) as error:
-            log.warning("webhooks put off: %s", error)
+            log.warning("webhooks postponed: %s", error)
 
 
 def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Guard) -> None:
-    """Try one delivery and write down how it went."""
+    """Try one delivery and record the outcome."""
     deliveries = services.store.deliveries
     try:
         run = services.store.get_run(delivery.run_id)
@@ -144,7 +144,7 @@ def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Gua
     except BlobMissing:
         return deliveries.give_up(delivery.id, "The run's result was deleted before it was delivered.")
     except StoreUnavailable as error:
-        log.warning("webhook put off: %s", error)
+        log.warning("webhook postponed: %s", error)
         return deliveries.postpone(delivery.id)
     except NotFound:
         return deliveries.give_up(delivery.id, "The run was deleted before its result was delivered.")
@@ -159,7 +159,7 @@ def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Gua
     if 200 <= status < 300:
         return deliveries.delivered(delivery.id)
     if status == _GONE:
-        return deliveries.give_up(delivery.id, "The receiver answered with status 410: it wants no more.")
+        return deliveries.give_up(delivery.id, "The receiver answered with status 410 and gets no more deliveries.")
     return _failed(services, delivery, now, f"The receiver answered with status {status}.")
 
 
@@ -181,16 +181,16 @@ def _headers(settings: Settings, id: str, now: datetime, body: bytes) -> dict[st
 
 
 def _post(url: str, headers: Mapping[str, str], body: bytes, guard: Guard) -> int:
-    """The status that the receiver answers with. Raises AddressRefused, FetchFailed."""
+    """Send the request and return the receiver's status. Raises AddressRefused, FetchFailed."""
     target, deadline = guard.parse(url), time.monotonic() + TIMEOUT
     with exchange("POST", target, guard=guard, deadline=deadline, headers=headers.items(), content=body) as answer:
         return answer.status
 
 
 def _payload(services: "Services", run: Run) -> dict[str, Any]:
-    """The body: the run as the API shows it, at the threshold and with the classes that it asked for."""
-    view = shapes.view_of(run, {}, services.settings.threshold)
-    data = shapes.described(run, view) | shapes.found(run, services.store.results(run), view)
+    """The body: the run as in the API, with its own threshold and classes."""
+    view = run_json.view_of(run, {}, services.settings.threshold)
+    data = run_json.describe_run(run, view) | run_json.describe_results(run, services.store.results(run), view)
     return {"type": f"run.{run.state}", "timestamp": (run.finished_at or utcnow()).isoformat(), "data": data}
 
 

@@ -1,4 +1,4 @@
-"""A child process of the supervisor, and what it reported last."""
+"""A child process of the supervisor, and its last reported state."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 
 class Process(Protocol):
-    """What is used of `subprocess.Popen`; tests bring their own."""
+    """The part of `subprocess.Popen` that is used; tests have their own."""
 
     pid: int
 
@@ -34,12 +34,12 @@ class Process(Protocol):
 class WorkerProcess:
     """A worker process.
 
-    offer: its models, once they are loaded; announced: whether others know of them; analysis: the id of the one at
-    hand.
+    offer: its models, once they are loaded; announced: whether they were announced; analysis: the id of the current
+    one.
     """
 
     def __init__(self, process: Process, clock: Clock = time.monotonic):
-        # The host first: a container asks whether a worker of its own is alive.
+        # The host comes first: a container's health check looks for workers of its own host.
         self.name = f"{socket.gethostname()}:{uuid.uuid4().hex}"
         self.process = process
         self.offer: ModelsLoaded | None = None
@@ -53,7 +53,7 @@ class WorkerProcess:
         return self.offer is not None
 
     def receive(self, message: Message) -> None:
-        """Take note of what the process reported."""
+        """Update the state by a message of the process."""
         match message:
             case ModelsLoaded():
                 self.offer = message
@@ -64,17 +64,17 @@ class WorkerProcess:
                 self.analysis = None
 
     def is_overdue(self, limit: float) -> bool:
-        """Whether the analysis at hand has taken longer than `limit` seconds."""
+        """Whether the current analysis has taken longer than `limit` seconds."""
         return self.analysis is not None and self._clock() - self._started_at > limit
 
-    def follow(self, pipe: IO[str]) -> None:
-        """Receive the messages of a pipe until its end."""
+    def read_messages(self, pipe: IO[str]) -> None:
+        """Receive messages from a pipe until it is closed."""
         for line in pipe:
             self.receive(from_line(line))
 
 
 def start_process(loader: str, workers: int) -> WorkerProcess:
-    """Start a worker process, one of several that share the CPUs, and a thread that receives its messages."""
+    """Start one of several worker processes that share the CPUs, and a thread that reads its messages."""
     read, write = os.pipe()
     threads = max(1, cpu_count() // workers)
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
@@ -82,6 +82,6 @@ def start_process(loader: str, workers: int) -> WorkerProcess:
     process = subprocess.Popen(command, pass_fds=[write], env=environment, start_new_session=True)
     os.close(write)
     worker = WorkerProcess(process)
-    threading.Thread(target=worker.follow, args=(os.fdopen(read),), daemon=True).start()
+    threading.Thread(target=worker.read_messages, args=(os.fdopen(read),), daemon=True).start()
     log.info("worker process %d started", process.pid)
     return worker

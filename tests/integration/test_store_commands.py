@@ -21,7 +21,7 @@ def command(store: Store, name: str) -> Result:
 
 def test_db_upgrade_makes_the_tables_and_says_when_there_is_nothing_to_do(settings: Settings):
     store = Store.from_settings(settings)
-    assert command(store, "db-upgrade").output == "The database is up to date now.\n"
+    assert command(store, "db-upgrade").output == "The database was updated.\n"
     assert command(store, "db-upgrade").output == "The database was up to date already.\n"
     assert store.history("v:anybody").runs == []
 

@@ -33,7 +33,7 @@ def test_a_process_is_followed_through_its_lines() -> None:
     lines = "".join(
         map(to_line, [ModelsLoaded((CARD,), {}), AnalysisStarted("a"), AnalysisEnded(), AnalysisStarted("b")])
     )
-    worker.follow(io.StringIO(lines))
+    worker.read_messages(io.StringIO(lines))
     assert worker.ready
     assert worker.offer == ModelsLoaded((CARD,), {})
     assert worker.analysis == "b"

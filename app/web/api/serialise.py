@@ -27,7 +27,7 @@ def run_summary(run: Run) -> dict[str, Any]:
 def build_summary(services: Services, run: Run, links: Mapping[str, str]) -> dict[str, Any]:
     """The same outside a request, with links that were made inside one."""
     return {
-        **run_json.described(run, run_json.view_of(run, {}, services.settings.threshold)),
+        **run_json.describe_run(run, run_json.view_of(run, {}, services.settings.threshold)),
         "position": services.jobs.position(run) if run.state == State.QUEUED else None,
         "eta": None if run.state in FINISHED else services.jobs.eta(run),
         "links": links,
@@ -42,8 +42,8 @@ def run_with_results(
     results = services().store.results(run)
     return {
         **run_summary(run),
-        **run_json.described(run, view),
-        **run_json.found(run, results, view, coordinates=coordinates, mask_form=mask_form),
+        **run_json.describe_run(run, view),
+        **run_json.describe_results(run, results, view, coordinates=coordinates, mask_form=mask_form),
     }
 
 

@@ -19,7 +19,7 @@ from app.web.common.rendering import render_overlay, render_view
 from app.web.common.runs import delete_run
 from app.web.common.security import is_owner
 from app.web.common.services import services
-from app.web.pages.views import asked_view, shown, ticked_view
+from app.web.pages.views import asked_view, result_lists, ticked_view
 
 pages = Blueprint("run", __name__, url_prefix="/runs/<run_id>")
 # Seconds after which a page without JavaScript reloads.
@@ -40,7 +40,7 @@ def page(run_id: str) -> ResponseReturnValue:
     context["titles"] = {analysis.name: analysis.title for analysis in analyses()}
     if run.state == State.DONE:
         results = services().store.results(run)
-        context |= {"found": shown(results, view), "formats": FORMATS, "seconds": _seconds(run)}
+        context |= {"lists": result_lists(results, view), "formats": FORMATS, "seconds": _seconds(run)}
         context["notes"] = list(dict.fromkeys(a.card.note for a in results.values() if a.card.note))
     elif run.state not in FINISHED:
         context |= {"waiting": _waiting(run), "refresh": REFRESH}

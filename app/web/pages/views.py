@@ -1,4 +1,4 @@
-"""From a request's arguments to a view of a run, and from a view to what the page shows of it."""
+"""From a request's arguments to a view of a run, and from the view to the lists on its page."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -45,11 +45,11 @@ class Chip:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What a page shows of a run's results.
+class ResultLists:
+    """A run's results as the page lists them.
 
-    weaker: guesses below the threshold, best first; hidden: the classes that the view leaves out, at any score.
-    nouns: what the rows are counted as, also where there are none.
+    weaker: rows below the threshold, best first; hidden: the classes that the view leaves out, at any score.
+    nouns: the kinds of rows, also of those without any row.
     """
 
     rows: list[ListRow]
@@ -106,8 +106,8 @@ def ticked_view(args: MultiDict[str, str]) -> dict[str, str]:
     return view.to_args()
 
 
-def shown(results: Mapping[str, Analysed], view: View) -> Shown:
-    """What a view shows of results."""
+def result_lists(results: Mapping[str, Analysed], view: View) -> ResultLists:
+    """The part of the results that a view shows, as lists."""
     kept: list[ListRow] = []
     weaker: list[ListRow] = []
     chips: list[Chip] = []
@@ -126,7 +126,7 @@ def shown(results: Mapping[str, Analysed], view: View) -> Shown:
     kept.sort(key=_list_order)
     weaker.sort(key=_list_order)
     nouns = [analysed.result.noun for analysed in ordered(results) if analysed.result.placed]
-    return Shown(kept, weaker, chips, captions, _has(results), hidden, nouns)
+    return ResultLists(kept, weaker, chips, captions, _has(results), hidden, nouns)
 
 
 def _list_order(row: ListRow) -> tuple[bool, float]:
