@@ -3,6 +3,8 @@
 This module does not import Flask: `app/web/common/errors.py` turns the errors into pages, JSON and problem details.
 """
 
+READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF, camera raw files and PDF"
+
 
 class PublicError(Exception):
     """Base of every error whose message is safe to show.
@@ -72,7 +74,7 @@ class NoPhoto(PublicError):
 
 class NotAPhoto(PublicError):
     status, code = 415, "not-a-photo"
-    message = "This file is not a photo we can read. JPEG, PNG, WebP, GIF, BMP and TIFF work."
+    message = f"This file is not a photo we can read. {READABLE} work."
 
 
 class BrokenPhoto(PublicError):

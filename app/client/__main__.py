@@ -17,7 +17,12 @@ from tqdm import tqdm
 from app.client import ApiError, Client, ConnectionFailed, Run, RunFailed
 from app.client.wire import sendable
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"))
+SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw"),
+    )
+)
 FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 _FAILURES = (ApiError, ConnectionFailed, RunFailed, TimeoutError, OSError, UnicodeError)
 

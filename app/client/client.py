@@ -3,13 +3,24 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from app.client.results import Run
-from app.client.wire import api_address, body_of, checked_key, error_of, may_be_repeated, params, pause, sendable
+from app.client.wire import (
+    ApiError,
+    api_address,
+    body_of,
+    checked_key,
+    error_of,
+    may_be_repeated,
+    params,
+    pause,
+    sendable,
+)
 
 # Seconds: the longest wait that the server is asked for, and the pauses between two polls.
 _MAX_HOLD = 30.0
@@ -108,7 +119,8 @@ class Client:
             timeout: seconds after which the request is not repeated.
 
         Raises:
-            OSError: the file cannot be read. ApiError: the server refuses it. ConnectionFailed.
+            OSError: the file cannot be read. ApiError: the server refuses it, or makes a batch of a PDF's pages.
+            ConnectionFailed.
         """
         options = {"analyses": ",".join(analyses), "classes": ",".join(classes), "webhook": webhook}
         given = {key: value for key, value in options.items() if value}
@@ -128,7 +140,11 @@ class Client:
             file_name = name or ("photo" if isinstance(photo, bytes) else Path(photo).name)
             request |= {"files": {"file": (sendable(file_name), data)}, "data": given}
         request["headers"] = {"Idempotency-Key": str(uuid.uuid4())}
-        return self._run("POST", "runs", deadline=self._deadline(timeout), **request)
+        body = self._json("POST", "runs", "id", deadline=self._deadline(timeout), **request)
+        if "runs" in body:
+            message = f"This file holds several photos. Their runs are in the batch {body['id']}."
+            raise ApiError(HTTPStatus.ACCEPTED, "several-photos", message)
+        return Run.from_json(body)
 
     def run(self, id: str, **options: Any) -> Run:
         """The current state of a run. options: threshold, classes, exclude, coordinates, masks, as in the API."""

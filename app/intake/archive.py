@@ -56,6 +56,12 @@ class Entry:
     data: bytes | None = None
     error: PublicError | None = None
 
+    def content(self) -> bytes:
+        """The bytes. Raises the error where there is one."""
+        if self.error or self.data is None:
+            raise self.error or EntryRefused()
+        return self.data
+
 
 def is_archive(head: bytes) -> bool:
     """Whether a file that begins with these bytes is a ZIP."""

@@ -20,14 +20,15 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from app.errors import BrokenPhoto, TooManyPixels
+from app.intake import heic, native
 from app.intake.budget import pixel_budget
 from app.intake.colour import to_srgb
-from app.intake.formats import check_jpeg_structure, sniff
+from app.intake.formats import NATIVE, check_jpeg_structure, sniff
+from app.intake.limits import check_size
 from app.intake.mending import END_OF_JPEG, is_cut_off, mended_png
 from app.intake.pixels import bgra_to_rgb, to_rgb
+from app.intake.tiff import photo_first
 
-# libjpeg writes sides of up to 65,500 pixels: a longer photo could not be shown as JPEG again.
-MAX_SIDE = 65_500
 # From so many pixels on memory counts more than a temporary file.
 LARGE = 8_000_000
 # Pillow decodes an uncompressed TIFF tile by tile in Python; real files have fewer tiles than this.
@@ -89,10 +90,12 @@ def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
         NotAPhoto, TooManyPixels (from the header, before decoding), BrokenPhoto.
     """
     format = sniff(data)
+    if format in NATIVE:
+        return format, *native.check(data, format, max_pixels)
     data = _mended(data, format, max_pixels)
     with _opened(data, format) as image:
         width, height = image.size
-        _check_size(width, height, max_pixels)
+        check_size(width, height, max_pixels)
         pixels = width * height
         if format == "jpeg":
             by_rows = check_jpeg_structure(data).by_rows
@@ -106,7 +109,7 @@ def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
             if _orientation(image, format) >= 5:
                 width, height = height, width
             image.close()  # Its pixels go before those of the next photo come.
-    _check_size(width, height, max_pixels)
+    check_size(width, height, max_pixels)
     return format, width, height
 
 
@@ -121,6 +124,9 @@ def upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
 def _pixels(data: bytes, at_least: int | None, paper: int) -> tuple[np.ndarray, int]:
     """The pixels as stored and the orientation still to be applied. On return Pillow's own copy is gone."""
     format = sniff(data)
+    if format == "heic":
+        with _errors(format):
+            return to_srgb(*heic.pixels(data, paper)), 1
     data = _mended(data, format)
     with _opened(data, format) as image:
         reduction = _reduction(max(image.size), at_least) if format == "jpeg" else 1
@@ -137,11 +143,13 @@ def _mended(data: bytes, format: str, max_pixels: int | None = None) -> bytes:
     """A photo without the faults that browsers look past. Raises BrokenPhoto if pixels are missing, TooManyPixels."""
     if format == "png":
         return mended_png(data)
+    if format == "tiff":
+        return photo_first(data)
     if format != "jpeg" or data.endswith(END_OF_JPEG) or not check_jpeg_structure(data).open_end:
         return data
     with _opened(data, format) as image:
         if max_pixels is not None:
-            _check_size(*image.size, max_pixels)
+            check_size(*image.size, max_pixels)
         with pixel_budget.reserve(image.width * image.height):
             if is_cut_off(data):
                 raise BrokenPhoto()
@@ -151,11 +159,17 @@ def _mended(data: bytes, format: str, max_pixels: int | None = None) -> bytes:
 @contextmanager
 def _opened(data: bytes, format: str) -> Iterator[Image.Image]:
     """Pillow's view of the file, header read only. Its errors, also those of the block, become BrokenPhoto."""
+    with _errors(format), Image.open(BytesIO(data), formats=[format.upper()]) as image:
+        if len(getattr(image, "tile", ())) > MAX_TILES:
+            raise BrokenPhoto()
+        yield image
+
+
+@contextmanager
+def _errors(format: str) -> Iterator[None]:
+    """The errors of decoders become those that people see."""
     try:
-        with Image.open(BytesIO(data), formats=[format.upper()]) as image:
-            if len(getattr(image, "tile", ())) > MAX_TILES:
-                raise BrokenPhoto()
-            yield image
+        yield
     except Image.DecompressionBombError as error:
         raise TooManyPixels() from error
     except _PARSER_ERRORS as error:
@@ -168,16 +182,6 @@ def _advice(format: str) -> str | None:
     if format in ("tiff", "bmp"):
         return f"This {format.upper()} file is damaged or of an unusual kind. Save it as JPEG or PNG and send that."
     return None
-
-
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if width < 1 or height < 1:
-        raise BrokenPhoto()
-    if width * height > max_pixels:
-        size = f"{width:,} x {height:,}"
-        raise TooManyPixels(f"This photo has {size} pixels; at most {max_pixels / 1e6:g} million are taken.")
-    if max(width, height) > MAX_SIDE:
-        raise TooManyPixels(f"This photo is longer than {MAX_SIDE:,} pixels on one side, the most that is taken.")
 
 
 def _orientation(image: Image.Image, format: str) -> int:

@@ -8,12 +8,13 @@ import httpx
 
 from app.errors import AddressRefused, FetchFailed, UploadTooLarge
 from app.intake.address import Guard, exchange
+from app.intake.formats import MEDIA_TYPES
 from app.intake.names import photo_name
 
 MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = (
-    ("Accept", "image/jpeg, image/png, image/webp, image/gif, image/bmp, image/tiff"),
+    ("Accept", ", ".join(MEDIA_TYPES)),
     ("Accept-Encoding", "identity"),  # A compressed answer could unfold to any size.
     ("User-Agent", "FlaskDetector/1.0"),
 )

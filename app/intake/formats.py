@@ -5,10 +5,31 @@ from typing import NamedTuple
 
 from app.errors import BrokenPhoto, NotAPhoto
 
+# What file inputs offer, and senders may name; the bytes decide all the same.
+MEDIA_TYPES = (
+    *("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/heic", "image/heif"),
+    *("image/avif", "image/x-adobe-dng", "application/pdf"),
+)
+# Of kinds whose media type browsers do not know everywhere.
+SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
+
 # Sizes of the known BMP information headers; "BM" alone begins many a text.
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+# Brands of files built of boxes (ISO/IEC 14496-12, section 4.3). AVIF shares the last three of HEIC.
+_AVIF_BRANDS = frozenset((b"avif", b"avis"))
+_HEIC_BRANDS = frozenset(
+    (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1")
+)
+_CR3_BRAND = b"crx "
+# Raw files of cameras that are no TIFFs: Olympus, Panasonic, Fujifilm, Sigma, Minolta, and old ones of Canon.
+_RAW_MAGIC = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FUJIFILMCCD-RAW", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAP")
+_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+# Readers look for a PDF's mark in its first kilobyte (PDF 1.7, appendix H, note 13).
+_PDF, _PDF_WITHIN = b"%PDF-", 1024
+
+# Formats whose decoders first meet a stranger's file in a process of their own.
+NATIVE = ("heic", "avif")
 
 # A progressive JPEG has about ten scans. Each one costs a pass over all pixels while it may weigh a few bytes, so a
 # small file with thousands of them is an attack on time (libjpeg-turbo's report LJT-01-004).
@@ -23,7 +44,10 @@ _SCAN, _END = 0xDA, 0xD9
 
 
 def sniff(data: bytes) -> str:
-    """The format of a photo: `jpeg`, `png`, `webp`, `gif`, `bmp` or `tiff`. Raises NotAPhoto for all else."""
+    """The format of a photo: `jpeg`, `png`, `webp`, `gif`, `bmp`, `tiff`, `heic` or `avif`; or `raw` or `pdf`.
+
+    Raw files of many cameras are TIFFs, and said to be that: see `app.intake.tiff`. Raises NotAPhoto for all else.
+    """
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -36,8 +60,27 @@ def sniff(data: bytes) -> str:
         return "bmp"
     if data.startswith(_TIFF_MAGIC):
         return "tiff"
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        raise NotAPhoto("HEIC photos cannot be read here. Save the photo as JPEG and send that.")
+    if data.startswith(_RAW_MAGIC):
+        return "raw"
+    if data[4:8] == b"ftyp":
+        return _by_brand(data)
+    if data.startswith(_JPEG_XL):
+        raise NotAPhoto("JPEG XL photos cannot be read here. Save the photo as JPEG or PNG and send that.")
+    if _PDF in data[:_PDF_WITHIN]:
+        return "pdf"
+    raise NotAPhoto()
+
+
+def _by_brand(data: bytes) -> str:
+    """The format of a file that begins with a `ftyp` box: its first brand, a version, and the brands it agrees with."""
+    end = min(int.from_bytes(data[:4], "big"), 256)
+    brands = {data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))}
+    if _CR3_BRAND in brands:
+        return "raw"
+    if brands & _AVIF_BRANDS:
+        return "avif"
+    if brands & _HEIC_BRANDS:
+        return "heic"
     raise NotAPhoto()
 
 

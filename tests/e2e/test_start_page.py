@@ -79,7 +79,8 @@ def test_what_is_no_photo_is_said_on_the_spot(site: str, visit: Visit, tmp_path:
     (tmp_path / "notes.txt").write_text("hello")
     page.set_input_files("#photo", str(tmp_path / "notes.txt"))
     expect(page.get_by_role("alert")).to_have_text(
-        "This file is not a photo we can read. JPEG, PNG, WebP, GIF, BMP and TIFF work."
+        "This file is not a photo we can read. "
+        "JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF, camera raw files and PDF work."
     )
     expect(page.locator("#drop .ask")).to_be_visible()
 

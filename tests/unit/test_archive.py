@@ -165,7 +165,7 @@ def test_an_archive_inside_is_not_opened(inner: bytes) -> None:
     assert "archive" in refused("inner.jpg", inner).error.message  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("data", [b"hello", b"%PDF-1.7", b"<html>", bytes(5000)])
+@pytest.mark.parametrize("data", [b"hello", b"%!PS-Adobe-3.0", b"<html>", bytes(5000)])
 def test_a_file_that_is_no_photo_is_refused(data: bytes) -> None:
     assert isinstance(refused("a.jpg", data).error, NotAPhoto)
 

@@ -55,7 +55,6 @@ def test_a_file_beyond_the_limit_is_refused_before_it_is_looked_at() -> None:
     [
         b"x",
         b"BMW is a maker of cars, and this is a text about them.",
-        b"%PDF-1.7\n",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"GIF88a" + bytes(50),
         b"RIFF\x24\0\0\0WAVEfmt ",
@@ -66,13 +65,8 @@ def test_a_file_beyond_the_limit_is_refused_before_it_is_looked_at() -> None:
     ],
 )
 def test_anything_else_is_not_a_photo(data: bytes) -> None:
-    with pytest.raises(NotAPhoto, match="JPEG, PNG, WebP, GIF, BMP and TIFF"):
+    with pytest.raises(NotAPhoto, match="JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF, camera raw files and PDF work"):
         read(data)
-
-
-def test_a_heic_photo_is_told_what_to_do() -> None:
-    with pytest.raises(NotAPhoto, match="Save the photo as JPEG"):
-        read(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
 
 
 @pytest.mark.parametrize("format", ["PPM", "ICO", "TGA", "PCX", "JPEG2000"])

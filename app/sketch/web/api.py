@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, JsonValue, Validati
 from pydantic_core import PydanticCustomError
 
 from app.errors import UploadTooLarge
+from app.intake.formats import MEDIA_TYPES
 from app.sketch import Guess
 from app.sketch.web.guesser import NothingDrawn, Recognition, guesser
-from app.web.api.blueprint import PHOTO_TYPES, api, describe, describe_body, json_response
+from app.web.api.blueprint import api, describe, describe_body, json_response
 from app.web.common.bodies import body_bytes
 from app.web.common.inputs import InvalidRequest, Strict, optional
 
@@ -116,7 +117,7 @@ class Drawing(BaseModel):
     operation_id="recogniseDrawing",
     summary="Recognise a drawing of an animal",
     responses=describe(408, 411, 413, 415, s200=Drawing),
-    openapi_extensions=describe_body(*PHOTO_TYPES, json=DrawingJson, form=DrawingForm, max_files=1),
+    openapi_extensions=describe_body(*MEDIA_TYPES, json=DrawingJson, form=DrawingForm, max_files=1),
 )
 def recognise_drawing() -> Response:
     """Send an image of a line drawing as the raw body or as a form's file, or its strokes as JSON.

@@ -15,9 +15,6 @@ PREFIX = "/api/v1"
 COMMON_ERRORS = (400, 401, 422, 429, 500, 503)
 WITH_RETRY_AFTER = (409, 429, 503)
 
-# Media types of photos and drawings as raw bodies.
-PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff")
-
 api = APIBlueprint("api", __name__, url_prefix=PREFIX)
 
 

@@ -1,13 +1,17 @@
 """`POST /runs`: send photos."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from typing import Any
 
 from flask import Response, request, url_for
 
 from app.config.analyses import DEFAULT_ANALYSES
 from app.errors import BadRequest, NotFound, PublicError
+from app.intake.archive import Entry
+from app.intake.develop import has_pages, unfolded
+from app.intake.formats import MEDIA_TYPES
 from app.intake.names import photo_path
 from app.intake.photo import Photo, read_photo
 from app.queue.submit import submit
@@ -16,7 +20,6 @@ from app.store.states import FINISHED
 from app.vision.view import View
 from app.web.api import schemas
 from app.web.api.blueprint import (
-    PHOTO_TYPES,
     api,
     describe,
     describe_body,
@@ -51,13 +54,14 @@ LOCATION = describe_header("Address of the run, or of the batch.")
         s202=schemas.Submitted,
     ),
     openapi_extensions=describe_body(
-        *PHOTO_TYPES, "application/octet-stream", json=inputs.CreateJson, form=inputs.CreateForm
+        *MEDIA_TYPES, "application/octet-stream", json=inputs.CreateJson, form=inputs.CreateForm
     ),
 )
 def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Response:
     """Send one photo as the raw body, as a form file, by address or as base64 in JSON; or several as form files.
 
-    One photo makes a run; several form files make a batch. Options go into the query, the form or the JSON.
+    One photo makes a run; several form files, or a PDF of several pages, make a batch. Options go into the query, the
+    form or the JSON.
     """
     sources, body_options = read_request(request, query.name)
     asked = query.model_dump(include=set(inputs.CreateForm.model_fields), exclude_none=True) | body_options
@@ -77,37 +81,58 @@ def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Respo
 
 
 def _create(sources: Sequence[Source], options: dict[str, Any], renew: Callable[[], None]) -> Run | str:
-    """Create a run of one photo, or a batch of several; returns the run, or the batch's id.
+    """Create a run of one photo, or a batch of several or of a PDF's pages; returns the run, or the batch's id.
 
     Args:
         renew: called before each photo of a batch.
     """
-    settings, store, jobs = services().settings, services().store, services().jobs
-    owner = request_owner()
+    settings, owner = services().settings, request_owner()
     if len(sources) == 1:
-        photo, name = _read(sources[0])
-        return submit(services(), photo, name=name, owner=owner, **options)
+        name, data = sources[0].read(settings)
+        if not has_pages(data):
+            return submit(services(), _checked(data), name=name, owner=owner, **options)
+        sources = [Source(name, BytesIO(data))]  # An address is fetched once.
     if len(sources) > settings.batch_max:
         raise BadRequest(f"At most {settings.batch_max} photos can be sent at once.")
+    return _create_batch(sources, owner, options, renew)
+
+
+def _create_batch(sources: Sequence[Source], owner: str, options: dict[str, Any], renew: Callable[[], None]) -> str:
+    store, jobs = services().store, services().jobs
     jobs.identities(options["analyses"])
     jobs.check_capacity(len(options["analyses"]))
-    batch = store.add_batch(owner, retention_days=settings.retention_days)
-    rejections = Rejections()
-    for source in sources:
+    batch = store.add_batch(owner, retention_days=services().settings.retention_days)
+    accepted, rejections = 0, Rejections()
+    for entry in _photos(sources):
         renew()
         try:
-            photo, name = _read(source)
-            submit(services(), photo, name=name, owner=owner, batch_id=batch.id, **options)
+            photo = _checked(entry.content())
+            submit(services(), photo, name=entry.name, owner=owner, batch_id=batch.id, **options)
+            accepted += 1
         except PublicError as error:
-            rejections.add(photo_path(source.name), error)
-    rejections.record(batch, len(sources) - rejections.count)
+            rejections.add(entry.name, error)
+    rejections.record(batch, accepted)
     return batch.id
 
 
-def _read(source: Source) -> tuple[Photo, str]:
+def _photos(sources: Sequence[Source]) -> Iterator[Entry]:
+    """The files one at a time, PDFs page by page."""
     settings = services().settings
-    name, data = source.read(settings)
-    return read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels), name
+    left = settings.batch_max
+    for source in sources:
+        try:
+            name, data = source.read(settings)
+            entry = Entry(photo_path(name), data)
+        except PublicError as error:
+            entry = Entry(photo_path(source.name), error=error)
+        for photo in unfolded(entry, max_photos=left, max_pixels=settings.max_pixels):
+            left -= photo.data is not None
+            yield photo
+
+
+def _checked(data: bytes) -> Photo:
+    settings = services().settings
+    return read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
 
 
 def _submit_options(asked: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ RunState = Annotated[State, WithJsonSchema({"type": "string", "enum": [*State]})
 
 
 class PhotoOut(BaseModel):
-    sha256: str = Field(description="SHA-256 of the bytes as uploaded, in hex.")
-    format: str = Field(description="jpeg, png, webp, gif, bmp or tiff.")
+    sha256: str = Field(description="SHA-256 of the file in hex; of a raw file or a page, of the JPEG made from it.")
+    format: str = Field(description="jpeg, png, webp, gif, bmp, tiff, heic or avif. Raw files and PDFs become jpeg.")
     width: int = Field(description="Pixels, upright.")
     height: int = Field(description="Pixels, upright.")
     bytes: int

@@ -1,4 +1,4 @@
-"""What a page's form sends: one photo, or several photos and ZIPs, read one at a time."""
+"""What a page's form sends: one photo, or several photos and ZIPs, one at a time. The pages of a PDF are photos too."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +9,7 @@ from app.config.analyses import DEFAULT_ANALYSES
 from app.errors import EntryRefused, NoPhoto, PublicError
 from app.intake import read_photo
 from app.intake.archive import MAX_ENTRIES, Entry, is_archive, read_archive
+from app.intake.develop import has_pages, unfolded
 from app.intake.names import photo_path
 from app.queue.submit import submit
 from app.store.models import Batch, Run
@@ -27,7 +28,7 @@ def chosen_analyses() -> tuple[str, ...]:
 
 
 def submit_form() -> Run | Batch:
-    """Submit the files of the request's form: one photo becomes a run; several photos, or a ZIP, become a batch.
+    """Submit the files of the request's form: one photo becomes a run; several, a ZIP, or a PDF's pages a batch.
 
     Raises:
         NoPhoto: the form has no file. For a single photo, every error of reading and submitting it; for a batch, the
@@ -37,7 +38,10 @@ def submit_form() -> Run | Batch:
     if not files:
         raise NoPhoto
     if len(files) == 1 and not _is_archive(files[0]):
-        return submit_photo(file_bytes(files[0]), files[0].filename or "")
+        data = file_bytes(files[0])
+        if not has_pages(data):
+            return submit_photo(data, files[0].filename or "")
+        files[0].stream.seek(0)
     return _submit_batch(files)
 
 
@@ -59,9 +63,7 @@ def _submit_batch(files: Sequence[FileStorage]) -> Batch:
     for file in files:
         for entry in _entries(file, accepted, rejections):
             try:
-                if entry.error or entry.data is None:
-                    raise entry.error or EntryRefused()
-                submit_photo(entry.data, entry.name, batch)
+                submit_photo(entry.content(), entry.name, batch)
                 accepted += 1
             except PublicError as error:
                 rejections.add(entry.name, error)
@@ -70,7 +72,17 @@ def _submit_batch(files: Sequence[FileStorage]) -> Batch:
 
 
 def _entries(file: FileStorage, accepted: int, rejections: Rejections) -> Iterator[Entry]:
-    """The entries of one form file. It is not opened after the maximum number of photos or of rejected files."""
+    """The photos of one form file. It is not opened after the maximum number of photos or of rejected files."""
+    settings = services().settings
+    left = settings.batch_max - accepted
+    for entry in _files(file, accepted, rejections):
+        for photo in unfolded(entry, max_photos=left, max_pixels=settings.max_pixels):
+            left -= photo.data is not None
+            yield photo
+
+
+def _files(file: FileStorage, accepted: int, rejections: Rejections) -> Iterator[Entry]:
+    """The files in one form file: those of a ZIP, else itself."""
     settings, name = services().settings, photo_path(file.filename)
     try:
         if accepted >= settings.batch_max:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from flask import Flask
 from markupsafe import Markup, escape
 
+from app.errors import READABLE
+from app.intake.formats import MEDIA_TYPES, SUFFIXES
 from app.vision import view
 
 NBSP = "\u00a0"
@@ -16,7 +18,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         percent=percent, seconds=seconds, day=day, moment=moment, code=code, with_article=with_article
     )
-    app.jinja_env.globals.update(count=count)
+    app.jinja_env.globals.update(count=count, readable=READABLE, accepted=",".join((*MEDIA_TYPES, *SUFFIXES)))
 
 
 def percent(share: float) -> str:
