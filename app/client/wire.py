@@ -7,6 +7,7 @@ import httpx
 
 # Statuses after which a request is repeated; 409 only with Retry-After.
 _BUSY = (429, 503)
+_TOO_LARGE = 413
 _MAX_PORT = 65535
 _FIRST_DELAY, _MAX_DELAY = 0.5, 30.0
 
@@ -77,8 +78,15 @@ def pause(attempt: int, response: httpx.Response | None = None) -> float:
 def error_of(response: httpx.Response) -> ApiError:
     """The error that an unsuccessful response describes."""
     problem = _object(response) or {}
-    message = problem.get("detail") or f"The server answered with status {response.status_code}."
+    message = problem.get("detail") or _proxy_says(response.status_code)
     return ApiError(response.status_code, problem.get("code") or "", message, _request_id(response))
+
+
+def _proxy_says(status: int) -> str:
+    """What an answer means that is not the API's own."""
+    if status == _TOO_LARGE:
+        return "A web server in front of the service takes no upload of this size (status 413)."
+    return f"The server answered with status {status}."
 
 
 def body_of(response: httpx.Response, key: str) -> dict[str, Any]:

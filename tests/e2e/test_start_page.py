@@ -5,6 +5,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e import photos
@@ -131,3 +132,16 @@ def test_several_photos_are_spoken_of_as_several_while_they_are_checked(
     page.set_input_files("#photo", [str(photos.photo(tmp_path, f"{n}.jpg")) for n in range(2)])
     page.wait_for_url("**/batches/**")
     assert "Sent. Checking them" in page.evaluate("sessionStorage.getItem('words')")
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [(413, "takes no upload of this size"), (502, "does not answer right now"), (504, "does not answer right now")],
+)
+def test_a_proxys_own_refusal_is_explained(site: str, visit: Visit, tmp_path: Path, status: int, sentence: str) -> None:
+    page = visit(site, allow="Failed to load resource")
+    own_page = f"<html><head><title>{status}</title></head><body><center>nginx</center></body></html>"
+    refuse = {"status": status, "content_type": "text/html", "body": own_page}
+    page.route("**/", lambda route: route.fulfill(**refuse))
+    page.set_input_files("#photo", str(photos.photo(tmp_path)))
+    expect(page.locator("#problem")).to_contain_text(sentence)

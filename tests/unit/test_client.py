@@ -276,6 +276,12 @@ def test_a_number_in_a_photos_own_name_leads_to_no_output_twice() -> None:
         assert outputs[0] == Path(f"detected_{Path(names[0]).stem}.jpg")
 
 
+def test_a_proxys_own_refusal_of_a_large_photo_is_explained(folder: Path) -> None:
+    refuse = Script(otherwise=lambda request: httpx.Response(413, html="<center>nginx</center>"))
+    with refuse.client() as client, pytest.raises(ApiError, match="web server in front of the service"):
+        client.detect(folder / "a.jpg")
+
+
 def test_one_photo_is_annotated_into_a_file(folder: Path, script: Script, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder.parent / "out" / "result.png"
     assert main([str(folder / "a.jpg"), "--out", str(out), "--threshold", "0.4"], script.client()) == 0

@@ -1,5 +1,14 @@
 // Sends a form in the background and reports how much of it has been sent.
 
+// What a proxy in front of the service means by a page of its own, by status.
+const AWAY = "The service does not answer right now. Please try again in a moment.";
+const FROM_PROXY = {
+  413: "A web server in front of this service takes no upload of this size. Send less at once, or ask whoever runs it.",
+  502: AWAY,
+  503: AWAY,
+  504: AWAY,
+};
+
 /**
  * @param {string} address
  * @param {FormData} body
@@ -16,7 +25,7 @@ export function upload(address, body, onProgress = () => {}) {
       if (event.lengthComputable) onProgress(event.loaded / event.total);
     });
     request.addEventListener("load", () => {
-      const { location, error } = request.response ?? {}; // A proxy answers with a page of its own.
+      const { location, error = FROM_PROXY[request.status] } = request.response ?? {};
       if (location) resolve(location);
       else reject(new Error(error || "The photo could not be sent. Please try again."));
     });
