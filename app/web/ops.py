@@ -57,9 +57,10 @@ def _database() -> bool:
 def _offer() -> dict[str, Any]:
     try:
         jobs = services().jobs
+        workers = jobs.workers()  # Before the cards: a worker announces its models before it is ready.
         cards = jobs.cards().items()
         analyses = {name: {"model": card.model, "title": card.title, "note": card.note} for name, card in cards}
-        return {"workers": jobs.workers(), "analyses": analyses, "missing": jobs.missing()}
+        return {"workers": workers, "analyses": analyses, "missing": jobs.missing()}
     except RedisError as error:
         log.warning("Redis does not answer: %s", error)
         return {"workers": 0, "analyses": {}, "missing": {}}

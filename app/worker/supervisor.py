@@ -137,13 +137,13 @@ class Supervisor:
             self._heartbeat()
 
     def _heartbeat(self) -> None:
-        """Send the heartbeats, and repeat the announcement if Redis has lost it."""
+        """Repeat the announcement if Redis has lost it, then send the heartbeats: only an announced worker is ready."""
         jobs = self._services.jobs
-        for worker in self._processes:
-            jobs.heartbeat(worker.name, WorkerStatus(worker.ready, worker.analysis))
-        offer = next((worker.offer for worker in self._processes if worker.offer is not None), None)
+        offer = next((worker.offer for worker in self._processes if worker.announced), None)
         if offer is not None and not jobs.is_announced():
             self._announce(offer)
+        for worker in self._processes:
+            jobs.heartbeat(worker.name, WorkerStatus(worker.announced, worker.analysis))
         self._heartbeat_at = self._clock() + constants.HEARTBEAT
 
     def _announce(self, offer: ModelsLoaded) -> None:

@@ -12,11 +12,13 @@ from sqlalchemy import func, select
 from app.config.settings import Settings
 from app.errors import BrokenPhoto, NoPhoto, NotAPhoto, PublicError, QueueFull
 from app.intake import Photo
+from app.queue.jobs import Jobs, WorkerStatus
 from app.store.errors import StoreUnavailable
 from app.store.models import Batch
 from app.vision.results import ModelCard
 from app.web.common import uploads
 from app.web.common.uploads import MAX_NAMED
+from app.web.pages.status import STARTING, service_status
 from tests.unit.api_service import PHOTO, Service, json_of, running
 from tests.unit.photos import jpeg
 from tests.unit.visitor import Visitor
@@ -119,6 +121,30 @@ def test_several_photos_make_a_batch_and_the_refused_keep_their_sentences(visito
     id = answer.location.removeprefix("/batches/")
     assert [run.name for run in service.services.store.batch_runs(id)] == ["one.jpg", "two.jpg"]
     assert service.services.store.get_batch(id).refused == [{"name": "notes.txt", "message": NotAPhoto.message}]
+
+
+def test_what_is_ready_has_its_models_also_while_a_worker_announces_them(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, announced = service.services.jobs, Jobs.cards
+    all_cards = list(jobs.cards().values())
+    jobs.announce([], {})
+
+    def while_a_worker_comes(self: Jobs) -> dict[str, ModelCard]:
+        cards = announced(self)
+        jobs.announce(all_cards, {})
+        jobs.heartbeat("host:a", WorkerStatus(ready=True, job=None))
+        return cards
+
+    monkeypatch.setattr(Jobs, "cards", while_a_worker_comes)
+    for _ in range(2):
+        state = json_of(service.client.get("/readyz"))
+        assert state["ready"] == bool(state["analyses"])
+    jobs.remove_worker("host:a")
+    jobs.announce([], {})
+    with service.app.app_context():
+        status = service_status()
+    assert (status.state, status.cards) == (STARTING, {})
 
 
 def test_a_zip_makes_a_batch(visitor: Visitor, service: Service) -> None:

@@ -11,7 +11,7 @@ import redis
 from app.config.settings import Settings
 from app.intake import read_photo
 from app.queue import constants
-from app.queue.jobs import Jobs
+from app.queue.jobs import Jobs, WorkerStatus
 from app.queue.services import Services
 from app.queue.submit import submit
 from app.store.models import Run
@@ -131,6 +131,24 @@ def test_the_offer_is_announced_once_the_models_are_loaded(
     assert jobs.cards() == {"labels": CARD}
     assert jobs.missing() == {"faces": "Install the faces."}
     assert jobs.workers() == 1
+
+
+def test_no_worker_is_ready_before_its_models_are_announced(
+    services: Services, machine: FakeMachine, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = replace(services, settings=replace(services.settings, workers=2))
+    supervisor = Supervisor(two, machine.start_process, clock=machine.clock)
+    heartbeat = Jobs.heartbeat
+
+    def while_models_come(self: Jobs, worker: str, status: WorkerStatus) -> None:
+        heartbeat(self, worker, status)
+        machine.started[1].receive(LOADED)
+
+    monkeypatch.setattr(Jobs, "heartbeat", while_models_come)
+    supervisor.tick()
+    assert (jobs.workers(), jobs.cards()) == (0, {})
+    supervisor.tick()
+    assert (jobs.workers(), jobs.cards()) == (1, {"labels": CARD})
 
 
 def test_an_offer_that_redis_lost_is_announced_again(

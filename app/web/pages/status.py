@@ -54,8 +54,8 @@ def service_status() -> Status:
     """The current status. Never fails, because error pages show it too."""
     try:
         jobs = services().jobs
-        cards = jobs.cards()
-        return Status(READY if jobs.workers() else STARTING, cards, jobs.missing())
+        state = READY if jobs.workers() else STARTING  # Before the cards: a worker announces its models first.
+        return Status(state, jobs.cards(), jobs.missing())
     except (RedisError, PublicError) as error:
         current_app.logger.warning("The queue does not answer: %s", error)
         return Status(UNAVAILABLE)
