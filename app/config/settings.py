@@ -50,7 +50,7 @@ class Settings:
     """The service's configuration. The environment variable of a field is its name in capitals."""
 
     # Serving
-    host: str = _setting("127.0.0.1", "Address that the web process listens on.")
+    host: str = _setting("127.0.0.1", "Address that the web process listens on. `::`: every IPv6 and IPv4 address.")
     port: int = _setting(5000, "Port that the web process listens on.", minimum=1, maximum=65535)
     threads: int = _setting(16, "Threads of the web process.", minimum=2)
     secret_key: str = _setting("", "Signs cookies and forms. Empty: made once and kept in DATA_DIR.", secret=True)

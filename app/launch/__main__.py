@@ -9,7 +9,7 @@ import threading
 from app.config.settings import ROOT, Settings, SettingsError
 from app.launch import LaunchError
 from app.launch.data_folder import writable_folder
-from app.launch.launcher import GUNICORN, WORKER, Launcher
+from app.launch.launcher import GUNICORN, WORKER, Launcher, listen
 from app.queue.services import Services
 from app.store.errors import StoreUnavailable
 from app.system.logs import configure_logging
@@ -52,9 +52,12 @@ def become(part: str, settings: Settings) -> None:
         stop = threading.Event()
         # By default SIGTERM does not end the first process of a container.
         signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+        listener = listen(settings.host, settings.port)
+        listener.set_inheritable(True)
         Services.from_settings(settings).store.migrate()
         if stop.is_set():
             return
+        os.environ["LISTENER_FD"] = str(listener.detach())
         command = [sys.executable, *GUNICORN]
     sys.stdout.flush()
     os.chdir(ROOT)

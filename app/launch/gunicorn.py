@@ -10,9 +10,10 @@ from app.system.logs import logging_config
 
 _settings = Settings.from_env()
 _listener = os.environ.get("LISTENER_FD")
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 
 # The launcher passes its listening socket on; without the launcher, gunicorn opens one.
-bind = f"fd://{_listener}" if _listener else f"{_settings.host}:{_settings.port}"
+bind = f"fd://{_listener}" if _listener else f"{_host}:{_settings.port}"
 workers = 1
 worker_class = "app.launch.threads.Worker"
 threads = _settings.threads

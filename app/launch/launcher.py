@@ -126,10 +126,11 @@ class Launcher:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address. Raises LaunchError."""
+    """A socket that listens on the address; on `::` for IPv4 too. Raises LaunchError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
     except PermissionError as error:
         raise LaunchError(f"You are not allowed to use port {port}; choose another: PORT=8080 make up.") from error
     except OSError as error:

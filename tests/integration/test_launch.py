@@ -197,7 +197,7 @@ def test_a_redis_that_cannot_read_its_file_is_given_up_with_the_place_of_its_log
 
 
 def test_the_web_process_alone_migrates_and_serves_on_a_redis_of_others(tmp_path: Path, clean_redis_url: str) -> None:
-    settings = environment(tmp_path, REDIS_URL=clean_redis_url)
+    settings = environment(tmp_path, REDIS_URL=clean_redis_url, HOST="::")
     command = [sys.executable, "-m", "app.launch", "web"]
     with subprocess.Popen(command, cwd=ROOT, env=settings, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
@@ -208,6 +208,8 @@ def test_the_web_process_alone_migrates_and_serves_on_a_redis_of_others(tmp_path
         state = httpx.get(f"{address}/readyz", timeout=PATIENCE, trust_env=False)
         assert state.status_code == 503
         assert state.json()["database"] is True
+        over_ipv6 = httpx.get(f"http://[::1]:{settings['PORT']}/healthz", timeout=PATIENCE, trust_env=False)
+        assert over_ipv6.status_code == 200
         assert check(tmp_path, "web", PORT=settings["PORT"]).returncode == 0
         assert check(tmp_path, "worker", REDIS_URL=clean_redis_url).returncode == 1
         process.terminate()

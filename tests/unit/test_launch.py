@@ -26,6 +26,20 @@ def test_a_taken_port_is_one_line_with_the_next_step() -> None:
             listen("127.0.0.1", port)
 
 
+@pytest.mark.parametrize(
+    ("host", "reached", "unreached"),
+    [("::", ["127.0.0.1", "::1"], []), ("::1", ["::1"], ["127.0.0.1"]), ("127.0.0.1", ["127.0.0.1"], ["::1"])],
+)
+def test_it_is_listened_on_ipv6_and_on_all_addresses(host: str, reached: list[str], unreached: list[str]) -> None:
+    with listen(host, free_port()) as listener:
+        port = listener.getsockname()[1]
+        for address in reached:
+            socket.create_connection((address, port), timeout=10).close()
+        for address in unreached:
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((address, port), timeout=10)
+
+
 def test_an_address_of_another_machine_is_one_line() -> None:
     with pytest.raises(LaunchError, match=r"Cannot listen on no such host:\d+ \(Name .*\); try HOST=127\.0\.0\.1 or"):
         listen("no such host", free_port())
