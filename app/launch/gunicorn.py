@@ -25,6 +25,8 @@ timeout = 60
 graceful_timeout = 10
 # The heartbeat is a file, which must not wait for a slow disk.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+# Bytes of one header: other programs of the same host leave cookies too, and nginx passes on up to 32 KB.
+limit_request_field_size = 32 * 1024
 # Only TRUSTED_PROXIES decides which forwarded headers count.
 forwarded_allow_ips = ""
 loglevel = _settings.log_level.lower()

@@ -56,8 +56,9 @@ class Launched:
                 self.ready.set()
         self.ready.set()
 
-    def get(self, address: str = "/readyz") -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{address}", timeout=PATIENCE, trust_env=False)
+    def get(self, address: str = "/readyz", headers: dict[str, str] | None = None) -> httpx.Response:
+        url = f"http://127.0.0.1:{self.port}{address}"
+        return httpx.get(url, headers=headers, timeout=PATIENCE, trust_env=False)
 
 
 @contextlib.contextmanager
@@ -121,6 +122,10 @@ def test_it_serves_says_so_and_term_leaves_no_process_behind(tmp_path: Path) -> 
         assert service.get("/api/v1/models").status_code == 200
         assert service.get().json()["ready"] is True
         assert check(tmp_path, "all", PORT=service.port).returncode == 0
+        assert service.get("/healthz", {"Cookie": f"others={'x' * 9000}"}).status_code == 200
+        refused = service.get("/healthz", {"Cookie": "x" * 40_000})
+        assert (refused.status_code, "Delete this site" in refused.text) == (431, True)
+        assert "This address is too long." in service.get(f"/{'x' * 9000}").text
         below = descendants(service.process.pid)
         assert len(below) >= 5  # Redis, gunicorn and its worker, the worker and its child
         service.process.terminate()
