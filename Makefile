@@ -6,6 +6,8 @@ ifndef PYTHON
 PYTHON := $(shell for name in python3.11 python3 python; do $$name -c '' 2>/dev/null && echo $$name && break; done)
 endif
 RUN := .venv/bin/python
+# Half of the tests' time is waiting for other processes. A test process needs up to 2.5 GB.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 BIOME := .venv/bin/npx --yes --loglevel=error @biomejs/biome@2.6.8
 
 .PHONY: help up install full install-dev python weights engine test lint bench docker-test train eval
@@ -35,7 +37,7 @@ engine: $(if $(QUANTIZE),full,install) ## Make the installed models' engines (QU
 	@$(RUN) -m app.vision.engine $(if $(QUANTIZE),--quantize $(QUANTIZE))
 
 test: install-dev ## Run every test (ARGS: options of pytest)
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest $(PARALLEL) $(ARGS)
 
 lint: install-dev ## Check style and types
 	@$(RUN) -m ruff check .

@@ -12,7 +12,8 @@ import pytest
 from app.config.settings import Settings
 from app.launch.redis_server import server_binary
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Test processes that run side by side share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 # A busy machine is no fault of the code: properties are judged by what holds, not by how long they take.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
