@@ -1,4 +1,4 @@
-"""Bytes in: recognise, limit, decode, turn upright, hash; and fetch or unpack them without being tricked."""
+"""From bytes to photos: recognise, limit, decode, turn upright, hash; safe fetching by URL and unpacking of ZIPs."""
 
 from app.intake.decode import decode
 from app.intake.photo import Photo, read_photo

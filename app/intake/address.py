@@ -25,7 +25,7 @@ from app.config.networks import Address, Place, parse
 from app.config.settings import Settings
 from app.errors import AddressRefused, FetchFailed
 
-# Ports of web servers. Others belong to services that might take an HTTP request for something else.
+# Ports of web servers. Services on other ports might misinterpret an HTTP request.
 WEB_PORTS = frozenset((80, 443, 8080, 8443))
 MAX_URL = 2000
 _TOO_LONG = f"This address is longer than {MAX_URL:,} characters."
@@ -44,7 +44,7 @@ _PRIVATE_V4 = tuple(
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
 _PRIVATE_V6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
 
-# A last label that is a number makes a host an IPv4 address in some spelling (WHATWG URL, section 3.5).
+# A host whose last label is a number is an IPv4 address in some notation (WHATWG URL, section 3.5).
 _NAME = re.compile(r"[a-z0-9_][a-z0-9._-]*", re.IGNORECASE)
 _ENDS_IN_NUMBER = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 
@@ -52,7 +52,7 @@ _TROUBLE = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolE
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one that anybody on the internet may be told to connect to."""
+    """Whether an IP address belongs to the public internet."""
     ip = _ip(address)
     if ip is None:
         return False
@@ -152,7 +152,7 @@ def webhook_guard(settings: Settings) -> Guard:
 
 
 def port_of(url: httpx.URL) -> int:
-    """The port that a web address means."""
+    """The port of a URL, by default that of its scheme."""
     return url.port if url.port is not None else {"http": 80, "https": 443}[url.scheme]
 
 
@@ -164,7 +164,7 @@ def _ip(address: str) -> Address | None:
 
 
 def _literal(host: str) -> str | None:
-    """The IP address that a host is written as; None for a name. Odd spellings of addresses are refused."""
+    """The IP address that a host is written as; None for a name. Unusual notations of addresses are refused."""
     bare = host.removeprefix("[").removesuffix("]")
     try:
         return str(ipaddress.ip_address(bare))
@@ -175,7 +175,7 @@ def _literal(host: str) -> str | None:
 
 
 def _within(timeout: float, function: Callable[[str, int], list[str]], host: str, port: int) -> list[str]:
-    """Resolve on another thread, because the system's resolver takes no time limit."""
+    """Resolve in another thread, because the system's resolver has no time limit."""
     found: list[str] = []
 
     def work() -> None:
@@ -198,15 +198,15 @@ def exchange(
     headers: Iterable[tuple[str, str]] = (),
     content: bytes = b"",
 ) -> Iterator[httpcore.Response]:
-    """One HTTP request to a guarded address; no redirect is followed. The answer's body can be iterated in the block.
+    """Send one HTTP request to a guarded address; redirects are not followed. The body can be iterated in the block.
 
     Args:
-        url: as `guard.parse` gave it.
-        deadline: `time.monotonic()` by which everything, the reading of the body included, must be over.
+        url: from `guard.parse`.
+        deadline: `time.monotonic()` at which everything ends, reading the body included.
 
     Raises:
-        AddressRefused: it leads, or may lead, to a place that the guard does not allow.
-        FetchFailed: no connection, no answer in time, or not HTTP.
+        AddressRefused: the guard does not allow the address.
+        FetchFailed: no connection, no response in time, or not HTTP.
     """
     target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host.strip(b"[]"), port=port_of(url), target=url.raw_path)
     sent = [(b"Host", url.netloc), *((name.encode(), value.encode()) for name, value in headers)]
@@ -228,7 +228,7 @@ def exchange(
 
 
 class _Pinned(httpcore.NetworkBackend):
-    """Connects to judged addresses only, whatever the name says by then, and not beyond the deadline."""
+    """Connects only to checked addresses, whatever the name resolves to by then, and not after the deadline."""
 
     def __init__(self, guard: Guard, deadline: float):
         self.guard, self.deadline = guard, deadline
@@ -251,7 +251,7 @@ class _Pinned(httpcore.NetworkBackend):
 
 
 class _Bounded(httpcore.NetworkStream):
-    """A connection of which every step ends at the deadline, however slowly the other side trickles."""
+    """A connection whose every step ends at the deadline, however slowly the other side sends."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float):
         self.stream, self.deadline = stream, deadline

@@ -1,6 +1,6 @@
-"""Photos out of a ZIP, one at a time, each file judged for itself: a refused one does not stop the others.
+"""Photos from a ZIP, one at a time. Each file is checked by itself: a rejected one does not stop the others.
 
-Nothing is ever unpacked to disk, names are only shown, and sizes that the ZIP claims are not believed.
+Nothing is unpacked to disk, names are never used as paths, and the sizes in the ZIP are not trusted.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ from app.errors import BrokenArchive, EntryRefused, NoPhoto, PublicError, Upload
 from app.intake.formats import sniff
 from app.intake.names import photo_path
 
-# The table of contents is read into memory as a whole: its bytes, and the files that it may list.
+# Limits of the table of contents, which is read into memory as a whole: its bytes and its files.
 MAX_DIRECTORY = 4 * 1024 * 1024
 MAX_ENTRIES = 10_000
-# Deflate reaches 1032 to 1 on zeros; photos, also uncompressed ones, stay far below this.
+# Deflate reaches 1032 to 1 on zeros; photos, even uncompressed ones, stay far below this.
 MAX_RATIO = 200
 _SMALL = 1024 * 1024
 _STEP = 64 * 1024
@@ -29,7 +29,7 @@ _TAKEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1 | 0x40
 _IS_UTF8 = 0x800
 _UNICODE_PATH, _EXTRA_HEAD = 0x7075, 4
-# Files that systems put beside people's own.
+# Files that operating systems add.
 _CLUTTER = re.compile(r"(^|/)(__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 _TRICK = re.compile(r"^[/~]|^[a-z]:|(^|/)\.\.(/|$)|[\0-\x1f\x7f]", re.IGNORECASE)
 _ARCHIVES = (b"PK\3\4", b"PK\5\6", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh", b"MSCF")
@@ -75,10 +75,10 @@ def read_archive(
 
     Args:
         source: the ZIP, as bytes or as a seekable file.
-        max_photos: photos taken; further files are refused, and not unpacked.
-        max_bytes: largest single photo, unpacked.
-        max_total: most bytes of all photos together, unpacked.
-        taken: photos taken before those of this ZIP; they count.
+        max_photos: maximum number of photos; further files are rejected without unpacking them.
+        max_bytes: maximum size of one photo, unpacked.
+        max_total: maximum size of all photos together, unpacked.
+        taken: number of photos accepted before this ZIP, which count too.
 
     Raises:
         BrokenArchive: its table of contents cannot be read, or lists more than MAX_ENTRIES files.
@@ -93,7 +93,7 @@ def read_archive(
         try:
             if photos >= max_photos:
                 raise EntryRefused(f"At most {max_photos} photos are taken at a time.")
-            _judge(info, path, max_bytes)
+            _check(info, path, max_bytes)
             data = _read(archive, info, min(max_bytes, max_total - total), max_bytes)
         except PublicError as error:
             yield Entry(name, error=error)
@@ -104,7 +104,7 @@ def read_archive(
 
 
 class _Contents(io.BufferedIOBase):
-    """A file of which no more than MAX_DIRECTORY bytes can be asked at a time, as a ZIP's table of contents would."""
+    """A file of which at most MAX_DIRECTORY bytes can be read at a time, which limits a ZIP's table of contents."""
 
     def __init__(self, file: IO[bytes]):
         self.file = file
@@ -163,8 +163,8 @@ def _unicode_path(extra: bytes, raw: bytes) -> bytes | None:
     return None
 
 
-def _judge(info: zipfile.ZipInfo, path: str, max_bytes: int) -> None:
-    """Refuse what can be refused without unpacking."""
+def _check(info: zipfile.ZipInfo, path: str, max_bytes: int) -> None:
+    """Reject what can be rejected without unpacking."""
     if _TRICK.search(path):
         raise EntryRefused("This file's name points outside of the ZIP, so it was not opened.")
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -182,10 +182,10 @@ def _judge(info: zipfile.ZipInfo, path: str, max_bytes: int) -> None:
 
 
 def _too_large(max_bytes: int) -> UploadTooLarge:
-    return UploadTooLarge(f"This file is larger than {max_bytes / 2**20:g} MB, the most that is taken.")
+    return UploadTooLarge(f"This file is larger than {max_bytes / 2**20:g} MB, the maximum.")
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, max_bytes: int) -> bytes:
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_left: int, max_bytes: int) -> bytes:
     """The bytes of a file whose beginning is a photo's; no more of it is unpacked than needed to know that."""
     try:
         with archive.open(info) as file:
@@ -195,13 +195,13 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int, max_bytes:
             while piece := file.read(_STEP):
                 pieces.append(piece)
                 size += len(piece)
-                if size > most:
+                if size > max_left:
                     break
     except _DAMAGE as error:
         raise EntryRefused("This file is damaged inside the ZIP and cannot be opened.") from error
     if size > max_bytes:
         raise _too_large(max_bytes)
-    if size > most:
+    if size > max_left:
         raise EntryRefused("The photos of this ZIP are too large together. Send the rest in another one.")
     return b"".join(pieces)
 

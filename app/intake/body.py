@@ -158,7 +158,7 @@ class _Body(io.RawIOBase):
             raise self.error
         if self.left > self.limit:
             limit = f"{self.told_limit / 2**20:g} MB"
-            self._fail(UploadTooLarge(f"This upload is larger than {limit}, the most that is taken."))
+            self._fail(UploadTooLarge(f"This upload is larger than {limit}, the maximum."))
         if self.left == 0:
             return b""
         self._watch()

@@ -1,4 +1,4 @@
-"""A limit on the pixels that a process works on at the same time: photos are the largest thing in its memory."""
+"""A limit on the pixels that a process holds at the same time, because photos dominate its memory."""
 
 import threading
 from collections.abc import Iterator
@@ -7,32 +7,32 @@ from typing import Final
 
 
 class PixelBudget:
-    """Lets threads work on photos side by side as long as their pixels together stay within a limit.
+    """Lets threads process photos concurrently as long as their pixels together stay within a limit.
 
     Args:
-        limit: pixels. A photo that is larger than this waits until it would be alone.
+        limit: in pixels. A larger photo waits until it is the only one.
     """
 
     def __init__(self, limit: int):
         self.limit = limit
         self._used = 0
         self._changed = threading.Condition()
-        # Whoever waits holds this door, so that a stream of small photos cannot keep a large one waiting for ever.
-        self._door = threading.Lock()
+        # Held by the thread that waits, so that a stream of small photos cannot starve a large one.
+        self._turn = threading.Lock()
         self._own = threading.local()
 
     @contextmanager
     def reserve(self, pixels: int) -> Iterator[None]:
         """Wait until the pixels fit into the budget, and hold them.
 
-        A thread that holds a reservation already gets another one without waiting: it could be waiting for itself, or
-        for a thread that waits for it. What it holds counts for everybody else.
+        A thread that holds a reservation gets further ones without waiting, because it could wait for itself, or for a
+        thread that waits for it. All of them count for the other threads.
         """
         depth = getattr(self._own, "depth", 0)
         if depth:
             self._take(pixels)
         else:
-            with self._door, self._changed:
+            with self._turn, self._changed:
                 self._changed.wait_for(lambda: self._used == 0 or self._used + pixels <= self.limit)
                 self._used += pixels
         self._own.depth = depth + 1

@@ -1,4 +1,4 @@
-"""Colours of a wide gamut, as phones (Display P3) and cameras (Adobe RGB) write them, brought to sRGB."""
+"""Converts colours of a wide gamut, as phones (Display P3) and cameras (Adobe RGB) write them, to sRGB."""
 
 import itertools
 from io import BytesIO
@@ -10,7 +10,7 @@ from app.intake.pixels import BAND
 
 # Profiles of three colorants and three curves have a few kilobytes, with a curve of 4,096 points each about 25.
 MAX_PROFILE = 64 * 1024
-# What a profile may move a sample by and still be called sRGB: its rounding.
+# Maximum change of a sample by a profile that counts as sRGB: its rounding.
 _ROUNDING = 3
 # Named in the header (ICC.1:2010, section 7.2): the colour space of the samples and the one that they are brought to.
 _RGB_BY_MATRIX = b"RGB XYZ "
@@ -18,10 +18,10 @@ _TRANSFORM_ERRORS = (ImageCms.PyCMSError, OSError, TypeError, ValueError)
 
 
 def to_srgb(rgb: np.ndarray, profile: bytes | None) -> np.ndarray:
-    """Bring pixels to sRGB, in place where they can be written to.
+    """Convert pixels to sRGB, in place if they are writable.
 
-    Only profiles of colorants and curves are followed, which is what cameras and screens have. Others could hold tables
-    of any size; with them, as with damaged ones, the pixels stay as they are.
+    Only profiles of colorants and curves are applied, as cameras and screens have them. Others could hold tables of any
+    size; with them, as with damaged ones, the pixels stay unchanged.
 
     rgb: (H, W, 3) uint8, in the colours of an ICC profile; None stands for sRGB.
     """

@@ -1,4 +1,4 @@
-"""Photo files to upright RGB pixels, with Pillow judging what a file is and OpenCV decoding where it is faster.
+"""From photo files to upright RGB pixels: Pillow reads the header, and OpenCV decodes where it is faster.
 
 Measured on one core with a 12-megapixel photo: JPEG 34 ms with OpenCV against 90 ms with Pillow (whose pixels take
 4 bytes and have to be repacked), WebP 82 ms against 210 ms; the pixels are the same to the bit. Checking that a JPEG
@@ -25,11 +25,11 @@ from app.intake.budget import pixel_budget
 from app.intake.colour import to_srgb
 from app.intake.formats import NATIVE, check_jpeg_structure, sniff
 from app.intake.limits import check_size
-from app.intake.mending import END_OF_JPEG, is_cut_off, mended_png
 from app.intake.pixels import bgra_to_rgb, to_rgb
+from app.intake.repair import END_OF_JPEG, is_cut_off, repair_png
 from app.intake.tiff import photo_first
 
-# From so many pixels on memory counts more than a temporary file.
+# Pixels from which saving memory is worth a temporary file.
 LARGE = 8_000_000
 # Pillow decodes an uncompressed TIFF tile by tile in Python; real files have fewer tiles than this.
 MAX_TILES = 100_000
@@ -43,8 +43,8 @@ _REDUCED = {
 # XMP names Orientation with whichever prefix it declares for TIFF's names, as an attribute or as an element.
 _XMP_PREFIX = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']http://ns\.adobe\.com/tiff/1\.0/[\"']")
 _XMP_ORIENTATION = rb"%s:Orientation\s*(?:=\s*[\"']|>)\s*([1-8])\s*[\"'<]"
-# What a parser in Python raises when the bytes make no sense to it: whatever its arithmetic meets first.
-# Deliberately not `Exception`: a job's time limit is raised as one and has to pass.
+# What a parser in Python raises on malformed bytes: whatever fails first.
+# Not `Exception`, because other errors, such as a job's time limit, must pass.
 _PARSER_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -63,20 +63,20 @@ _PARSER_ERRORS = (
     zlib.error,
 )
 
-warnings.filterwarnings("ignore", module=r"PIL\..*")  # Pillow's remarks on odd files are the sender's, not ours.
+warnings.filterwarnings("ignore", module=r"PIL\..*")  # Warnings about unusual files.
 
 
-def decode(data: bytes, *, at_least: int | None = None, paper: int = 255) -> np.ndarray:
+def decode(data: bytes, *, min_side: int | None = None, paper: int = 255) -> np.ndarray:
     """The pixels of a photo: (H, W, 3) uint8 sRGB, upright, first frame, laid on paper, 16 bits scaled to 8.
 
     Holds at most about two copies of the pixels at a time, of a large JPEG or WebP one. Raises BrokenPhoto or
     NotAPhoto.
 
-    at_least: for a small picture of it; a JPEG is then decoded at a half, a quarter or an eighth of its size, as long
-    as the longer side keeps so many pixels, which takes a fraction of the time and the memory. paper: the grey, 0 to
+    min_side: a JPEG is decoded at a half, a quarter or an eighth of its size, as long as the longer side has at least
+    this many pixels, which takes a fraction of the time and memory. paper: the grey, 0 to
     255, that shows where the photo is transparent.
     """
-    rgb, orientation = _pixels(data, at_least, paper)
+    rgb, orientation = _pixels(data, min_side, paper)
     return upright(rgb, orientation)
 
 
@@ -92,7 +92,7 @@ def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
     format = sniff(data)
     if format in NATIVE:
         return format, *native.check(data, format, max_pixels)
-    data = _mended(data, format, max_pixels)
+    data = _repaired(data, format, max_pixels)
     with _opened(data, format) as image:
         width, height = image.size
         check_size(width, height, max_pixels)
@@ -108,7 +108,7 @@ def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
                 width, height = image.size
             if _orientation(image, format) >= 5:
                 width, height = height, width
-            image.close()  # Its pixels go before those of the next photo come.
+            image.close()  # Frees the pixels before the next photo is decoded.
     check_size(width, height, max_pixels)
     return format, width, height
 
@@ -121,15 +121,15 @@ def upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
     return rgb if flip is None else cv2.flip(rgb, flip, dst=rgb)
 
 
-def _pixels(data: bytes, at_least: int | None, paper: int) -> tuple[np.ndarray, int]:
-    """The pixels as stored and the orientation still to be applied. On return Pillow's own copy is gone."""
+def _pixels(data: bytes, min_side: int | None, paper: int) -> tuple[np.ndarray, int]:
+    """The pixels as stored, and the orientation still to be applied. Pillow's own copy is freed."""
     format = sniff(data)
     if format == "heic":
         with _errors(format):
             return to_srgb(*heic.pixels(data, paper)), 1
-    data = _mended(data, format)
+    data = _repaired(data, format)
     with _opened(data, format) as image:
-        reduction = _reduction(max(image.size), at_least) if format == "jpeg" else 1
+        reduction = _reduction(max(image.size), min_side) if format == "jpeg" else 1
         pixels = _fast(data, image, format, reduction)
         if pixels is None:
             image.load()
@@ -139,10 +139,10 @@ def _pixels(data: bytes, at_least: int | None, paper: int) -> tuple[np.ndarray, 
         return to_srgb(pixels, image.info.get("icc_profile")), _orientation(image, format)
 
 
-def _mended(data: bytes, format: str, max_pixels: int | None = None) -> bytes:
+def _repaired(data: bytes, format: str, max_pixels: int | None = None) -> bytes:
     """A photo without the faults that browsers look past. Raises BrokenPhoto if pixels are missing, TooManyPixels."""
     if format == "png":
-        return mended_png(data)
+        return repair_png(data)
     if format == "tiff":
         return photo_first(data)
     if format != "jpeg" or data.endswith(END_OF_JPEG) or not check_jpeg_structure(data).open_end:
@@ -158,7 +158,7 @@ def _mended(data: bytes, format: str, max_pixels: int | None = None) -> bytes:
 
 @contextmanager
 def _opened(data: bytes, format: str) -> Iterator[Image.Image]:
-    """Pillow's view of the file, header read only. Its errors, also those of the block, become BrokenPhoto."""
+    """The file opened by Pillow, which reads only its header. Errors of Pillow in the block become BrokenPhoto."""
     with _errors(format), Image.open(BytesIO(data), formats=[format.upper()]) as image:
         if len(getattr(image, "tile", ())) > MAX_TILES:
             raise BrokenPhoto()
@@ -203,15 +203,15 @@ def _xmp_orientation(xmp: bytes) -> int:
     return int(found[1]) if found else 1
 
 
-def _reduction(longest: int, at_least: int | None) -> int:
+def _reduction(longest: int, min_side: int | None) -> int:
     """The largest of 8, 4, 2 and 1 by which a side may be divided."""
-    return next((n for n in (8, 4, 2) if at_least and longest >= n * at_least), 1)
+    return next((n for n in (8, 4, 2) if min_side and longest >= n * min_side), 1)
 
 
 def _fast(data: bytes, image: Image.Image, format: str, reduction: int = 1) -> np.ndarray | None:
     """(H, W, 3) RGB or (H, W, 4) BGRA by OpenCV, not yet upright.
 
-    None where it is not the better decoder, cannot decode the file, or does not agree on its size.
+    None if it is not the better decoder, cannot decode the file, or gives another size.
     """
     channels = {("jpeg", "RGB"): 3, ("jpeg", "L"): 3, ("webp", "RGB"): 3, ("webp", "RGBA"): 4}.get((format, image.mode))
     large = reduction == 1 and image.width * image.height > LARGE
@@ -232,13 +232,13 @@ def _fast(data: bytes, image: Image.Image, format: str, reduction: int = 1) -> n
 
 
 def _in_place(data: bytes, pixels: np.ndarray, flags: int) -> np.ndarray | None:
-    """Decode into `pixels`, by way of a file: from bytes OpenCV decodes into memory of its own and then copies.
+    """Decode into `pixels` through a temporary file, because from bytes OpenCV decodes into a copy.
 
-    At 40 megapixels that is 115 MB less for a JPEG and 150 less for a WebP. Where no file can be written or opened,
-    memory has to do: a full disk or too many open files say nothing about the photo.
+    At 40 megapixels that is 115 MB less for a JPEG and 150 less for a WebP. If no file can be written or
+    opened, the bytes are decoded: a full disk or too many open files are no fault of the photo.
     """
-    # OpenCV does not tell when it could not open the file or did not get to its end: the last row, which decoders write
-    # last, then is what it was.
+    # OpenCV does not report that it could not open the file or read it to its end. The last row, which decoders write
+    # last, is then unchanged.
     mark = np.frombuffer(os.urandom(pixels[-1].size), np.uint8).reshape(pixels[-1].shape)
     pixels[-1] = mark
     with suppress(OSError), tempfile.NamedTemporaryFile(prefix="photo-") as file:

@@ -1,4 +1,4 @@
-"""Photos by address: fetched from the public web only, within a size and a time, then judged like any upload."""
+"""Fetching photos by URL: only from allowed addresses, within limits of size and time."""
 
 import time
 from urllib.parse import unquote
@@ -15,19 +15,19 @@ MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = (
     ("Accept", ", ".join(MEDIA_TYPES)),
-    ("Accept-Encoding", "identity"),  # A compressed answer could unfold to any size.
+    ("Accept-Encoding", "identity"),  # A compressed response could expand to any size.
     ("User-Agent", "FlaskDetector/1.0"),
 )
 _PUBLIC = Guard()
 
 
 def fetch_photo(url: str, *, timeout: float, max_bytes: int, guard: Guard = _PUBLIC) -> tuple[str, bytes]:
-    """Fetch what is at a web address. The bytes are not yet known to be a photo: pass them to `read_photo`.
+    """Fetch a URL. The bytes are not checked yet: pass them to `read_photo`.
 
     Args:
-        url: http or https; redirects are followed, each judged anew.
-        timeout: seconds for everything together.
-        max_bytes: largest answer taken; a longer one is not read to its end.
+        url: http or https; redirects are followed, and each is checked.
+        timeout: seconds for everything.
+        max_bytes: maximum size of the response; a larger one is not read to its end.
         guard: what may be connected to.
 
     Returns:
@@ -35,15 +35,15 @@ def fetch_photo(url: str, *, timeout: float, max_bytes: int, guard: Guard = _PUB
 
     Raises:
         AddressRefused: the address, or one that it redirects to, is not on the public web.
-        FetchFailed: no answer, none in time, or one that is not 200. UploadTooLarge: beyond max_bytes.
+        FetchFailed: no response, none in time, or one that is not 200. UploadTooLarge: beyond max_bytes.
     """
     deadline = time.monotonic() + timeout
     target = guard.parse(url)
     for _ in range(MAX_REDIRECTS + 1):
-        with exchange("GET", target, guard=guard, deadline=deadline, headers=_HEADERS) as answer:
-            if answer.status not in _REDIRECTS:
-                return photo_name(unquote(target.path)), _body(answer, max_bytes)
-            target = _next(target, _header(answer, b"location"), guard)
+        with exchange("GET", target, guard=guard, deadline=deadline, headers=_HEADERS) as response:
+            if response.status not in _REDIRECTS:
+                return photo_name(unquote(target.path)), _body(response, max_bytes)
+            target = _next(target, _header(response, b"location"), guard)
     raise FetchFailed(f"This address redirects more than {MAX_REDIRECTS} times.")
 
 
@@ -56,15 +56,15 @@ def _next(base: httpx.URL, location: str, guard: Guard) -> httpx.URL:
         raise AddressRefused() from error
 
 
-def _body(answer: httpcore.Response, max_bytes: int) -> bytes:
-    if answer.status != 200:
-        raise FetchFailed(f"The server at this address answered with status {answer.status} instead of a photo.")
+def _body(response: httpcore.Response, max_bytes: int) -> bytes:
+    if response.status != 200:
+        raise FetchFailed(f"The server at this address answered with status {response.status} instead of a photo.")
     too_large = UploadTooLarge(f"The file at this address is larger than {max_bytes / 2**20:g} MB.")
-    promised = _header(answer, b"content-length")
+    promised = _header(response, b"content-length")
     if promised.isdigit() and int(promised) > max_bytes:
         raise too_large
     pieces, size = [], 0
-    for piece in answer.iter_stream():
+    for piece in response.iter_stream():
         size += len(piece)
         if size > max_bytes:
             raise too_large
@@ -72,5 +72,5 @@ def _body(answer: httpcore.Response, max_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-def _header(answer: httpcore.Response, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name), "")
+def _header(response: httpcore.Response, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")

@@ -1,4 +1,4 @@
-"""Which kind of file some bytes are, by their first bytes and never by a name."""
+"""Recognises the format of a file by its first bytes, never by its name."""
 
 import re
 from typing import NamedTuple
@@ -13,7 +13,7 @@ MEDIA_TYPES = (
 # Of kinds whose media type browsers do not know everywhere.
 SUFFIXES = (".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2", ".orf", ".pef", ".srw")
 
-# Sizes of the known BMP information headers; "BM" alone begins many a text.
+# Sizes of the known BMP information headers, because many texts begin with "BM" too.
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Brands of files built of boxes (ISO/IEC 14496-12, section 4.3). AVIF shares the last three of HEIC.
@@ -31,8 +31,8 @@ _PDF, _PDF_WITHIN = b"%PDF-", 1024
 # Formats whose decoders first meet a stranger's file in a process of their own.
 NATIVE = ("heic", "avif")
 
-# A progressive JPEG has about ten scans. Each one costs a pass over all pixels while it may weigh a few bytes, so a
-# small file with thousands of them is an attack on time (libjpeg-turbo's report LJT-01-004).
+# A progressive JPEG has about ten scans. Each one costs a pass over all pixels, but may have only a few bytes, so a
+# small file with thousands of scans is a denial of service (libjpeg-turbo's report LJT-01-004).
 MAX_JPEG_SCANS = 100
 
 _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff])")

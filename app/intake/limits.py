@@ -12,6 +12,6 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         raise BrokenPhoto()
     if width * height > max_pixels:
         size = f"{width:,} x {height:,}"
-        raise TooManyPixels(f"This photo has {size} pixels; at most {max_pixels / 1e6:g} million are taken.")
+        raise TooManyPixels(f"This photo has {size} pixels; the maximum is {max_pixels / 1e6:g} million.")
     if max(width, height) > MAX_SIDE:
-        raise TooManyPixels(f"This photo is longer than {MAX_SIDE:,} pixels on one side, the most that is taken.")
+        raise TooManyPixels(f"This photo is longer than {MAX_SIDE:,} pixels on one side, the maximum.")

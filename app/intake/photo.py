@@ -1,4 +1,4 @@
-"""A checked photo: what an upload becomes before anything else may touch it."""
+"""A checked photo. Everything else in the program works on these."""
 
 import hashlib
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ class Photo:
 
 
 def read_photo(data: bytes, *, max_bytes: int, max_pixels: int) -> Photo:
-    """Check an upload: known by its content, within the limits, and decodable to its last row.
+    """Check an upload: a known format, within the limits, and decodable to its last row.
 
     Args:
-        data: the file's bytes; its name is of no interest.
-        max_bytes: largest file taken.
-        max_pixels: largest width x height taken, judged from the header before anything is decoded.
+        data: the bytes of the file.
+        max_bytes: maximum size of the file.
+        max_pixels: maximum width x height, checked in the header before anything is decoded.
 
     Raises:
         NoPhoto: no bytes. UploadTooLarge, TooManyPixels: beyond a limit. NotAPhoto: of no known format.
@@ -41,7 +41,7 @@ def read_photo(data: bytes, *, max_bytes: int, max_pixels: int) -> Photo:
     if not data:
         raise NoPhoto("This file is empty. Choose another photo.")
     if len(data) > max_bytes:
-        raise UploadTooLarge(f"This file is larger than {max_bytes / 2**20:g} MB, the most that is taken.")
+        raise UploadTooLarge(f"This file is larger than {max_bytes / 2**20:g} MB, the maximum.")
     data = developed(data, max_pixels=max_pixels)
     format, width, height = verify(data, max_pixels=max_pixels)
     sha256 = hashlib.sha256(data).hexdigest()

@@ -52,24 +52,24 @@ def _lab_to_srgb() -> ImageCms.ImageCmsTransform:
 
 
 def _is_unsigned(image: Image.Image) -> bool:
-    """Whether 32-bit samples, which Pillow always shows as signed numbers, are meant without a sign."""
+    """Whether 32-bit samples, which Pillow always reads as signed, are unsigned."""
     tags = getattr(image, "tag_v2", {})
     return image.mode == "I" and bool(tags) and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED
 
 
 def _deep_scale(image: Image.Image, unsigned: bool) -> float:
-    """What brings a sample of a deep image (16 or 32 bits, or floating point) to 0..255.
+    """The factor that scales samples of a deep image (16 or 32 bits, or floating point) to 0..255.
 
-    A TIFF says how many bits it uses; 32-bit and floating-point files say nothing, so their largest sample decides.
+    A TIFF has its number of bits; for 32-bit and floating-point files the largest sample decides.
     """
     bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]
     if image.mode.startswith("I;16"):
         return 255.0 / ((1 << bits) - 1) if 8 < bits <= 16 else 255.0 / 65535.0
-    most = float(max((_samples(band, unsigned).max() for band in _bands(image)), default=0.0))
+    largest = float(max((_samples(band, unsigned).max() for band in _bands(image)), default=0.0))
     for limit in (1.0,) if image.mode == "F" else ():
-        if most <= limit:
+        if largest <= limit:
             return 255.0 / limit
-    return 255.0 / (255.0 if most <= 255.0 else 65535.0 if most <= 65535.0 else most)
+    return 255.0 / (255.0 if largest <= 255.0 else 65535.0 if largest <= 65535.0 else largest)
 
 
 def _bands(image: Image.Image) -> list[Image.Image]:

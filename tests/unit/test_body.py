@@ -92,7 +92,7 @@ def test_a_raw_body_too_large_is_413(client: FlaskClient) -> None:
     assert answer.status_code == 413
     assert answer.json == {
         "code": "upload-too-large",
-        "message": "This upload is larger than 0.25 MB, the most that is taken.",
+        "message": "This upload is larger than 0.25 MB, the maximum.",
     }
 
 

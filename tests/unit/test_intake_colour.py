@@ -54,7 +54,7 @@ def test_a_photo_that_is_srgb_already_keeps_its_pixels_to_the_bit() -> None:
 def test_a_small_picture_has_the_same_colours() -> None:
     rgb = np.full((400, 400, 3), P3_RED, np.uint8)
     data = encode(rgb, "JPEG", quality=95, icc_profile=profile(DISPLAY_P3))
-    assert np.abs(decode(data, at_least=50).astype(int) - SRGB_RED).max() <= 4
+    assert np.abs(decode(data, min_side=50).astype(int) - SRGB_RED).max() <= 4
 
 
 def test_all_rows_are_converted() -> None:

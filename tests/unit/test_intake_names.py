@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.intake.names import LONGEST, photo_name, photo_path
+from app.intake.names import MAX_LENGTH, photo_name, photo_path
 
 
 @pytest.mark.parametrize("name", ["car.jpg", "ünï cörn.JPG", "写真.png", "🐟.webp", "a.b.c", "no ending"])
@@ -35,14 +35,14 @@ def test_of_any_other_name_the_harmless_part_stays(text: str | None, name: str) 
 
 
 def test_a_long_name_keeps_its_ending() -> None:
-    assert photo_name("x" * 1000 + ".jpg") == "x" * (LONGEST - 4) + ".jpg"
+    assert photo_name("x" * 1000 + ".jpg") == "x" * (MAX_LENGTH - 4) + ".jpg"
 
 
 @given(st.text(st.characters(codec=None), max_size=300))
 def test_any_text_becomes_one_printable_name_in_any_folder(text: str) -> None:
     name = photo_name(text)
     assert name.isprintable()
-    assert 0 < len(name) <= LONGEST
+    assert 0 < len(name) <= MAX_LENGTH
     assert name == PurePosixPath(name).name == PureWindowsPath(f"C:/{name}").name
     assert photo_name(name) == name
 
@@ -72,7 +72,7 @@ def test_the_folders_that_a_photo_was_sent_in_stay_where_they_do_no_harm(text: s
 
 def test_of_a_path_that_is_too_long_the_first_folders_go() -> None:
     assert photo_path("/".join(["folder" * 20] * 3) + "/a.jpg") == f"{'folder' * 20}/{'folder' * 20}/a.jpg"
-    assert photo_path("a/" + "x" * 1000 + ".jpg") == "x" * (LONGEST - 4) + ".jpg"
+    assert photo_path("a/" + "x" * 1000 + ".jpg") == "x" * (MAX_LENGTH - 4) + ".jpg"
 
 
 def test_a_name_of_which_nothing_is_left_becomes_the_default() -> None:
@@ -83,7 +83,7 @@ def test_a_name_of_which_nothing_is_left_becomes_the_default() -> None:
 @given(st.text(st.characters(codec=None) | st.sampled_from("/\\."), max_size=300))
 def test_any_text_becomes_a_path_inside_a_folder(text: str) -> None:
     path = photo_path(text)
-    assert 0 < len(path) <= LONGEST
+    assert 0 < len(path) <= MAX_LENGTH
     assert not set(PurePosixPath(path).parts) & {"/", ".", ".."}
     assert path == str(PurePosixPath(path))
     assert photo_path(path) == path

@@ -112,7 +112,7 @@ def test_a_smaller_picture_shows_the_same_in_its_own_size() -> None:
 def test_a_photo_decoded_at_a_fraction_of_its_size_is_annotated_alike() -> None:
     results = everything((480, 640))
     data = photo_file(scene(640, 480), "JPEG", quality=95)
-    small = decode(data, at_least=160)
+    small = decode(data, min_side=160)
     assert small.shape == (120, 160, 3)
     view = View(max_size=160, format="png")
     difference = annotate(small, results, view).astype(int) - annotate(decode(data), results, view)
@@ -122,8 +122,8 @@ def test_a_photo_decoded_at_a_fraction_of_its_size_is_annotated_alike() -> None:
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 def test_a_fraction_is_upright_and_never_smaller_than_asked_for(orientation: int) -> None:
     data = stored_as(scene(301, 203), orientation, "JPEG")
-    for at_least, longest in ((37, 38), (38, 76), (75, 76), (76, 151), (151, 301), (400, 301)):
-        picture = decode(data, at_least=at_least)
+    for min_side, longest in ((37, 38), (38, 76), (75, 76), (76, 151), (151, 301), (400, 301)):
+        picture = decode(data, min_side=min_side)
         assert max(picture.shape) == longest
         assert picture.shape[1] > picture.shape[0]
         assert np.abs(picture[0, 0].astype(int) - scene(301, 203)[0, 0]).max() < 30

@@ -85,9 +85,9 @@ class Guesser:
         photo = read_photo(data, **limits, max_pixels=min(self._settings.max_pixels, MAX_PIXELS))
         with pixel_budget.reserve(photo.width * photo.height):
             try:
-                return self._recognise(lambda: sketch.picture(decode(data, at_least=DECODE_SIZE)))
+                return self._recognise(lambda: sketch.picture(decode(data, min_side=DECODE_SIZE)))
             except NothingDrawn:  # White lines on nothing show on black paper only.
-                return self._recognise(lambda: sketch.picture(decode(data, at_least=DECODE_SIZE, paper=0)))
+                return self._recognise(lambda: sketch.picture(decode(data, min_side=DECODE_SIZE, paper=0)))
 
     def _recognise(self, rasterise: Callable[[], Bitmap]) -> Recognition:
         start = time.perf_counter()

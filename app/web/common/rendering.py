@@ -66,7 +66,7 @@ def _render(run: Run, view: View, analyses: Mapping[str, str]) -> bytes:
     results = _results(analyses)
     data = services().store.photo_bytes(run.photo_sha256)
     with pixel_budget.reserve(run.photo.width * run.photo.height):
-        return render(decode(data, at_least=view.max_size), results, view)
+        return render(decode(data, min_side=view.max_size), results, view)
 
 
 def _overlay(run: Run, analyses: Mapping[str, str]) -> bytes:

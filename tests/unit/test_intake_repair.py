@@ -13,7 +13,7 @@ from PIL import Image
 
 from app.errors import BrokenPhoto
 from app.intake import decode, read_photo
-from app.intake.mending import mended_png
+from app.intake.repair import repair_png
 from tests.unit.photos import encode, scene
 
 MB = 2**20
@@ -85,7 +85,7 @@ def test_a_sound_png_keeps_its_colours_transparency_and_orientation() -> None:
     for made in (chunk(b"eXIf", EXIF), chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp('tiff:Orientation="6"'))):
         assert read(with_chunk(chunk(b"pHYs", b"\1"), with_chunk(made))) == (30, 40)
     profile = with_chunk(chunk(b"iCCP", b"wide\0\0" + packed(2 * MB)))
-    assert mended_png(profile) == profile
+    assert repair_png(profile) == profile
     assert (decode(encode(Image.new("L", (8, 8), 7), "PNG", transparency=7)) == 255).all()
 
 
@@ -169,6 +169,6 @@ def test_whatever_is_changed_in_a_png_it_mends_without_an_error(noise: bytearray
     data = bytearray(PNG)
     start = place % len(data)
     data[start : start + len(noise)] = noise
-    made = mended_png(bytes(data))
+    made = repair_png(bytes(data))
     assert made[:8] == data[:8]
-    assert mended_png(made) == made
+    assert repair_png(made) == made

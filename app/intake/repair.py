@@ -1,4 +1,4 @@
-"""Photos with faults that browsers look past, made readable for our decoders, which are stricter."""
+"""Repairs faults of photos that browsers tolerate, for our stricter decoders."""
 
 import re
 import zlib
@@ -8,29 +8,29 @@ import cv2
 import numpy as np
 from PIL import PngImagePlugin
 
-# Most bytes, unfolded, of a colour profile or of a text that may turn the photo. Others are not unfolded at all.
-MAX_UNFOLDED: Final = 4 * 1024 * 1024
-PngImagePlugin.MAX_TEXT_CHUNK = MAX_UNFOLDED
+# Maximum bytes, decompressed, of a colour profile or of a text that may turn the photo. Others are not decompressed.
+MAX_DECOMPRESSED: Final = 4 * 1024 * 1024
+PngImagePlugin.MAX_TEXT_CHUNK = MAX_DECOMPRESSED
 
 _SIGNATURE: Final = 8
 _ANCILLARY: Final = 0x20  # In a chunk's first letter: the picture can be shown without it (PNG, section 5.4).
 _USED: Final = (b"tRNS", b"eXIf", b"iCCP", b"tEXt", b"zTXt", b"iTXt")
 _TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")
 _TURNS: Final = re.compile(rb"(Raw profile type exif|XML:com\.adobe\.xmp)\0")
-# What stands before the packed bytes of a chunk.
-_PACKED: Final = {
+# What precedes the compressed bytes of a chunk.
+_COMPRESSED: Final = {
     b"iCCP": re.compile(rb"[^\0]*\0\0"),
     b"zTXt": re.compile(rb"[^\0]*\0\0"),
     b"iTXt": re.compile(rb"[^\0]*\0\x01\0[^\0]*\0[^\0]*\0"),
 }
 
 END_OF_JPEG: Final = b"\xff\xd9"
-# A decoder that lacks pixels makes some of these, whichever restart marker it waits for; another passes over them.
+# A decoder that lacks pixels makes some of these, whichever restart marker it expects; another one skips them.
 _FILLER: Final = b"".join(bytes((*range(255), 0xFF, 0xD0 + n)) for n in range(8))
 
 
-def mended_png(data: bytes) -> bytes:
-    """A PNG without ancillary chunks that are damaged, unfold to too much, or do not change the picture."""
+def repair_png(data: bytes) -> bytes:
+    """A PNG without ancillary chunks that are damaged, decompress to too much, or do not change the picture."""
     view, kept, start, position = memoryview(data), [], 0, _SIGNATURE
     while position + 12 <= len(data):
         kind, end = data[position + 4 : position + 8], position + 12 + int.from_bytes(view[position : position + 4])
@@ -46,8 +46,8 @@ def mended_png(data: bytes) -> bytes:
 def is_cut_off(jpeg: bytes) -> bool:
     """Whether pixels are missing from a JPEG that has no end marker.
 
-    libjpeg fills missing pixels up without a word, from whatever bytes follow: a photo that looks different with other
-    bytes behind it is not whole.
+    libjpeg silently fills missing pixels from whatever bytes follow, so a photo that changes with these bytes is
+    incomplete.
     """
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     ends = (END_OF_JPEG, _FILLER + END_OF_JPEG)
@@ -60,12 +60,12 @@ def _is_wanted(kind: bytes, body: memoryview, checksum: memoryview) -> bool:
         return False
     if kind in _TEXTS and not _TURNS.match(body):
         return False
-    packed = _PACKED[kind].match(body) if kind in _PACKED else None
-    if packed is None:
-        return kind not in (b"iCCP", b"zTXt")  # These are always packed.
-    unfolding = zlib.decompressobj()
+    compressed = _COMPRESSED[kind].match(body) if kind in _COMPRESSED else None
+    if compressed is None:
+        return kind not in (b"iCCP", b"zTXt")  # These are always compressed.
+    decompressor = zlib.decompressobj()
     try:
-        unfolding.decompress(body[packed.end() :], MAX_UNFOLDED)
+        decompressor.decompress(body[compressed.end() :], MAX_DECOMPRESSED)
     except zlib.error:
         return False
-    return not unfolding.unconsumed_tail
+    return not decompressor.unconsumed_tail
