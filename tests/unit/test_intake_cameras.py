@@ -125,7 +125,7 @@ def test_jpeg_xl_is_told_what_to_do(head: bytes) -> None:
 
 @pytest.mark.parametrize("data", [PLAIN, avif(), dng(SMALL, SENSOR)], ids=["heic", "avif", "dng"])
 def test_too_many_pixels_are_refused_from_the_header(data: bytes) -> None:
-    with pytest.raises(TooManyPixels, match=r"pixels; at most 0\.005 million"):
+    with pytest.raises(TooManyPixels, match=r"pixels; the maximum is 0\.005 million"):
         read(data, max_pixels=5_000)
 
 

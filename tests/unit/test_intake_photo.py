@@ -93,7 +93,7 @@ def test_a_photo_cut_off_after_its_first_bytes_is_broken(format: str) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_too_many_pixels_are_refused(format: str) -> None:
-    with pytest.raises(TooManyPixels, match=r"101 x 100 pixels; at most 0\.01 million"):
+    with pytest.raises(TooManyPixels, match=r"101 x 100 pixels; the maximum is 0\.01 million"):
         read(encode(scene(101, 100), format), max_pixels=10_000)
     assert read(encode(scene(100, 100), format), max_pixels=10_000).width == 100
 
