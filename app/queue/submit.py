@@ -7,7 +7,7 @@ import redis
 
 from app.errors import ServiceUnavailable
 from app.intake import Photo
-from app.intake.names import photo_path
+from app.intake.names import given_path
 from app.queue.services import Services
 from app.store.models import Run, RunOptions
 from app.system.logs import request_id
@@ -31,7 +31,7 @@ def submit(
     If the process or Redis dies between storing and queueing, `app.worker.recovery` queues what is missing.
 
     Args:
-        name: of the photo, as it was sent; cleaned by `photo_path`.
+        name: of the photo, as it was sent; cleaned by `given_path`.
 
     Returns:
         The run. If this call queued nothing, it is `deduplicated`, and may be done already.
@@ -50,7 +50,7 @@ def submit(
         options["request_id"] = id
     run, queued = services.store.add_run(
         photo,
-        name=photo_path(name),
+        name=given_path(name, photo.format),
         identities=identities,
         owner=owner,
         batch_id=batch_id,

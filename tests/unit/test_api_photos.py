@@ -14,7 +14,7 @@ from app.intake.address import Guard
 from app.store.errors import StoreUnavailable
 from tests.http_server import Seen, reply, serving
 from tests.unit.api_service import PHOTO, Service, json_of
-from tests.unit.photos import jpeg
+from tests.unit.photos import encode, jpeg, scene
 
 ENCODED = base64.b64encode(PHOTO).decode()
 
@@ -45,6 +45,20 @@ def test_a_raw_body_of_any_type_is_judged_by_its_content(service: Service, conte
 def test_base64_is_taken_in_every_common_spelling(service: Service, text: str) -> None:
     run = sent(service, json={"image": text, "name": "car.jpg"})
     assert (run["photo"]["bytes"], run["name"]) == (len(PHOTO), "car.jpg")
+
+
+@pytest.mark.parametrize("form", ["raw", "json", "blob"])
+def test_a_photo_sent_without_a_name_is_exported_with_an_ending(service: Service, form: str) -> None:
+    photo = encode(scene(40, 30), "PNG")
+    bodies: dict[str, dict[str, Any]] = {
+        "raw": {"data": photo, "content_type": "image/png"},
+        "json": {"json": {"image": base64.b64encode(photo).decode()}},
+        "blob": {"data": {"file": (io.BytesIO(photo), "blob")}},  # as browsers name a Blob in a form
+    }
+    run = sent(service, **bodies[form])
+    service.answer()
+    export = json_of(service.client.get(f"/api/v1/runs/{run['id']}/export?format=coco"))
+    assert run["name"] == export["images"][0]["file_name"] == "photo.png"
 
 
 def test_a_form_file_keeps_its_name_and_takes_options_beside_it(service: Service) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.intake.names import MAX_LENGTH, photo_name, photo_path
+from app.intake.names import MAX_LENGTH, given_path, photo_name, photo_path
 
 
 @pytest.mark.parametrize("name", ["car.jpg", "ünï cörn.JPG", "写真.png", "🐟.webp", "a.b.c", "no ending"])
@@ -75,9 +75,11 @@ def test_of_a_path_that_is_too_long_the_first_folders_go() -> None:
     assert photo_path("a/" + "x" * 1000 + ".jpg") == "x" * (MAX_LENGTH - 4) + ".jpg"
 
 
-def test_a_name_of_which_nothing_is_left_becomes_the_default() -> None:
-    assert photo_name(" . ", "photo.jpg") == photo_path("", "photo.jpg") == "photo.jpg"
-    assert photo_path("a/..", "photo.jpg") == "photo.jpg"
+@pytest.mark.parametrize("text", ["photo", "blob", "", " . ", None])
+def test_a_photo_without_a_name_is_called_by_its_format(text: str | None) -> None:
+    assert given_path(text, "jpeg") == "photo.jpg"
+    assert given_path(text, "webp") == "photo.webp"
+    assert given_path("a/blob", "jpeg") == "a/blob"
 
 
 @given(st.text(st.characters(codec=None) | st.sampled_from("/\\."), max_size=300))
