@@ -120,7 +120,9 @@ class Settings:
     workers: int = _setting(1, "Worker processes.", minimum=1)
     job_timeout: float = _setting(120, "Seconds that one analysis may take.", minimum=1, maximum=DAY)
     queue_max: int = _setting(
-        200, "Maximum number of waiting analyses; beyond it uploads are refused with 503.", minimum=1
+        200,
+        "Maximum number of waiting analyses; beyond it uploads are refused with 503. A batch is taken whole.",
+        minimum=1,
     )
     score_floor: float = _setting(0.05, "Minimum score of a stored instance.", minimum=0, maximum=1)
 

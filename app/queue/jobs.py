@@ -159,7 +159,7 @@ class Jobs:
     def check_capacity(self, count: int = 1) -> None:
         """Raises QueueFull, with Retry-After, when the queue cannot take `count` more analyses."""
         waiting = self.queue.count
-        if waiting + count > self._settings.queue_max:
+        if waiting and waiting + count > self._settings.queue_max:
             seconds_each = (self._mean_duration() or 1.0) / max(1, self.workers())
             seconds = max(1, math.ceil(min(600, waiting * seconds_each / 2)))
             raise QueueFull(headers={"Retry-After": str(seconds)})

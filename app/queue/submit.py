@@ -41,7 +41,8 @@ def submit(
     """
     try:
         identities = services.jobs.identities(analyses)
-        if new := services.store.analyzers_to_queue(photo.sha256, identities):
+        new = services.store.analyzers_to_queue(photo.sha256, identities)
+        if new and batch_id is None:  # A batch found room when it began, and is taken whole.
             services.jobs.check_capacity(len(new))
     except redis.RedisError as error:
         raise ServiceUnavailable from error

@@ -168,6 +168,23 @@ def test_beyond_the_largest_batch_photos_are_refused_one_by_one(visitor: Visitor
     assert "At most 4" in refused[0]["message"]
 
 
+@pytest.mark.parametrize("form", ["photos", "zip"])
+def test_an_idle_service_takes_every_batch_whatever_is_looked_for(
+    visitor: Visitor, service: Service, form: str
+) -> None:
+    photos = [(jpeg(64 + n), f"{n}.jpg") for n in range(4)]
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for data, name in photos:
+            archive.writestr(name, data)
+    files = photos if form == "photos" else [(zipped.getvalue(), "a.zip")]
+    everything = ["objects", "faces", "labels"]  # twelve analyses, where ten may wait
+    batch = visitor.send(*files, analyses=everything).location.removeprefix("/batches/")
+    assert len(service.services.store.batch_runs(batch)) == 4
+    assert service.services.store.get_batch(batch).refused == []
+    assert visitor.send((jpeg(90), "more.jpg")).status_code == 503
+
+
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 def test_several_photos_for_which_the_queue_has_no_room_are_told_so_and_make_no_batch(
     visitor: Visitor, service: Service, accept: str
