@@ -81,7 +81,9 @@ class Settings:
         16, "Largest upload, in megabytes of 1024 * 1024 bytes.", minimum=0.1, maximum=TERABYTE
     )
     max_megapixels: float = _setting(40, "Largest photo, in millions of pixels.", minimum=0.1, maximum=178)
-    upload_timeout: float = _setting(30, "Seconds that an upload may take.", minimum=1, maximum=DAY)
+    upload_timeout: float = _setting(
+        30, "Seconds within which every 256 KB of an upload must arrive.", minimum=1, maximum=DAY
+    )
     url_timeout: float = _setting(15, "Seconds that fetching a photo by address may take.", minimum=1, maximum=DAY)
     photo_allowed_networks: str = _setting(
         "",

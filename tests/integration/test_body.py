@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -207,6 +208,15 @@ def _trickle(connection: socket.socket, stop: threading.Event) -> None:
             connection.send(b"x")
         except OSError:
             return
+
+
+def test_a_slow_body_that_makes_progress_is_taken(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(head("/raw", f"Content-Length: {MB}"))
+        for _ in range(4):
+            time.sleep(0.35)  # Together longer than the timeout of a second, which each part meets.
+            connection.sendall(b"x" * (MB // 4))
+        assert read_answer(connection) == (200, {"size": MB})
 
 
 def test_slow_uploads_do_not_outnumber_the_threads_for_long(port: int) -> None:

@@ -10,7 +10,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app.config.settings import Settings
 from app.errors import PublicError
-from app.intake.body import OVERHEAD, CheckedBody, allow
+from app.intake.body import OVERHEAD, STEP, CheckedBody, allow
 from app.web.common.bodies import check_bodies
 from tests.unit.api_service import json_of
 
@@ -18,15 +18,16 @@ KB = 1024
 
 
 class Slow(io.BytesIO):
-    """A body of which every read takes a second of the test's own clock."""
+    """A body of which every read takes a second of the test's own clock. then: bytes of a read in the second half."""
 
-    def __init__(self, data: bytes, step: int):
+    def __init__(self, data: bytes, step: int, then: int):
         super().__init__(data)
-        self.step, self.now = step, 0.0
+        self.steps, self.now = (step, then), 0.0
 
     def read(self, size: int | None = -1) -> bytes:
         self.now += 1
-        return super().read(self.step)
+        step = self.steps[2 * self.tell() >= len(self.getbuffer())]
+        return super().read(step if size is None or size < 0 else min(step, size))
 
 
 def make_app() -> Flask:
@@ -174,12 +175,11 @@ def test_a_failed_body_fails_at_every_further_read(client: FlaskClient) -> None:
     assert answer.json == {"codes": ["upload-too-large", "upload-too-large"]}
 
 
-def send_slowly(length: int, step: int, timeout: float) -> str:
+def send_slowly(length: int, step: int, timeout: float, then: int = 0) -> str:
+    """The status of an upload of which `step` bytes arrive in a second, and in its second half `then` bytes."""
     app = make_app()
-    body = Slow(b"s" * length, step)
-    checked = CheckedBody(
-        app.wsgi_app, max_bytes=100 * KB, max_batch_bytes=400 * KB, timeout=timeout, clock=lambda: body.now
-    )
+    body = Slow(b"s" * length, step, then or step)
+    checked = CheckedBody(app.wsgi_app, max_bytes=KB, max_batch_bytes=length, timeout=timeout, clock=lambda: body.now)
     environ = EnvironBuilder("/raw", method="POST").get_environ()
     environ.update(
         {"wsgi.input": body, "CONTENT_LENGTH": str(length), "CONTENT_TYPE": "application/zip"},
@@ -187,11 +187,16 @@ def send_slowly(length: int, step: int, timeout: float) -> str:
     return run_wsgi_app(checked, environ)[1]
 
 
-def test_a_body_slower_than_the_deadline_is_408() -> None:
-    assert send_slowly(100 * KB, 10 * KB, timeout=20).startswith("200")
-    assert send_slowly(100 * KB, 10 * KB, timeout=5).startswith("408")
+def test_a_body_takes_as_long_as_it_needs_while_enough_of_it_arrives() -> None:
+    assert send_slowly(4 * STEP, STEP // 8, timeout=9).startswith("200")
+    assert send_slowly(4 * STEP, STEP // 8, timeout=8).startswith("408")
 
 
-def test_a_larger_batch_has_more_time_in_proportion() -> None:
-    assert send_slowly(400 * KB, 10 * KB, timeout=11).startswith("200")
-    assert send_slowly(400 * KB, 10 * KB, timeout=9).startswith("408")
+def test_a_small_body_has_the_timeout_once() -> None:
+    assert send_slowly(STEP // 2, STEP // 16, timeout=9).startswith("200")
+    assert send_slowly(STEP // 2, STEP // 16, timeout=8).startswith("408")
+
+
+def test_a_fast_beginning_earns_no_time_for_a_slow_end() -> None:
+    assert send_slowly(8 * STEP, STEP, timeout=3, then=STEP // 4).startswith("408")
+    assert send_slowly(8 * STEP, STEP, timeout=3, then=STEP // 2).startswith("200")
