@@ -21,8 +21,8 @@ from PIL import Image
 # developing a raw file takes (two bytes as read, eight while it is developed, three as RGB, four as Pillow's copy).
 BASE_MEMORY, MEMORY_PER_PIXEL = 768 * 2**20, 24
 MAX_SIDE = 65_500
-# Dots per inch of a PDF's page: letters of 8 points are 22 pixels high.
-PAGE_DPI = 200
+# Dots per inch of a PDF's page: letters of 8 points are 22 pixels high. And most pixels of one: A2 has so many.
+PAGE_DPI, PAGE_PIXELS = 200, 16_000_000
 # A picture inside a raw file counts as its full size from this share of the sensor's longer side on.
 FULL_SIZE = 0.9
 QUALITY = 95
@@ -99,6 +99,7 @@ def count(data: bytes, _: int, __: int) -> Answer:
 
 def pdf(data: bytes, max_pixels: int, page: int) -> Answer:
     """A page of a PDF, counted from 1, at PAGE_DPI or as large as is allowed."""
+    max_pixels = min(max_pixels, PAGE_PIXELS)
     sheet = _document(data)[page - 1]
     width, height = sheet.get_size()
     if not (width > 0 and height > 0):

@@ -47,3 +47,13 @@ def stored_as(rgb: np.ndarray, orientation: int, format: str, **options: Any) ->
 def jpeg(width: int = 64, height: int = 48) -> bytes:
     """A small JPEG."""
     return encode(scene(width, height), "JPEG", quality=90)
+
+
+def sheet(colour: str, width: int = 100, height: int = 50) -> Image.Image:
+    """A page of one colour, at 72 dots per inch."""
+    return Image.new("RGB", (width, height), colour)
+
+
+def pdf(*pages: Image.Image) -> bytes:
+    """A PDF of pictures."""
+    return encode(pages[0], "PDF", save_all=True, append_images=pages[1:])

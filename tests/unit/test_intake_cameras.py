@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from app.errors import BrokenPhoto, Busy, EntryRefused, NotAPhoto, PublicError, TooManyPixels
 from app.intake import Photo, decode, native, read_photo
@@ -21,7 +20,7 @@ from app.intake.formats import sniff
 from tests.conftest import ROOT
 from tests.fixtures.profiles import DISPLAY_P3, profile
 from tests.fixtures.tiffs import Page, dng, jpeg_page, picture, sensor, tiff
-from tests.unit.photos import encode, scene, stored_as
+from tests.unit.photos import encode, pdf, scene, sheet, stored_as
 
 FOLDER = ROOT / "tests" / "fixtures" / "photos"
 PLAIN = (FOLDER / "plain.heic").read_bytes()
@@ -51,17 +50,8 @@ def avif(rgb: np.ndarray = LARGE, **options: Any) -> bytes:
     return encode(rgb, "AVIF", **{"quality": 100, "subsampling": "4:4:4", **options})
 
 
-def pdf(*pages: Image.Image) -> bytes:
-    """A PDF of pictures, at 72 dots per inch."""
-    return encode(pages[0], "PDF", save_all=True, append_images=pages[1:])
-
-
 def pages_of(data: bytes, max_photos: int = 9) -> list[Entry]:
     return list(unfolded(Entry("scans/scan.pdf", data), max_photos=max_photos, max_pixels=10**6))
-
-
-def sheet(colour: str, width: int = 100, height: int = 50) -> Image.Image:
-    return Image.new("RGB", (width, height), colour)
 
 
 @pytest.mark.parametrize("name", ["plain", "deep", "turned_6"])
