@@ -19,7 +19,7 @@ UNUSED = {
         "openvino/libs/cache.json",  # Of the GPU plugin.
         "openvino/libs/libopenvino_auto*_plugin.so",  # They choose between devices.
         "openvino/libs/libopenvino_hetero_plugin.so",
-        "openvino/libs/libopenvino_[!i]*_frontend.so.*",  # Graphs are in OpenVINO's own format, read by `ir`.
+        "openvino/libs/libopenvino_[!io]*_frontend.so.*",  # Graphs are in OpenVINO's own format, or in ONNX's.
         "openvino/include",  # For programs in C++, as is `cmake`.
         "openvino/cmake",
     ),
@@ -30,6 +30,7 @@ UNUSED = {
 # Amazon's services whose descriptions stay: the store itself, and where boto3 looks for credentials.
 SERVICES = {"s3", "sts", "sso", "sso-oidc", "signin"}
 PROOF = """
+import pathlib
 import cv2, boto3, numpy, openvino, psycopg
 from openvino import opset13 as op
 boto3.client("s3", region_name="us-east-1")
@@ -37,6 +38,8 @@ assert cv2.imdecode(cv2.imencode(".jpg", numpy.zeros((8, 8, 3), "uint8"))[1], 1)
 graph = op.parameter([1, 3])
 model = openvino.Model([op.relu(graph)], [graph])
 assert openvino.compile_model(model, "CPU")(numpy.ones((1, 3), "float32"))[0].sum() == 3
+for network in pathlib.Path(openvino.__file__).parents[1].glob("*/**/*.onnx"):
+    openvino.Core().read_model(str(network))
 """
 
 
