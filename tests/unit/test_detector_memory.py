@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.system.machine import memory_limit_mb
+from app.vision.analyses import registry
 from app.vision.analyses.objects.memory import FAST_MB, FRUGAL_MB, plan_memory
 
 OWN = (1333, 800)
@@ -39,7 +40,16 @@ def test_half_a_gigabyte_is_enough_for_the_whole_input_in_bf16_and_int8_when_mem
 
 
 def test_everything_is_kept_only_where_the_other_analyses_fit_in_too() -> None:
-    assert [plan_memory(limit, 89, ("bf16", "bf16"), OWN).frugal for limit in (950, 1150)] == [True, False]
+    plans = [plan_memory(limit, 89, ("bf16", "bf16"), OWN, others_mb=200) for limit in (950, 1150)]
+    assert [plan.frugal for plan in plans] == [True, False]
+    assert not plan_memory(950, 89, ("bf16", "bf16"), OWN).frugal
+
+
+def test_other_analyses_count_with_what_they_declare_where_they_save_no_memory() -> None:
+    faces, labels = registry.find("faces"), registry.find("labels")
+    assert registry.kept_mb(["faces", "labels"], 1024) == faces.memory_mb + labels.memory_mb > 0
+    assert registry.kept_mb(["faces", "labels"], 1023) == 0
+    assert registry.kept_mb([], 4000) == 0
 
 
 def test_a_limit_that_cannot_be_kept_is_reported() -> None:

@@ -69,6 +69,8 @@ class Analysis:
     make_pytorch: the analyzer of a model on PyTorch, or None where it cannot run here. Raises CheckpointError.
     export: None where its models have no engines.
     model_setting: the setting that can name its model, if there is one.
+    memory_mb: megabytes that its models keep between two photos, at most, where they save no memory.
+    scarce_mb: megabytes of a worker below which they do.
     """
 
     name: str
@@ -81,3 +83,5 @@ class Analysis:
     make_pytorch: "Callable[[Model, Settings], Analyzer | None] | None" = None
     export: EngineExport | None = None
     model_setting: str = ""
+    memory_mb: int = 0
+    scarce_mb: int = 1024

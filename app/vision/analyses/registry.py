@@ -1,7 +1,7 @@
 """The registered analyses. Imports neither torch nor OpenVINO."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module, metadata
 from typing import Any
 
@@ -27,6 +27,11 @@ def analyses() -> tuple[Analysis, ...]:
 def default_names() -> tuple[str, ...]:
     """The analyses that a worker loads by default: those whose packages are installed."""
     return tuple(analysis.name for analysis in analyses() if all(map(_is_installed, analysis.packages)))
+
+
+def kept_mb(names: Iterable[str], limit_mb: float) -> int:
+    """Megabytes that the models of some analyses keep between two photos in a worker of so many megabytes."""
+    return sum(analysis.memory_mb for analysis in map(find, names) if limit_mb >= analysis.scarce_mb)
 
 
 def stored_result(data: dict[str, Any]) -> Analysed:

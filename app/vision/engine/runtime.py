@@ -13,9 +13,6 @@ from app.config.settings import Settings
 from app.system.machine import cpu_count
 from app.vision.engine.memory import return_freed_memory, worker_limit_mb
 
-# Megabytes of a worker below which small models save memory as well.
-SCARCE_MB = 1024
-
 
 @cache
 def core() -> ov.Core:
@@ -28,10 +25,10 @@ def core() -> ov.Core:
     return ov.Core()
 
 
-def small_runtime(settings: Settings) -> "Runtime":
-    """For models that take little memory and always compute in f32."""
-    runtime = Runtime("f32", max(1, cpu_count() // settings.workers))
-    if 0 < worker_limit_mb(settings) < SCARCE_MB:
+def small_runtime(settings: Settings, scarce_mb: float, precision: str = "f32") -> "Runtime":
+    """For models that take little memory; it is saved where a worker has less than `scarce_mb` megabytes."""
+    runtime = Runtime(precision, max(1, cpu_count() // settings.workers))
+    if 0 < worker_limit_mb(settings) < scarce_mb:
         runtime.save_memory()
     return runtime
 

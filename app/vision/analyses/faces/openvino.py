@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from app.config.settings import Settings
+from app.vision.analyses import registry
 from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.faces import mtcnn
 from app.vision.analyses.faces.photo import Found, least_face, shrink
@@ -31,7 +32,7 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINOFaces":
     """The analyzer of a catalogue entry on its engine folder."""
     digest = read_record(folder)["source"]["checkpoint"]
     card = ModelCard(model.analyzer, model.name, model.title, VERSION, digest, note=model.note)
-    return OpenVINOFaces(folder, card, small_runtime(settings))
+    return OpenVINOFaces(folder, card, small_runtime(settings, registry.find(model.analyzer).scarce_mb))
 
 
 class OpenVINOFaces(Analyzer):

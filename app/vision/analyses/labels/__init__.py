@@ -41,4 +41,5 @@ analysis = Analysis(
     make_openvino=_make_openvino,
     make_pytorch=_make_pytorch,
     export=EngineExport("1", ("openvino",), _export),
+    memory_mb=90,
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.config.settings import Settings
+from app.vision.analyses import registry
 from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.labels.photo import Preparation, best, prepare
 from app.vision.catalogue.checkpoints import CheckpointError
@@ -33,7 +34,7 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINOLabels":
     card = ModelCard(model.analyzer, model.name, model.title, VERSION, digest, classes, model.note)
     how = said["preparation"]
     preparation = Preparation(how["shorter"], how["bicubic"], tuple(how["mean"]), tuple(how["std"]))
-    return OpenVINOLabels(folder, card, preparation, small_runtime(settings))
+    return OpenVINOLabels(folder, card, preparation, small_runtime(settings, registry.find(model.analyzer).scarce_mb))
 
 
 class OpenVINOLabels(Analyzer):

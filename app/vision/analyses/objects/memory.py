@@ -15,8 +15,6 @@ from app.vision.engine.memory import worker_limit_mb
 
 # Megabytes of a worker without any weights; and of its supervisor with the pages of libraries that are in use.
 WORKER_MB, SUPERVISOR_MB = 150, 110
-# Megabytes that the models of the other analyses keep between photos; none where memory is saved.
-OTHER_ANALYSES_MB = 200
 # Megabytes per million pixels of input, by (precision of the graphs, of what they leave in floating point): where
 # memory is saved (`runtime.Runtime.save_memory`), and where everything is kept for the next photo.
 FRUGAL_MB = {("f32", "f32"): 315, ("bf16", "bf16"): 140, ("int8", "bf16"): 120, ("int8", "f32"): 240}
@@ -39,18 +37,21 @@ class MemoryPlan:
     enough: bool
 
 
-def plan_memory(limit_mb: float, weights_mb: float, precision: tuple[str, str], scale: tuple[int, int]) -> MemoryPlan:
+def plan_memory(
+    limit_mb: float, weights_mb: float, precision: tuple[str, str], scale: tuple[int, int], others_mb: float = 0
+) -> MemoryPlan:
     """The largest input, and the fastest way to run it, within a limit.
 
     Args:
         limit_mb: memory of one worker with its share of the supervisor; 0: no limit.
         weights_mb: the graphs' weights; precision: a key of `FRUGAL_MB`; scale: the detector's own (long, short) side.
+        others_mb: what the models of the other analyses keep between photos.
     """
     if not limit_mb:
         return MemoryPlan(scale, frugal=False, reduced=False, enough=True)
     long, short = max(scale), min(scale)
-    free = limit_mb - SUPERVISOR_MB - WORKER_MB - weights_mb
-    if free - OTHER_ANALYSES_MB >= FAST_MB[precision] * _megapixels(long, short):
+    free = limit_mb - SUPERVISOR_MB - WORKER_MB - weights_mb - others_mb
+    if free >= FAST_MB[precision] * _megapixels(long, short):
         return MemoryPlan(scale, frugal=False, reduced=False, enough=True)
     sides = [short, *(side for side in SHORT_SIDES if side < short)]
     for side in sides:

@@ -16,6 +16,7 @@ import numpy as np
 from app.config.settings import Settings
 from app.system.machine import cpu_count
 from app.vision import masks
+from app.vision.analyses import registry
 from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.objects import boxes as box_math
 from app.vision.analyses.objects.memory import plan_memory
@@ -53,7 +54,9 @@ def make(model: Model, folder: Path, settings: Settings) -> "OpenVINODetector":
     limit = worker_limit_mb(settings)
     kind = (runtime.precision, runtime.floating)
     weights_mb = sum(file.stat().st_size for file in _weights(folder, runtime)) / 2**20
-    plan = plan_memory(limit, weights_mb, kind, spec.preprocessing.scale)
+    others = [name for name in settings.analysis_names or registry.default_names() if name != model.analyzer]
+    others_mb = registry.kept_mb(others, limit)
+    plan = plan_memory(limit, weights_mb, kind, spec.preprocessing.scale, others_mb)
     if not plan.enough:
         log.warning("%s may need more than the %d MB that a worker has.", model.title, limit)
     floor, note = settings.score_floor, model.note
