@@ -24,6 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from app.config.analyses import ANALYSES
 from app.config.settings import ROOT, Settings
 from app.intake import decode, read_photo
 from app.launch.redis_server import free_port
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=200, help="photos")
     parser.add_argument("--most", type=float, default=40, help="megapixels of the largest photos")
     parser.add_argument("--photos", type=Path, default=ROOT / "test_images", help="folder to take photos from")
-    parser.add_argument("--analyses", default="objects,faces,labels", help="those that the worker does, on each photo")
+    parser.add_argument("--analyses", default=",".join(ANALYSES), help="those that the worker does, on each photo")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--image", default="flask-detector:serve")
     parser.add_argument("--option", action="append", default=[], help="a further option of docker run")

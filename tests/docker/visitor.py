@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from app.config.analyses import ANALYSES
 from tests.conftest import ROOT
 from tests.docker.containers import until
 
 PHOTO = ROOT / "test_images" / "astronaut.jpg"
-ANALYSES = ["objects", "faces", "labels"]
 ANSWER = 120.0  # seconds that a photo may take
 
 

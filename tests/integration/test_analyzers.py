@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 
+from app.config.analyses import ANALYSES
 from app.config.settings import Settings
 from app.intake import decode
 from app.vision import masks
@@ -89,7 +90,7 @@ def test_what_cannot_be_offered_is_reported_with_the_step_that_adds_it(
 
 
 def test_what_has_no_engine_is_reported_where_one_is_asked_for(settings: Settings) -> None:
-    offer = offers.offer(dataclasses.replace(settings, engine="openvino"))
+    offer = offers.offer(dataclasses.replace(settings, engine="openvino", analyses="objects,faces,labels"))
     assert not offer.analyzers
     step = "cannot run on ENGINE=openvino here; run `make engine`."
     assert all(sentence.endswith(step) for sentence in offer.missing.values())
@@ -97,7 +98,8 @@ def test_what_has_no_engine_is_reported_where_one_is_asked_for(settings: Setting
 
 def test_an_unknown_analysis_is_reported(settings: Settings) -> None:
     offer = offers.offer(dataclasses.replace(settings, analyses="object"))
-    assert offer.missing == {"object": "There is no analysis 'object'; ANALYSES takes objects, faces, labels."}
+    names = ", ".join(ANALYSES)
+    assert offer.missing == {"object": f"There is no analysis 'object'; ANALYSES takes {names}."}
 
 
 def test_a_changed_main_model_makes_way_for_the_starter(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.config.analyses import ANALYSES
 from app.vision.catalogue.checkpoints import verify
 from app.vision.catalogue.models import CATALOGUE, CONFIGS, CatalogueError, load_catalogue
 from app.vision.coco import CLASSES
@@ -63,7 +64,7 @@ def test_the_starter_is_in_the_repository_and_says_what_it_is() -> None:
 
 def test_every_analysis_has_a_model_that_needs_no_fetching() -> None:
     ready = {model.analyzer for model in load_catalogue().values() if not model.sources}
-    assert ready == {"objects", "faces", "labels"}
+    assert ready == set(ANALYSES)
 
 
 def test_one_entry_adds_a_model(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_the_files_name_is_the_end_of_its_address(tmp_path: Path) -> None:
     [
         ({"analyser": "objects"}, "'analyser' is not a known key"),
         ({"title": ""}, "'title' is missing"),
-        ({"analyzer": "cats"}, "analyzer must be one of objects, faces, labels"),
+        ({"analyzer": "cats"}, f"analyzer must be one of {', '.join(ANALYSES)}"),
         ({"loader": "keras"}, "loader must be one of mmdet, torchvision, package"),
         ({"config": "gone.py"}, "config must name an MMDetection config file"),
         ({"file": "../../etc/passwd"}, "file must be a plain file name"),

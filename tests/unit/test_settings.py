@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.config.analyses import ANALYSES
 from app.config.settings import Settings, SettingsError
 
 
@@ -64,8 +65,8 @@ def test_a_number_that_python_could_not_reckon_with_is_refused(name: str) -> Non
         ("PORT", "0", "at least 1"),
         ("COOKIE_SECURE", "maybe", "true or false"),
         ("DEVICE", "gpu", "one of auto, cpu, cuda"),
-        ("ANALYSES", "objects,faces,lables", "some of objects, faces, labels"),
-        ("ANALYSES", ",", "some of objects, faces, labels"),
+        ("ANALYSES", "objects,faces,lables", f"some of {', '.join(ANALYSES)}"),
+        ("ANALYSES", ",", f"some of {', '.join(ANALYSES)}"),
         ("PUBLIC_URL", "example.org", "an address such as https://"),
         ("PUBLIC_URL", "https://example.org/?a=b", "an address such as https://"),
         ("S3_ENDPOINT_URL", "localhost:9000", "an address such as https://"),
