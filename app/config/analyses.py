@@ -5,6 +5,7 @@ ANALYSES = (
     "objects",
     "faces",
     "labels",
+    "codes",
 )
 # The analyses of a request that names none.
 DEFAULT_ANALYSES = ("objects",)
