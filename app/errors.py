@@ -72,6 +72,10 @@ class NoPhoto(PublicError):
     status, code, message = 400, "no-photo", "No photo was sent. Choose one first."
 
 
+class NoAnalysis(PublicError):
+    status, code, message = 422, "no-analysis", "Choose at least one thing to look for."
+
+
 class NotAPhoto(PublicError):
     status, code = 415, "not-a-photo"
     message = f"This file is not a photo we can read. {READABLE} work."

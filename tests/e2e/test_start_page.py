@@ -145,3 +145,82 @@ def test_a_proxys_own_refusal_is_explained(site: str, visit: Visit, tmp_path: Pa
     page.route("**/", lambda route: route.fulfill(**refuse))
     page.set_input_files("#photo", str(photos.photo(tmp_path)))
     expect(page.locator("#problem")).to_contain_text(sentence)
+
+
+def test_a_photo_on_its_way_is_announced_and_can_be_called_off_by_keyboard(
+    site: str, visit: Visit, tmp_path: Path
+) -> None:
+    page = visit(site, allow="net::ERR")
+    held: list[Route] = []
+    page.route("**/", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    page.set_input_files("#photo", str(photos.photo(tmp_path)))
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    expect(page.locator("#sending-spoken")).to_have_text("Sending, 0\u00a0%")
+    page.keyboard.press("Enter")
+    expect(page.locator("#drop .ask")).to_be_visible()
+    expect(page.locator("#photo")).to_be_focused()
+    expect(page.locator("#sending-spoken")).to_have_text("Cancelled")
+    expect(page.locator("#problem")).to_be_hidden()
+    page.unroute_all(behavior="ignoreErrors")
+    page.set_input_files("#photo", str(photos.photo(tmp_path)))
+    done(page)
+
+
+def test_a_failed_upload_gives_the_focus_back_to_the_form(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(site, allow="status of 415")
+    (tmp_path / "notes.txt").write_text("hello")
+    page.set_input_files("#photo", str(tmp_path / "notes.txt"))
+    expect(page.get_by_role("alert")).to_contain_text("not a photo")
+    expect(page.locator("#photo")).to_be_focused()
+
+
+def test_with_nothing_to_look_for_nothing_is_sent(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(site)
+    page.locator("input[value=objects]").uncheck(force=True)
+    page.set_input_files("#photo", str(photos.photo(tmp_path)))
+    expect(page.get_by_role("alert")).to_have_text("Choose at least one thing to look for.")
+    page.locator("input[value=faces]").check(force=True)
+    page.set_input_files("#photo", str(photos.photo(tmp_path)))
+    page.wait_for_url("**/runs/*")
+
+
+@pytest.mark.parametrize("by", ["drop", "paste"])
+@pytest.mark.parametrize("where", ["the history", "a run", "the drawing page"])
+def test_a_photo_is_taken_on_every_page(site: str, visit: Visit, tmp_path: Path, where: str, by: str) -> None:
+    page = visit()
+    send(page, site, photos.blank(tmp_path))
+    done(page) if where == "a run" else page.goto(site + {"the history": "/runs", "the drawing page": "/draw"}[where])
+    before = page.url
+    data = transfer(page, photos.photo(tmp_path))
+    if by == "drop":
+        page.dispatch_event("body", "drop", {"dataTransfer": data})
+    else:
+        page.evaluate("data => document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))", data)
+    page.wait_for_url(lambda address: "/runs/" in address and address != before)
+    done(page)
+    expect(page.get_by_role("heading", level=1)).to_have_text("street.jpg")
+
+
+def test_a_file_dropped_elsewhere_that_is_no_photo_is_refused_in_the_dialog(
+    site: str, visit: Visit, tmp_path: Path
+) -> None:
+    page = visit(f"{site}/docs", allow="status of 415")
+    (tmp_path / "notes.txt").write_text("hello")
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer(page, tmp_path / "notes.txt")})
+    dialog = page.get_by_role("dialog", name="Send another photo")
+    expect(dialog.get_by_role("alert")).to_contain_text("not a photo")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer(page, photos.photo(tmp_path))})
+    done(page)
+
+
+def test_the_header_follows_the_service(site: str, visit: Visit) -> None:
+    page = visit()
+    page.clock.install()
+    page.goto(site)
+    expect(page.locator(".status")).to_have_attribute("data-state", "ready")
+    page.route("**/status", lambda route: route.fulfill(json={"state": "away", "line": "Not available right now"}))
+    page.clock.fast_forward(20_000)
+    expect(page.locator(".status span")).to_have_text("Not available right now")
+    expect(page.locator(".status")).to_have_attribute("data-state", "away")

@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from app.config.settings import Settings
 from app.intake import decode
+from app.queue.jobs import WorkerStatus
 from app.store.models import Run
 from tests.unit.api_service import PHOTO, SIZE, Service, json_of
 from tests.unit.photos import encode, jpeg, scene
@@ -21,8 +22,9 @@ from tests.unit.visitor import Visitor
 ALL = ("objects", "faces", "labels")
 
 
-def test_a_waiting_run_says_its_place_and_refreshes_without_scripts(visitor: Visitor) -> None:
+def test_a_waiting_run_says_its_place_and_refreshes_without_scripts(visitor: Visitor, service: Service) -> None:
     address = visitor.send((PHOTO, "street.jpg")).location
+    service.services.jobs.heartbeat("host:a", WorkerStatus(ready=True, job=None))
     page = visitor.get(address).text
     assert "Next in the queue" in page
     assert '<noscript><meta http-equiv="refresh"' in page
@@ -41,12 +43,26 @@ def test_a_waiting_photo_can_be_deleted_without_scripts_though_the_page_refreshe
 
 def test_the_status_follows_the_run(visitor: Visitor, service: Service) -> None:
     address = visitor.send((PHOTO, "street.jpg")).location
+    service.services.jobs.heartbeat("host:a", WorkerStatus(ready=True, job=None))
     waiting = json_of(visitor.get(f"{address}/status"))
     assert (waiting["state"], waiting["position"], waiting["text"]) == ("queued", 1, "Next in the queue")
     assert waiting["links"]["overlay"] == f"{address}/overlay"
     service.answer()
     done = json_of(visitor.get(f"{address}/status"))
     assert (done["state"], done["position"], done["eta"], done["error"]) == ("done", None, None, None)
+
+
+def test_a_run_that_no_worker_can_take_says_so_and_expects_no_time(visitor: Visitor, service: Service) -> None:
+    address, jobs = visitor.send((PHOTO, "street.jpg")).location, service.services.jobs
+    jobs.record_duration("objects", 2.0)
+    waiting = json_of(visitor.get(f"{address}/status"))
+    assert (waiting["eta"], waiting["text"]) == (None, "Waiting: no worker is running")
+    jobs.heartbeat("host:a", WorkerStatus(ready=False, job=None))
+    waiting = json_of(visitor.get(f"{address}/status"))
+    assert (waiting["eta"], waiting["text"]) == (None, "Waiting: the models are being loaded")
+    jobs.heartbeat("host:a", WorkerStatus(ready=True, job=None))
+    waiting = json_of(visitor.get(f"{address}/status"))
+    assert (waiting["eta"], waiting["text"]) == (2.0, "Next in the queue, about\u00a02\u00a0s")
 
 
 def test_the_photo_is_there_at_once_and_the_picture_when_it_is_done(visitor: Visitor, service: Service) -> None:

@@ -66,6 +66,16 @@ def test_the_ticked_analyses_are_asked_for(visitor: Visitor, service: Service) -
     assert {analysis.analyzer for analysis in run.analyses} == {"faces", "labels"}
 
 
+def test_a_form_with_nothing_ticked_is_refused_and_stores_nothing(visitor: Visitor, service: Service) -> None:
+    answer = visitor.send((PHOTO, "a.jpg"), offered="analyses", accept="application/json")
+    assert (answer.status_code, json_of(answer)["error"]) == (422, "Choose at least one thing to look for.")
+    answer = visitor.client.post(
+        "/", data={"csrf_token": visitor.token(), "sample": "coffee.jpg", "offered": "analyses"}
+    )
+    assert answer.status_code == 422
+    assert service.services.jobs.waiting() == []
+
+
 def test_a_sample_is_taken_by_its_name(visitor: Visitor, service: Service) -> None:
     answer = visitor.client.post("/", data={"csrf_token": visitor.token(), "sample": "coffee.jpg"})
     run = service.services.store.get_run(answer.location.removeprefix("/runs/"))

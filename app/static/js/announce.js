@@ -6,9 +6,10 @@ const PAUSE_MS = 500;
 const live = byId("live");
 let timer = 0;
 
-export function announce(text) {
+/** region: the live region that speaks; an open dialog silences those outside of it. */
+export function announce(text, region = live) {
   clearTimeout(timer);
   timer = setTimeout(() => {
-    live.textContent = text;
+    region.textContent = text;
   }, PAUSE_MS);
 }

@@ -1,79 +1,10 @@
-// The start page: photos are dropped, pasted or chosen, previewed, and sent.
+// The start page: photos may be dropped or pasted anywhere on it.
 
 import { byId } from "./dom.js";
-import { clear, preview } from "./preview.js";
-import { upload } from "./upload.js";
-import { count, NBSP, percent } from "./words.js";
+import { send } from "./sending.js";
 
-const form = byId("upload");
 const drop = byId("drop");
-const input = byId("photo");
-const previews = byId("preview");
-const progress = byId("progress");
-const words = byId("sending-words");
-const problem = byId("problem");
-const title = document.title;
 
-/** Why files cannot be sent, as a sentence; empty where they can. */
-function refusal(files) {
-  const { photoLimit, batchLimit, countLimit } = form.dataset;
-  const isArchive = (file) => /\.zip$/i.test(file.name);
-  const megabytes = (bytes) => `${Math.round(bytes / 2 ** 20)}${NBSP}MB`;
-  if (files.length === 1 && !isArchive(files[0]) && files[0].size > photoLimit) {
-    return `This file is larger than ${megabytes(photoLimit)}, the most that is taken.`;
-  }
-  if (files.length > countLimit) return `At most ${countLimit} photos are taken at a time.`;
-  if (files.reduce((sum, file) => sum + file.size, 0) > batchLimit) {
-    return `These files are larger than ${megabytes(batchLimit)} together, the most that is taken. Send them in parts.`;
-  }
-  return "";
-}
-
-function showProblem(message) {
-  problem.textContent = message;
-  problem.hidden = !message;
-}
-
-function reset() {
-  drop.classList.remove("busy", "over");
-  byId("sending").hidden = true;
-  clear(previews);
-  input.value = "";
-  document.title = title;
-}
-
-function showProgress(share, files) {
-  const checking = files.length === 1 ? "Sent. Checking it" : "Sent. Checking them";
-  progress.value = 100 * share;
-  words.textContent = share < 1 ? `Sending, ${percent(share)}` : checking;
-  document.title = words.textContent;
-}
-
-async function send(list) {
-  const files = [...list];
-  if (!files.length || drop.classList.contains("busy")) return;
-  showProblem(refusal(files));
-  if (!problem.hidden) {
-    reset();
-    return;
-  }
-  const body = new FormData(form);
-  body.delete(input.name);
-  for (const file of files) body.append(input.name, file, file.name || "photo.png");
-  drop.classList.add("busy");
-  byId("sending").hidden = false;
-  byId("sending-name").textContent = files.length === 1 ? files[0].name : count(files.length, "photo");
-  preview(previews, files);
-  showProgress(0, files);
-  try {
-    location.assign(await upload(form.action, body, (share) => showProgress(share, files)));
-  } catch (error) {
-    reset();
-    showProblem(error.message);
-  }
-}
-
-input.addEventListener("change", () => send(input.files));
 document.addEventListener("paste", (event) => send(event.clipboardData.files));
 window.addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -86,9 +17,4 @@ window.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
   send(event.dataTransfer.files);
-});
-// On the way back from a run the browser restores the page as it was left, or builds it anew with the file chosen.
-// An upload that began before the page was complete goes on.
-window.addEventListener("pageshow", (event) => {
-  if (event.persisted || !drop.classList.contains("busy")) reset();
 });

@@ -8,7 +8,7 @@ import { localise } from "./times.js";
 const MIN_PAUSE_MS = 60;
 const MAX_PAUSE_MS = 2000;
 const PAUSE_PER_SECOND_LEFT_MS = 150;
-const ASSUMED_ETA_S = 4;
+const PAUSE_WITHOUT_ETA_MS = 600;
 const ENDED = ["done", "failed", "cancelled"];
 
 /** Resolves once the run has ended and the page shows how. */
@@ -22,11 +22,10 @@ export async function wait(run) {
     const ended = ENDED.includes(status?.state);
     if (ended && (await replacePage())) return;
     if (status && !ended) {
-      const eta = status.eta ?? ASSUMED_ETA_S;
       run.dataset.state = status.state;
       tell(status.text, name);
-      showProgress((performance.now() - started) / 1000, eta);
-      pause = Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, PAUSE_PER_SECOND_LEFT_MS * eta));
+      showProgress((performance.now() - started) / 1000, status.eta);
+      pause = pauseFor(status.eta);
     } else {
       tell(CONNECTION_LOST, name);
       pause = MAX_PAUSE_MS;
@@ -42,10 +41,17 @@ function tell(text, name) {
   announce(text);
 }
 
+/** The milliseconds until the next question. left: the expected seconds, null where nobody knows. */
+function pauseFor(left) {
+  if (left === null) return PAUSE_WITHOUT_ETA_MS;
+  return Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, PAUSE_PER_SECOND_LEFT_MS * left));
+}
+
+/** Without an estimate the bar shows no share. */
 function showProgress(elapsed, left) {
   const progress = byId("wait-progress");
-  progress.max = 1;
-  progress.value = elapsed / (elapsed + left);
+  if (left === null) progress.removeAttribute("value");
+  else progress.value = elapsed / (elapsed + left);
 }
 
 /** Takes over everything but the photo, which stays where it is; false where the page did not come. */

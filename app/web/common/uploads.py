@@ -6,7 +6,7 @@ from flask import request
 from werkzeug.datastructures import FileStorage
 
 from app.config.analyses import DEFAULT_ANALYSES
-from app.errors import EntryRefused, NoPhoto, PublicError
+from app.errors import EntryRefused, NoAnalysis, NoPhoto, PublicError
 from app.intake import read_photo
 from app.intake.archive import MAX_ENTRIES, Entry, is_archive, read_archive
 from app.intake.develop import has_pages, unfolded
@@ -23,8 +23,15 @@ MAX_NAMED = 50
 
 
 def chosen_analyses() -> tuple[str, ...]:
-    """The analyses ticked in the form, or the default ones."""
-    return tuple(dict.fromkeys(request.form.getlist("analyses"))) or DEFAULT_ANALYSES
+    """The analyses ticked in the form, or the default ones where it offers no choice.
+
+    Raises:
+        NoAnalysis: it offers a choice, and nothing is ticked.
+    """
+    ticked = tuple(dict.fromkeys(request.form.getlist("analyses")))
+    if not ticked and "offered" in request.form:
+        raise NoAnalysis
+    return ticked or DEFAULT_ANALYSES
 
 
 def submit_form() -> Run | Batch:

@@ -11,6 +11,9 @@ from app.intake.formats import MEDIA_TYPES, SUFFIXES
 from app.vision import view
 
 NBSP = "\u00a0"
+# What a waiting run is told where no worker can take it.
+LOADING = "Waiting: the models are being loaded"
+NO_WORKER = "Waiting: no worker is running"
 
 
 def init_app(app: Flask) -> None:

@@ -8,7 +8,7 @@ from app.web.pages import batch, history, run, start, status
 
 def init_app(app: Flask) -> None:
     """Attach the pages."""
-    for module in (start, run, history, batch):
+    for module in (start, run, history, batch, status):
         app.register_blueprint(module.pages)
     status.init_app(app)
     navigation.add(app, "start.start", "Detect")

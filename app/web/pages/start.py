@@ -7,6 +7,7 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from app.config.settings import ROOT
+from app.errors import NoAnalysis
 from app.store.models import Batch, Run
 from app.vision.analyses.registry import analyses
 from app.web.common.errors import wants_json
@@ -53,7 +54,12 @@ def upload_form() -> dict[str, Any]:
     """What the template of the upload form needs: samples, analyses and limits."""
     settings = services().settings
     limits = {"photo": settings.max_upload_bytes, "batch": settings.max_batch_bytes, "count": settings.batch_max}
-    return {"samples": SAMPLES, "analyses": _analysis_choices(), "limits": limits}
+    return {
+        "samples": SAMPLES,
+        "analyses": _analysis_choices(),
+        "limits": limits,
+        "no_analysis": NoAnalysis.message,
+    }
 
 
 def page_url(created: Run | Batch) -> str:

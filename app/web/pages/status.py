@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from flask import Flask, current_app
+from flask import Blueprint, Flask, Response, current_app, jsonify
 from redis.exceptions import RedisError
 
 from app.errors import PublicError
@@ -10,6 +10,7 @@ from app.vision.analyses.registry import analyses
 from app.vision.results import ModelCard
 from app.web.common.services import services
 
+pages = Blueprint("status", __name__)
 READY, STARTING, UNAVAILABLE = "ready", "starting", "away"
 
 
@@ -48,6 +49,15 @@ class Status:
 def init_app(app: Flask) -> None:
     """Offer `service_status()` to the templates."""
     app.jinja_env.globals.update(service_status=service_status)
+
+
+@pages.get("/status")
+def service() -> Response:
+    """The line in the header as JSON, for pages that stay open."""
+    status = service_status()
+    response = jsonify(state=status.state, line=status.line)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def service_status() -> Status:
