@@ -1,8 +1,8 @@
-"""Binary masks as COCO run-length encodings, made from and turned into crops: no bitmap of the whole photo.
+"""Binary masks as COCO run-length encodings, converted from and to crops, without a bitmap of the whole photo.
 
 COCO counts runs of 0 and 1 down the columns and packs the counts six bits to a character
-(https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c, `rleToString`). A mask of a twelve-megapixel
-photo is a few kilobytes this way, where its bitmap would be twelve megabytes.
+(https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c, `rleToString`). So a mask of a
+twelve-megapixel photo takes a few kilobytes, and its bitmap would take twelve megabytes.
 """
 
 import math
@@ -15,8 +15,8 @@ from pycocotools import mask as coco
 from app.intake.budget import pixel_budget
 from app.vision.rows import RLE
 
-_SCREEN: Final = 1600  # Pixels of a screen that show a long side of a photo.
-# A small object keeps more of its shape: no more than this share of its extent is given away.
+_SCREEN: Final = 1600  # Pixels of a screen along the longer side of a photo.
+# Maximum tolerance as a share of an object's extent, so that small objects keep their shape.
 _SHARE: Final = 1 / 40
 
 
@@ -48,7 +48,7 @@ def encode(crop: np.ndarray, x: int, y: int, size: tuple[int, int]) -> RLE:
     changes = np.flatnonzero((columns[:, 1:] != columns[:, :-1]).ravel())
     places = (x + changes // (h + 1)) * height + y + changes % (h + 1)
     starts, ends = places[0::2], places[1::2]
-    whole = np.flatnonzero(ends[:-1] == starts[1:])  # A run goes on in the next column.
+    whole = np.flatnonzero(ends[:-1] == starts[1:])  # The run continues in the next column.
     starts, ends = np.delete(starts, whole + 1), np.delete(ends, whole)
     edges = np.concatenate([[0], np.stack([starts, ends], 1).ravel(), [height * width]])
     counts = np.diff(edges)
@@ -69,16 +69,16 @@ def decode(rle: RLE) -> np.ndarray:
 
 
 def decode_crop(rle: RLE, step: int = 1) -> tuple[int, int, np.ndarray]:
-    """The mask's column x, row y and (h, w) bool pixels, no larger than the mask reaches; (0, 0, empty) for none.
+    """The mask's column x, row y and (h, w) bool pixels within its bounds; (0, 0, empty) for an empty mask.
 
-    step: of squares of so many pixels a side, only the one in the middle.
+    step: sample only the middle pixel of squares with this side.
     """
     height = rle.size[0]
     starts, ends = _runs(rle)
     x, y, w, h = _bounds(starts, ends, height)
     if w == 0:
         return 0, 0, np.zeros((0, 0), bool)
-    # A run over several columns makes the crop as high as the photo: so runs stay runs in the crop.
+    # With a run over several columns the crop is as high as the photo, so runs stay runs in the crop.
     begin = (starts // height - x) * h + starts % height - y
     lengths = np.empty(2 * len(starts) + 1, np.int64)
     lengths[1::2] = ends - starts
@@ -111,7 +111,7 @@ def components(rle: RLE, tolerance: float = 0.0) -> list[Component]:
     method keeps to the tolerance; OpenCV's second pass over the remaining points can add 0.71 of it.)
     """
     x, y, w, h = bounds(rle)
-    # Half of a large tolerance pays for looking at some of the pixels only, an edge being off by half a step.
+    # Half of a large tolerance is spent on sampling, which moves edges by half a step.
     step = max(1, int(tolerance / 2))
     with pixel_budget.reserve(w * h):
         _, _, crop = decode_crop(rle, step)
@@ -152,9 +152,9 @@ def outline_crop(crop: np.ndarray, tolerance: float = 0.0) -> list[Component]:
 def run_lengths(packed: str) -> np.ndarray:
     """The lengths of a mask's runs, of 0 and 1 in turn, (K,) int64.
 
-    Undoes `rleToString`: six bits a character, the sixth saying that the number goes on, the fifth of the last one
-    that it is negative; from the fourth number on each is the difference to the one two before. Raises ValueError or
-    IndexError where a text is no such thing.
+    Undoes `rleToString`: six bits per character, of which the sixth means that the number continues, and the fifth of
+    the last character that it is negative; from the fourth number on each is the difference from the one two before.
+    Raises ValueError or IndexError for malformed text.
     """
     if not packed:
         return np.zeros(0, np.int64)
@@ -170,16 +170,16 @@ def run_lengths(packed: str) -> np.ndarray:
 
 
 def polygons(rle: RLE, tolerance: float = 0.0) -> list[np.ndarray]:
-    """The mask as simple polygons, one a piece, largest first: (K, 2) float64 x y in pixels, K >= 3.
+    """The mask as simple polygons, one per connected piece, largest first: (K, 2) float64 x y in pixels, K >= 3.
 
-    Formats that know no holes get them through a cut of no width from the outline to each hole and back, so that a
-    filled polygon leaves the hole free. `components` gives outlines and holes apart.
+    For formats without holes, a cut of zero width leads from the outline to each hole and back, so that the hole of a
+    filled polygon stays empty. `components` returns outlines and holes separately.
     """
     return [join(component.outline, component.holes) for component in components(rle, tolerance)]
 
 
 def join(ring: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
-    """One polygon out of several rings, led from each to the next and back along a line of no width."""
+    """Several rings as one polygon, connected by cuts of zero width."""
     for other in sorted(others, key=lambda o: float(o[:, 0].min())):
         distance = ((ring[:, None] - other[None]) ** 2).sum(-1) if len(ring) * len(other) < 250_000 else None
         if distance is None:
@@ -193,7 +193,7 @@ def join(ring: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
 
 
 def ring_area(ring: np.ndarray) -> float:
-    """Area inside a ring of (K, 2) points, whichever way round it goes (the shoelace formula)."""
+    """Area inside a ring of (K, 2) points in either direction (the shoelace formula)."""
     x, y = ring[:, 0], ring[:, 1]
     return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
 

@@ -1,8 +1,8 @@
-"""Pasting a mask head's small square of probabilities into its box in the photo."""
+"""Pastes a mask head's small square of probabilities into its box in the photo."""
 
 import numpy as np
 
-# Rows are pasted in bands of at most this many pixels, so that a mask over a whole 40-megapixel photo stays small.
+# Rows are pasted in bands of at most this many pixels, to limit the memory for a mask over a whole 40-megapixel photo.
 BAND_PIXELS = 4_000_000
 
 

@@ -33,18 +33,18 @@ class Result(ABC):
 
     @abstractmethod
     def rows(self) -> list[Row]:
-        """Everything that was found, in the stored order."""
+        """All rows, in the stored order."""
 
     def layers(self) -> tuple[str, ...]:
-        """The flags of a view, beside those that every picture has, that say what of this result is drawn."""
+        """The flags of a view, besides the common ones, that control what is drawn of this result."""
         return ()
 
     def categories(self) -> tuple[Category, ...]:
-        """The classes that rows with boxes can have, also those that were not found."""
+        """The classes that rows with boxes can have."""
         return ()
 
     def to_json(self, view: View, scale: np.ndarray, mask_form: str) -> dict[str, Any]:
-        """What the API and webhooks say of the result beside its model.
+        """The result in the API and in webhooks, without its model.
 
         Args:
             view: selects the rows; scale: (2,) factors of x and y; mask_form: `rle`, `polygon` or `none`.
@@ -75,12 +75,12 @@ def row_json(row: Row, scale: np.ndarray) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What an analyzer is: enough to key its results, and to tell people what answered.
+    """A description of a loaded model: the key of its results, and texts for people.
 
     analyzer: the name of its analysis; model: catalogue name; title: name shown to people; version: of our code path,
-    raised when the same weights would answer differently, with digits of what else they depend on, such as a config;
-    checkpoint: SHA-256 of the weights, in hex; note: one sentence where the model is a stand-in (with the step that
-    brings the better one), else empty.
+    raised when the same weights give other results, with digits of what else these depend on, such as a config;
+    checkpoint: SHA-256 of the weights, in hex; note: one sentence if the model is a stand-in, with the step that
+    installs the better one, else empty.
     """
 
     analyzer: str
@@ -106,12 +106,12 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Analysed:
-    """One analyzer's answer for one photo: the result, the model that gave it, and seconds by step."""
+    """One analyzer's output for one photo: the result, the card of its model, and seconds by step."""
 
     card: ModelCard
     result: Result
     timings: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer as it is stored; `app.vision.analyses.registry.stored_result` reads it."""
+        """The output as it is stored; `app.vision.analyses.registry.stored_result` reads it."""
         return {"card": self.card.to_dict(), "result": self.result.to_dict(), "timings": self.timings}

@@ -28,10 +28,10 @@ class RLE:
 class Row:
     """One line of any result: all that lists, overlays, drawing, exports and the search index need.
 
-    kind: what it is, as a noun that is counted: object, face, label; name: its class; score: 0..1, as stored.
-    box: x1 y1 x2 y2 in pixels of the upright photo; None where the row is about the whole photo.
-    mask: of the photo's size; corners: four x y, clockwise from the upper left one as the text reads, where the outline
-    is a quadrilateral; points: named landmarks, x y; text: what is written there.
+    kind: the noun under which it is counted: object, face, label; name: its class; score: 0..1, as stored.
+    box: x1 y1 x2 y2 in pixels of the upright photo; None if the row is about the whole photo.
+    mask: of the photo's size; corners: four x y, clockwise from the upper left one in reading direction, if the outline
+    is a quadrilateral; points: named landmarks, x y; text: the text that was read.
     layer: the flag of a view that must be on for the row to be shown, or empty.
     tagged: whether a tag in the picture names it.
     """

@@ -1,4 +1,4 @@
-"""What to show of a stored result, and how: a value made from a request's arguments, with no new inference."""
+"""Views: what to show of a stored result, and how. Made from a request's arguments, without new inference."""
 
 import difflib
 import math
@@ -12,9 +12,9 @@ from app.vision.rows import Row
 
 MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 FORMATS: Final = tuple(MEDIA_TYPES)
-# How the names of such files may end; the first is how ours do.
+# Suffixes of file names by format; the first one is used for our files.
 EXTENSIONS: Final = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",)}
-# The arguments that say which instances are shown.
+# The arguments that select rows.
 FILTERS: Final = ("threshold", "classes", "exclude")
 MIN_SIZE, MAX_SIZE = 16, 16_384
 _FLAGS = ("masks", "boxes", "labels", "faces")
@@ -24,8 +24,8 @@ _FALSE = ("0", "false", "no", "off")
 
 
 def percent(score: float) -> str:
-    """A score as people read it, `98 %`: never `100 %` for less than certainty, nor `0 %` for more than nothing."""
-    whole = math.floor(100 * score + 0.5)  # As browsers round; Python's own takes 6.5 to 6.
+    """A score as a percentage, `98 %`: `100 %` only for 1, and `0 %` only for 0."""
+    whole = math.floor(100 * score + 0.5)  # As browsers round; Python rounds 6.5 to 6.
     if score < 1:
         whole = min(whole, 99)
     if score > 0:
@@ -35,9 +35,9 @@ def percent(score: float) -> str:
 
 @dataclass(frozen=True)
 class View:
-    """One way of showing a result. Equal ways are equal values with equal keys.
+    """One way of showing a result. Equal views have equal keys.
 
-    threshold: least score shown, at four decimals; classes: names shown, None or none for all; exclude: names hidden;
+    threshold: minimum score shown, at four decimals; classes: names shown, None or none for all; exclude: names hidden;
     masks, boxes, labels, faces: what is drawn (labels: tags, and the caption of what the whole photo shows);
     max_size: longest side in pixels, None for the photo's own; format: jpeg, png or webp.
     Names are compared without regard to case.
@@ -63,12 +63,12 @@ class View:
         """Read a query, form or JSON mapping.
 
         A list of names is separated by commas (`\\,` for a comma in a name) or given by repeating the argument, which
-        needs a mapping with `getlist`, as Werkzeug's, or a list as the value. Of a repeated flag the last counts: a
-        form sends `masks=0` from a hidden field before the box that sends `masks=1`. Empty values count as not given,
-        other arguments are left alone. For an export, whose `format` means another thing, leave that one out.
+        needs a mapping with `getlist`, as Werkzeug's, or a list as the value. The last value of a repeated flag counts:
+        a form sends `masks=0` from a hidden field before the box that sends `masks=1`. Empty values and other arguments
+        are ignored. Leave out the `format` of an export, which has another meaning.
 
         Raises:
-            BadRequest: a value that cannot be understood, or a name that is one letter off.
+            BadRequest: a malformed value, or a misspelt name.
         """
         given = {name: _values(args, name) for name in _NAMES}
         for name in args:
@@ -92,7 +92,7 @@ class View:
 
     @property
     def draws(self) -> bool:
-        """Whether anything of a result is drawn; if not, a photo can be shown before its result is there."""
+        """Whether anything is drawn. If not, a photo can be shown before it has a result."""
         return self.masks or self.boxes or self.labels or self.faces
 
     @property
@@ -119,13 +119,13 @@ class View:
         return row.shown_score >= self.threshold
 
     def key(self) -> str:
-        """The view as one line of text, the same for equal views and different for others: a cache's key."""
+        """The view as one line of text for use as a cache key."""
         return "&".join(f"{name}={value}" for name, value in sorted(self._texts().items()))
 
     def to_args(self) -> dict[str, str]:
-        """Arguments that `from_args` reads back as this view: the threshold, and what is not as usual."""
-        texts, usual = self._texts(), View()._texts()
-        return {name: value for name, value in texts.items() if name == "threshold" or value != usual[name]}
+        """Arguments from which `from_args` makes this view: the threshold, and what differs from the defaults."""
+        texts, defaults = self._texts(), View()._texts()
+        return {name: value for name, value in texts.items() if name == "threshold" or value != defaults[name]}
 
     def _texts(self) -> dict[str, str]:
         texts = {
@@ -155,7 +155,7 @@ def _threshold(text: str) -> float:
 
 
 def flag(name: str, text: str) -> bool:
-    """What an argument says that is on or off. Raises BadRequest."""
+    """The boolean value of an argument. Raises BadRequest."""
     if text.lower() not in _TRUE + _FALSE:
         raise BadRequest(f"{name} must be 1 or 0, not {_quoted(text)}.")
     return text.lower() in _TRUE
@@ -185,9 +185,9 @@ def _joined(names: Iterable[str]) -> str:
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
-    """Names in order, each once whatever its case, without white space around."""
-    found = {name.strip().casefold(): name.strip() for name in sorted(names)}
-    return tuple(found[key] for key in sorted(found) if key)
+    """Names in order, without white space, each once regardless of case."""
+    by_key = {name.strip().casefold(): name.strip() for name in sorted(names)}
+    return tuple(by_key[key] for key in sorted(by_key) if key)
 
 
 def _quoted(text: str) -> str:

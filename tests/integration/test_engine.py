@@ -138,7 +138,7 @@ def test_a_folder_of_photos_that_is_not_there_is_said(
 ) -> None:
     monkeypatch.setenv("CHECKPOINTS_DIR", str(checkpoints))
     assert main(["starter", "--quantize", "/no/such/folder"]) == 1
-    assert "/no/such/folder is no folder of photos to calibrate on." in capsys.readouterr().err
+    assert "/no/such/folder is not a folder; --quantize needs photos to calibrate on." in capsys.readouterr().err
 
 
 def test_a_photo_to_calibrate_on_that_cannot_be_read_is_named_and_left_out(
@@ -152,8 +152,8 @@ def test_a_photo_to_calibrate_on_that_cannot_be_read_is_named_and_left_out(
         assert main(["starter", "--quantize", str(tmp_path)]) == 0
         assert [len(call.args[2]) for call in calibrate.call_args_list] == [1, 1, 1]
         said = capsys.readouterr().err
-        assert "b.jpg is left out: " in said
-        assert "c.jpg is left out: " in said
+        assert "b.jpg is skipped: " in said
+        assert "c.jpg is skipped: " in said
         (tmp_path / "a.jpg").unlink()
         assert main(["starter", "--quantize", str(tmp_path)]) == 1
     assert "there is no photo to calibrate on that can be read." in capsys.readouterr().err

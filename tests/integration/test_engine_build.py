@@ -20,7 +20,7 @@ from torchvision.models import ResNet50_Weights, resnet50
 
 from app.vision.analyses.faces.build import NETS
 from app.vision.analyses.labels import build as labels
-from app.vision.analyses.labels.photo import class_names
+from app.vision.analyses.labels.processing import class_names
 from app.vision.analyses.objects.blueprint import Blueprint, blueprint_file
 from app.vision.analyses.objects.build import graphs
 from app.vision.analyses.objects.export import BoxGraph, DenseGraph, MaskGraph, blueprint, describe, network_of

@@ -272,8 +272,8 @@ def test_values_that_unfold_to_more_than_the_memory_are_left_folded_or_refused(
 def test_a_pickle_of_more_instructions_than_weights_need_is_not_followed_to_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pickles, "MOST_STEPS", 1000)
-    assert "says more than weights need" in refusal(tmp_path / "long.pth", archive(b"\x80\x02" + b"N0" * 1000))
+    monkeypatch.setattr(pickles, "MAX_STEPS", 1000)
+    assert "is longer than weights need" in refusal(tmp_path / "long.pth", archive(b"\x80\x02" + b"N0" * 1000))
 
 
 CALLS = {
@@ -345,7 +345,7 @@ def test_records_that_lie_over_one_another_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_list_of_more_records_than_weights_have_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pth, "MOST_LISTED", 10_000)
+    monkeypatch.setattr(pth, "MAX_LISTED", 10_000)
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as file:
         file.writestr("model/data.pkl", tensor())

@@ -13,7 +13,7 @@ from app.intake import decode
 from app.vision import masks
 from app.vision.analyses.labels.result import Labels
 from app.vision.render.labels_layout import overlap, place
-from app.vision.render.lettering import fit, tag, tag_size
+from app.vision.render.lettering import shorten, tag, tag_size
 from app.vision.render.palette import colour, contrast, rgb
 from app.vision.render.picture import annotate, encode, render
 from app.vision.results import Analysed
@@ -223,10 +223,10 @@ def test_a_tag_is_written_in_readable_ink() -> None:
 
 
 def test_text_too_long_for_the_picture_is_shortened() -> None:
-    short = fit("a class with a very long name 98 %", 12, 90)
+    short = shorten("a class with a very long name 98 %", 12, 90)
     assert short.endswith("…")
     assert tag_size(short, 12)[0] <= 90
-    assert fit("car", 12, 3) == ""
+    assert shorten("car", 12, 3) == ""
 
 
 def test_names_in_other_alphabets_are_drawn() -> None:

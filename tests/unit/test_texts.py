@@ -56,21 +56,21 @@ def test_a_tag_says_what_was_read() -> None:
 
 
 def test_csv_has_columns_for_texts_only_where_there_are_some() -> None:
-    rows = list(csv.DictReader(io.StringIO(exported("csv").decode())))
+    rows = list(csv.DictReader(io.StringIO(exported("csv").decode("utf-8-sig"))))
     assert list(rows[0]) == [*COLUMNS, *TEXT_COLUMNS]
     found = {row["class"]: row for row in rows}
     assert found["road sign"]["text"] == "STOP, now"
     assert found["road sign"]["corners"] == "20 40;110 30;120 70;30 80"
     assert found["road sign"]["kind"] == "sign"
     assert (found["car"]["text"], found["shop sign"]["text"]) == ("", "")
-    bare = export([ExportItem("a.png", lambda: b"", 320, 240, everything())], "csv", ALL).read().decode()
+    bare = export([ExportItem("a.png", lambda: b"", 320, 240, everything())], "csv", ALL).read().decode("utf-8-sig")
     assert bare.splitlines()[0] == ",".join(COLUMNS)
 
 
 def test_a_text_that_a_spreadsheet_would_run_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     object.__setattr__(STOP, "text", '=HYPERLINK("http://example.org")')
     try:
-        rows = list(csv.DictReader(io.StringIO(exported("csv").decode())))
+        rows = list(csv.DictReader(io.StringIO(exported("csv").decode("utf-8-sig"))))
     finally:
         object.__setattr__(STOP, "text", "STOP, now")
     assert next(row for row in rows if row["class"] == "road sign")["text"].startswith("'=HYPERLINK")

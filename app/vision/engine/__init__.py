@@ -1,1 +1,1 @@
-"""The OpenVINO engine: runtime, memory, engine folders and their making, without any one analysis."""
+"""The OpenVINO engine, common to all analyses: runtime, memory, engine folders and how they are built."""

@@ -1,6 +1,6 @@
 """`python -m app.vision.engine`: export every installed model whose engine is missing or out of date.
 
-Installed are those of the catalogue and of the zoo whose weights are here, and the one that MODEL names.
+Models count as installed if their weights are here: those of the catalogue, of the zoo, and the one that MODEL names.
 --quantize FOLDER adds int8 graphs to detectors, calibrated on the photos in that folder.
 """
 
@@ -36,9 +36,9 @@ CALIBRATION_PHOTOS = 64
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns the exit status: 1 when a model named by hand cannot be exported."""
+    """Returns the exit status: 1 if a model that was named cannot be exported."""
     parser = argparse.ArgumentParser(prog="python -m app.vision.engine", description=__doc__)
-    parser.add_argument("models", nargs="*", help="names that MODEL takes; all installed ones when none is given")
+    parser.add_argument("models", nargs="*", help="names as for MODEL; default: all installed ones")
     parser.add_argument("--quantize", type=Path, metavar="FOLDER", help="photos to calibrate int8 graphs on")
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"Quantizing {model.title} to int8.", flush=True)
                 quantize(model, checkpoints, options.quantize)
         except (EngineError, CheckpointError, OSError) as error:
-            print(f"{model.title} gets no engine: {error}", file=sys.stderr)
+            print(f"{model.title} cannot be exported: {error}", file=sys.stderr)
             status = 1 if options.models else status
     return status
 
@@ -74,9 +74,9 @@ def installed(settings: Settings) -> list[Model]:
 
 
 def up_to_date(model: Model, checkpoints: Path) -> bool:
-    """Whether a model's engine is of the files that are here, and was made by the versions of the tools that are here.
+    """Whether a model's engine was made from the present files, by the installed versions of the tools.
 
-    A tool that is missing here cannot make it again, so what it made counts.
+    An engine made by a tool that is not installed counts, because it cannot be made again.
     """
     if not current(model, checkpoints):
         return False
@@ -87,7 +87,7 @@ def up_to_date(model: Model, checkpoints: Path) -> bool:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those packages that are installed."""
+    """The versions of the packages that are installed."""
     installed = {}
     for package in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -96,7 +96,7 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def export_of(model: Model) -> EngineExport:
-    """How the models of this one's analysis are exported. Raises EngineError where they are not."""
+    """How models of this analysis are exported. Raises EngineError if they have no engines."""
     export = registry.find(model.analyzer).export
     if export is None:
         raise EngineError("models of this analysis run without an engine.")
@@ -104,7 +104,7 @@ def export_of(model: Model) -> EngineExport:
 
 
 def export(model: Model, checkpoints: Path) -> None:
-    """Make a model's engine folder anew; it is put in place only when whole. Raises EngineError, CheckpointError."""
+    """Export a model to its engine folder, which is replaced only on success. Raises EngineError, CheckpointError."""
     tools = export_of(model).tools
     here = versions(tools)
     for tool in tools:
@@ -113,7 +113,7 @@ def export(model: Model, checkpoints: Path) -> None:
     folder = engine_folder(model, checkpoints)
     with _part(folder) as part:
         export_of(model).write(model, checkpoints, part, origin(model, checkpoints) | here)
-        if folder.is_symlink():  # To one that comes with the program.
+        if folder.is_symlink():  # To a bundled engine.
             folder.unlink()
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
@@ -121,9 +121,9 @@ def export(model: Model, checkpoints: Path) -> None:
 
 @contextlib.contextmanager
 def _part(folder: Path) -> Iterator[Path]:
-    """The folder to export to, this process's own; what exports that were killed left beside it goes.
+    """A folder of this process to export to. Folders of exports that were killed are deleted.
 
-    Who exports holds a lock, which ends with the process: a process's id says nothing in another container.
+    Running exports hold a lock, which ends with the process; a process id means nothing in another container.
     """
     for left in folder.parent.glob(f"{folder.name}.part-*"):
         with contextlib.suppress(OSError), _locked(left):
@@ -139,7 +139,7 @@ def _part(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Raises OSError where another process holds the folder."""
+    """Raises OSError if another process has locked the folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,27 +149,27 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def quantize(model: Model, checkpoints: Path, photos: Path) -> None:
-    """Add int8 graphs to a model's engine, calibrated on some tens of a folder's photos.
+    """Add int8 graphs to a model's engine, calibrated on up to CALIBRATION_PHOTOS photos of a folder.
 
-    Raises EngineError where there is none that can be read.
+    Raises EngineError if none can be read.
     """
     quantize_folder = export_of(model).quantize
     if quantize_folder is None:
         raise EngineError("engines of this analysis have no int8 graphs.")
     if not photos.is_dir():
-        raise EngineError(f"{photos} is no folder of photos to calibrate on.")
+        raise EngineError(f"{photos} is not a folder; --quantize needs photos to calibrate on.")
     files = sorted(p for p in photos.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
     chosen = files[:: max(1, len(files) // CALIBRATION_PHOTOS)][:CALIBRATION_PHOTOS]
     quantize_folder(engine_folder(model, checkpoints), _decoded(chosen))
 
 
 def _decoded(files: Iterable[Path]) -> Iterator[np.ndarray]:
-    """The pixels of photos, one at a time; those that cannot be read are named and left out."""
+    """The pixels of photos, one at a time; those that cannot be read are reported and skipped."""
     for path in files:
         try:
             rgb = decode(path.read_bytes())
         except (PublicError, OSError) as error:
-            print(f"{path.name} is left out: {error}", file=sys.stderr)
+            print(f"{path.name} is skipped: {error}", file=sys.stderr)
             continue
         yield rgb
 

@@ -1,4 +1,4 @@
-"""Where PyTorch runs a model. Imports torch only when it is asked for a device."""
+"""The device on which PyTorch runs a model. Imports torch only when needed."""
 
 import importlib.util
 import warnings
@@ -18,7 +18,7 @@ warnings.filterwarnings("ignore", "On January 1, 2023, MMCV will release", UserW
 def torch_device(name: str) -> "torch.device":
     """The device of a setting: `cpu`, `cuda`, or `auto` for CUDA where there is one.
 
-    Raises CheckpointError when CUDA is asked for and missing.
+    Raises CheckpointError if CUDA is required and missing.
     """
     import torch
 
@@ -31,7 +31,7 @@ def torch_device(name: str) -> "torch.device":
 def mmcv_device(name: str) -> "torch.device":
     """`torch_device` for models that use MMCV's operations, which may have been built for the CPU only.
 
-    Raises CheckpointError when CUDA is asked for and they were.
+    Raises CheckpointError if CUDA is required and they were.
     """
     import torch
 

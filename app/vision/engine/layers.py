@@ -8,15 +8,15 @@ from openvino import opset14 as ops
 
 from app.vision.engine.record import EngineError
 
-# What a batch norm counts in training; no answer depends on it.
+# A counter of batch norms in training, which no output depends on.
 COUNTER = ".num_batches_tracked"
 
 
 class Layers:
-    """The layers of one network; one that is applied more than once has its weights once.
+    """The layers of one network. A layer that is applied several times shares its weights.
 
-    Convolutions and what goes with them take and give (N, C, H, W). Weights compute as float32. EngineError is raised
-    for weights that are missing.
+    Convolutions and related layers take and return (N, C, H, W). Weights are float32. EngineError is raised if weights
+    are missing.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]):
@@ -34,14 +34,14 @@ class Layers:
         return self._arrays[name].shape
 
     def count(self, pattern: str) -> int:
-        """How many layers there are of a numbered kind. pattern: an array of one, its number as `{}`."""
+        """Number of layers of a numbered kind. pattern: name of an array, with `{}` for the number."""
         number = 0
         while pattern.format(number) in self._arrays:
             number += 1
         return number
 
     def unused(self) -> list[str]:
-        """The names of arrays that no layer has taken."""
+        """The names of arrays that no layer has used."""
         return sorted(name for name in self._arrays.keys() - self._taken if not name.endswith(COUNTER))
 
     def convolution(
@@ -59,8 +59,8 @@ class Layers:
 
         Args:
             norm: the batch norm that follows, whose scale and shift go into the weights; epsilon: its epsilon.
-            padding: rows and columns before and after; without it, as many as keep the size.
-            grouped: whether the channels may be in groups, as many as the weights have it.
+            padding: rows and columns before and after; by default as many as keep the size.
+            grouped: whether the channels may be grouped; the number of groups follows from the weights.
         """
         if name not in self._made:
             seen = self.shape(f"{name}.weight")[1]
@@ -80,7 +80,7 @@ class Layers:
         if norm:
             gamma, beta = self._take(f"{norm}.weight"), self._take(f"{norm}.bias")
             mean, variance = self._take(f"{norm}.running_mean"), self._take(f"{norm}.running_var")
-            # In this order, and in float32, the weights are to the last bit those of a converted network.
+            # In this order, and in float32, the weights are bit for bit those of a converted network.
             scale = gamma / np.sqrt(variance + np.float32(epsilon))
             weight = weight * scale[:, None, None, None]
             bias = beta - mean * scale if bias is None else beta + (bias - mean) * scale
@@ -102,7 +102,7 @@ class Layers:
         return add(ops.matmul(x, weight, transpose_a=False, transpose_b=True), bias)
 
     def prelu(self, x: ov.Output, name: str) -> ov.Output:
-        """A ReLU that leaves a share of what is negative, each channel its own."""
+        """A ReLU with a slope for negative values, one per channel."""
         return ops.prelu(x, constant(self._take(f"{name}.weight"), f"{name}.weight")).output(0)
 
     def _take(self, name: str) -> np.ndarray:
@@ -112,16 +112,16 @@ class Layers:
 
 
 def assemble(arrays: Mapping[str, np.ndarray], make: Callable[[Layers], ov.Model]) -> ov.Model:
-    """The graph that `make` makes of layers, which uses every array.
+    """The graph that `make` builds from layers. It must use every array.
 
-    Raises EngineError where the arrays are those of another network.
+    Raises EngineError if the arrays belong to another network.
     """
     layers = Layers(arrays)
     try:
         graph = make(layers)
     except EngineError:
         raise
-    except (RuntimeError, ValueError, IndexError) as error:  # OpenVINO's and NumPy's, of sizes that do not fit.
+    except (RuntimeError, ValueError, IndexError) as error:  # From OpenVINO and NumPy, for sizes that do not match.
         raise EngineError(f"its weights do not fit together: {str(error).strip().splitlines()[-1]}") from error
     if unused := layers.unused():
         raise EngineError(f"its weights are of another network: {unused[0]} has no place in it.")
@@ -157,7 +157,7 @@ def add(x: ov.Output, y: ov.Output) -> ov.Output:
 
 
 def pool(x: ov.Output, size: int, stride: int, padding: int = 0, *, cut_off: bool = False) -> ov.Output:
-    """The greatest of each window. cut_off: whether windows that reach beyond the edge count."""
+    """Max pooling. cut_off: whether windows that extend beyond the edge count."""
     rounding = "ceil_torch" if cut_off else "floor"
     return ops.max_pool(x, [stride] * 2, [1, 1], [padding] * 2, [padding] * 2, [size] * 2, rounding).output(0)
 

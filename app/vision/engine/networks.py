@@ -1,4 +1,4 @@
-"""The networks that backbones and classifiers are, from layers: residual networks and EfficientNet-Lite."""
+"""The networks of backbones and classifiers: residual networks and EfficientNet-Lite."""
 
 import math
 
@@ -57,7 +57,7 @@ class EfficientNetLite:
         self._side, self._factor = LITE[variant]
 
     def features(self, x: ov.Output, stem: tuple[str, str], blocks: str, count: int | None = None) -> list[ov.Output]:
-        """The features of every block, or of so many.
+        """The features of every block, or of the first `count`.
 
         stem: names of its convolution and norm; blocks: what comes before the number in the names of blocks.
         """
@@ -79,7 +79,7 @@ class EfficientNetLite:
         ]
 
     def _block(self, x: ov.Output, name: str, stride: int) -> ov.Output:
-        """Wider (but for the first block), each channel by itself, narrower."""
+        """An inverted residual block: expand (except in the first block), depthwise convolution, project."""
         y = x
         if f"{name}_expand_conv.weight" in self._layers:
             y = relu6(self._layers.convolution(y, f"{name}_expand_conv", f"{name}_bn0", self._epsilon))

@@ -1,8 +1,8 @@
-"""Pickles of weights, read without running anything that they ask for.
+"""Reads pickles of weights without executing anything in them.
 
-A pickle is a program for a small stack machine. `pickletools` takes it apart; the machine here knows the instructions
-that make plain values, and of everything that can be asked for by name only what weights are made of: tensors,
-`OrderedDict`, and NumPy's numbers in a checkpoint's description. Nothing is imported and nothing is called by name.
+A pickle is a program for a small stack machine. `pickletools` takes it apart; the machine here implements the
+instructions that make plain values, and of all names only those that weights need: tensors, `OrderedDict`, and NumPy's
+numbers in a checkpoint's metadata. Nothing is imported, and nothing is called by name.
 """
 
 import io
@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-# A checkpoint of three hundred tensors takes 20,000 instructions and 60 KB. What a file of many more would fill the
-# memory with is never looked at.
-MOST_STEPS, MOST_BYTES = 300_000, 1 << 24
-LONGEST_NAME = 200
+# A checkpoint of three hundred tensors takes 20,000 instructions and 60 KB. Larger
+# files could fill the memory, and are not read.
+MAX_STEPS, MAX_BYTES = 300_000, 1 << 24
+MAX_NAME = 200
 BROKEN = "is broken or not a file of weights"
 # bfloat16, which NumPy lacks: its bits, widened to float32 when they are read.
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
-# By the names that PyTorch has for them: of its typed storages, and of its types of numbers.
+# By PyTorch's names of typed storages and of number types.
 STORAGES = {
     "BFloat16": BFLOAT16,
     "Bool": np.dtype(np.bool_),
@@ -42,7 +42,7 @@ NUMPY_CODES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8",
 
 
 class PickleError(ValueError):
-    """A pickle that is broken or holds more than weights; the message goes on after the file's name."""
+    """A pickle that is broken or holds more than weights; the message follows the file's name."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a pickle says of a tensor; strides and offset in numbers, not checked yet."""
+    """A tensor as the pickle describes it; strides and offset in numbers, not checked yet."""
 
     storage: Storage
     offset: Any
@@ -67,7 +67,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Named:
-    """Something that a pickle asked for by name. make: what calling it does, None where it cannot be called."""
+    """An object that a pickle refers to by name. make: called in its place; None if it cannot be called."""
 
     name: str
     make: Callable[..., Any] | None = None
@@ -89,8 +89,8 @@ def load(data: bytes) -> Loaded:
     machine = Machine()
     try:
         for steps, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
-            if steps > MOST_STEPS:
-                raise PickleError("says more than weights need, so it was not read")
+            if steps > MAX_STEPS:
+                raise PickleError("is longer than weights need, so it was not read")
             machine.step(opcode.name, argument)
         return Loaded(machine.stack.pop(), machine.storages, stream.tell())
     except (ValueError, TypeError, LookupError, OverflowError, AttributeError, AssertionError) as error:
@@ -121,7 +121,7 @@ class Machine:
             raise PickleError(f"holds more than plain values ({name}), so it was not read: only plain weights are")
 
     def since_mark(self) -> list[Any]:
-        """Take what was put on the stack since the last mark."""
+        """Pop everything above the last mark."""
         mark = self.marks.pop()
         taken = self.stack[mark:]
         del self.stack[mark:]
@@ -162,7 +162,7 @@ class Machine:
         self.stack.append(asked.make(*arguments))
 
     def build(self, _: Any) -> None:
-        """What torch's modules say of their versions; NumPy's types repeat what is known of them."""
+        """Set the versions of torch's modules; ignore the state of NumPy's types, which is known."""
         target, state = self.stack[-2], self.stack.pop()
         if isinstance(target, OrderedDict) and type(state) is dict:
             versions = state.get("_metadata")
@@ -193,7 +193,7 @@ def whole(value: Any) -> int:
 
 
 def fill(target: Any, values: list[Any]) -> None:
-    """Put keys and values, in turn, into a dict. Keys are texts and numbers: others could take for ever to compare."""
+    """Put keys and values, in turn, into a dict. Keys are strings or numbers: others could be slow to compare."""
     if not isinstance(target, dict) or len(values) % 2:
         raise TypeError
     for key, value in zip(values[::2], values[1::2], strict=True):
@@ -203,7 +203,7 @@ def fill(target: Any, values: list[Any]) -> None:
 
 
 def look_up(name: str) -> Named:
-    """What goes by a name in files of weights. Raises PickleError, with the name, for anything else."""
+    """The object of a name that files of weights may use. Raises PickleError, with the name, for any other."""
     if name in NAMES:
         return NAMES[name]
     module, _, last = name.rpartition(".")
@@ -211,7 +211,7 @@ def look_up(name: str) -> Named:
         return Named(name, dtype=STORAGES[last.removesuffix("Storage")])
     if module == "torch" and last in NUMBERS:
         return Named(name, dtype=np.dtype(last))
-    if len(name) > LONGEST_NAME or not all(part.isidentifier() for part in name.split(".")):
+    if len(name) > MAX_NAME or not all(part.isidentifier() for part in name.split(".")):
         raise PickleError(BROKEN)
     raise PickleError(f"asks for {name}, so it was not read: only plain weights are")
 
@@ -232,7 +232,7 @@ def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tens
 def typed_tensor(
     storage: Any, offset: Any, shape: Any, strides: Any, _grad: Any, _hooks: Any, kind: Any, *_: Any
 ) -> Tensor:
-    """Of `torch._utils._rebuild_tensor_v3`: bytes, and the type of number that they are of."""
+    """Of `torch._utils._rebuild_tensor_v3`: bytes and their number type."""
     if not isinstance(storage, Storage) or not isinstance(kind, Named) or kind.dtype is None:
         raise TypeError
     if storage.dtype.itemsize != 1 or storage.count % kind.dtype.itemsize or storage.offset:
@@ -261,7 +261,7 @@ def numpy_number(kind: Any, data: Any) -> Any:
 
 
 def encoded(text: Any, encoding: Any) -> bytes:
-    """Of `_codecs.encode`: how Python 2's pickles say bytes."""
+    """Of `_codecs.encode`: how Python 2's pickles encode bytes."""
     if type(text) is not str or encoding != "latin1":
         raise TypeError
     return text.encode("latin1")

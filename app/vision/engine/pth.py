@@ -1,7 +1,7 @@
-"""PyTorch's files of weights, read without PyTorch: the zip archives of today, and the rows of pickles before 1.6.
+"""Reads PyTorch's files of weights without PyTorch: zip archives, and the sequences of pickles before 1.6.
 
-The file is mapped into memory, and arrays are views of it: nothing that it says of sizes is believed before it is
-compared with what is there. The formats are those of `torch/serialization.py`.
+The file is mapped into memory, and arrays are views of it. Sizes in the file are checked against its actual size
+before they are used. The formats are those of `torch/serialization.py`.
 """
 
 import io
@@ -17,23 +17,23 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from app.vision.engine.pickles import BFLOAT16, BROKEN, MOST_BYTES, Loaded, PickleError, Storage, Tensor, load, whole
+from app.vision.engine.pickles import BFLOAT16, BROKEN, MAX_BYTES, Loaded, PickleError, Storage, Tensor, load, whole
 
 # What a row of pickles begins with, and the version of its format.
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 # Bytes of an archive's list of records, of which `zipfile` makes several times as much.
-MOST_LISTED = 1 << 22
+MAX_LISTED = 1 << 22
 # A record's header in an archive: signature, and the lengths of the name and the extra field that follow.
 HEADER = struct.Struct("<4s22xHH")
-MOST_DIMENSIONS = 32
-# What comes of bytes that are not what they should be.
+MAX_DIMENSIONS = 32
+# Raised for malformed bytes.
 UNREADABLE = (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, TypeError, LookupError, OverflowError)
 # Where the bytes of each storage are, by its key: start and size.
 Places = dict[str, tuple[int, int]]
 
 
 class PthError(ValueError):
-    """A file that cannot be read; the message goes on after the file's name."""
+    """A file that cannot be read; the message follows the file's name."""
 
 
 def read_pth(path: Path) -> tuple[Any, Callable[[Tensor], np.ndarray]]:
@@ -42,7 +42,7 @@ def read_pth(path: Path) -> tuple[Any, Callable[[Tensor], np.ndarray]]:
     Arrays are views of the file and cannot be written to; bfloat16 comes as float32. Raises PthError and OSError.
     """
     try:
-        with _Reluctant(path) as file:
+        with _BoundedFile(path) as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             loaded, places = _archive(file, mapped) if mapped[:4] == b"PK\x03\x04" else _row(mapped)
     except (PthError, PickleError) as error:
@@ -62,11 +62,11 @@ def read_pth(path: Path) -> tuple[Any, Callable[[Tensor], np.ndarray]]:
     return loaded.value, lambda tensor: _view(tensor, numbers(tensor.storage), len(mapped))
 
 
-class _Reluctant(io.FileIO):
-    """A file that gives no more in a piece than an archive's list of records takes."""
+class _BoundedFile(io.FileIO):
+    """A file of which at most MAX_LISTED bytes can be read at a time, which limits an archive's list of records."""
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is not None and size > MOST_LISTED:
+        if size is not None and size > MAX_LISTED:
             raise PthError("lists more records than weights need, so it was not read")
         return super().read(-1 if size is None else size)
 
@@ -76,7 +76,7 @@ def _archive(file: io.FileIO, mapped: mmap.mmap) -> tuple[Loaded, Places]:
     with zipfile.ZipFile(file) as archive:
         records = archive.infolist()
     places = {record.filename: _place(record, mapped) for record in records}
-    # Records that lie over one another would be more than the file.
+    # Overlapping records would be larger than the file together.
     if len(places) < len(records) or sum(size for _, size in places.values()) > len(mapped):
         raise ValueError
     (name,) = (name for name in places if name.endswith("/data.pkl") and name.count("/") == 1)
@@ -122,8 +122,8 @@ def _row(mapped: mmap.mmap) -> tuple[Loaded, Places]:
 
 
 def _bytes(mapped: mmap.mmap, start: int, size: int) -> bytes:
-    """Bytes of a pickle, or as many as one may have."""
-    return mapped[start : start + min(size, MOST_BYTES)]
+    """The bytes of a pickle, at most MAX_BYTES."""
+    return mapped[start : start + min(size, MAX_BYTES)]
 
 
 def _widened(numbers: np.ndarray) -> np.ndarray:
@@ -134,22 +134,22 @@ def _widened(numbers: np.ndarray) -> np.ndarray:
     return wide.view(np.float32)
 
 
-def _view(tensor: Tensor, numbers: np.ndarray, most: int) -> np.ndarray:
-    """A tensor as a view of its storage. most: the numbers that it may have, those that repeat each counted."""
+def _view(tensor: Tensor, numbers: np.ndarray, max_numbers: int) -> np.ndarray:
+    """A tensor as a view of its storage. max_numbers: its maximum size, repeated numbers included."""
     try:
         offset, shape, strides = whole(tensor.offset), *(tuple(map(whole, v)) for v in (tensor.shape, tensor.strides))
     except TypeError as error:
         raise PthError(BROKEN) from error
     steps = [(side - 1) * stride for side, stride in zip(shape, strides, strict=False)]
-    if len(shape) != len(strides) or len(shape) > MOST_DIMENSIONS or math.prod(shape) > most:
+    if len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS or math.prod(shape) > max_numbers:
         raise PthError(BROKEN)
     if 0 in shape:
-        if math.prod(filter(None, shape)) > most:
+        if math.prod(filter(None, shape)) > max_numbers:
             raise PthError(BROKEN)
         return np.empty(shape, numbers.dtype)
     if offset + sum(steps) >= len(numbers):
         raise PthError("says that it holds more numbers than it does")
-    # The stride of a single row says nothing, and may be any.
+    # The stride of a dimension of size 1 has no meaning, and can have any value.
     width = numbers.itemsize
     known = [stride * width if side > 1 else 0 for side, stride in zip(shape, strides, strict=True)]
     return as_strided(numbers[offset:], shape, known, writeable=False)

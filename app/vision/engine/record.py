@@ -1,11 +1,11 @@
-"""`engine.json`: what an engine folder says about itself beside its graphs."""
+"""`engine.json`: the description of an engine folder."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 SPEC_FILE = "engine.json"
-# Raised when graphs of an older export would be read wrongly or answer differently.
+# Raised when graphs of an older export cannot be used any more.
 FORMAT = 1
 
 
@@ -14,12 +14,12 @@ class EngineError(RuntimeError):
 
 
 def write_record(folder: Path, values: dict[str, Any]) -> None:
-    """Write an engine's `engine.json`: JSON values, among them `source`, what the engine was made from."""
+    """Write an engine's `engine.json`. values: JSON, with the engine's origin as `source`."""
     (folder / SPEC_FILE).write_text(json.dumps({"format": FORMAT, **values}, indent=1))
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What `write_record` wrote. Raises EngineError when the folder holds no engine of this format."""
+    """Read what `write_record` wrote. Raises EngineError if the folder has no engine of this format."""
     try:
         data: dict[str, Any] = json.loads((folder / SPEC_FILE).read_text())
     except (OSError, json.JSONDecodeError) as error:

@@ -48,17 +48,17 @@ class Runtime:
         self.frugal = False
 
     def save_memory(self) -> None:
-        """Have every graph that is made from now on give its memory back after use: half the memory for a sixth more
-        time, most of it the system's for handing out the same pages again. Call it before anything is compiled."""
+        """Make every graph release its memory after use: half the memory for a sixth more time, which the system mostly
+        spends on allocating the same pages again. Call it before anything is compiled."""
         self.frugal = True
         return_freed_memory()
-        # oneDNN keeps the code of a thousand operations for the shapes that they were compiled for: 3 MB a shape.
+        # oneDNN caches the code of a thousand operations by shape: 3 MB per shape.
         os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "0"
 
     def compile(self, path: Path, shape: tuple[int, ...] | None, narrow: int) -> ov.CompiledModel:
-        """Read a graph, its weights by mmap, and make it ready; for one input shape, or any.
+        """Read and compile a graph, with its weights mapped into memory, for one input shape or for any.
 
-        narrow: how many of the first outputs leave the graph in the precision that they were computed in.
+        narrow: number of outputs, from the first, that keep the precision in which they are computed.
         """
         model = core().read_model(str(path))
         if shape is not None:
@@ -72,10 +72,10 @@ class Runtime:
             "INFERENCE_PRECISION_HINT": self.floating,
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": 1,
-            # Every process would pin its threads to the same first cores.
+            # All processes would pin their threads to the same first cores.
             "ENABLE_CPU_PINNING": False,
-            # What it prepared for a shape of input would be kept for thousands of shapes, 8 MB a photo; oneDNN's own
-            # store of a thousand operations saves as much time.
+            # This cache keeps thousands of input shapes, 8 MB per photo; oneDNN's own cache of a thousand operations
+            # saves as much time.
             "CPU_RUNTIME_CACHE_CAPACITY": 0,
         }
         return core().compile_model(model, "CPU", config)

@@ -1,1 +1,1 @@
-"""Results drawn: pictures for download, and the overlay that the browser draws."""
+"""Draws results: pictures for download, and the overlay that the browser draws."""

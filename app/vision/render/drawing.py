@@ -1,4 +1,4 @@
-"""What is drawn on a picture: tinted masks with their contours, boxes, faces, tags and a caption, all in place."""
+"""Draws on pictures in place: tinted masks with contours, boxes, faces, tags and a caption."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 from app.vision import masks
 from app.vision.render.labels_layout import place
-from app.vision.render.lettering import fit, lay, line_height, tag, tag_size
+from app.vision.render.lettering import draw_patch, line_height, shorten, tag, tag_size
 from app.vision.render.palette import colour, rgb, text_colour
 from app.vision.rows import RLE, Point, Row
 from app.vision.view import percent
@@ -20,15 +20,15 @@ _CASING = (16, 18, 20)
 _WHITE = (255, 255, 255)
 _MIN_FONT = 7
 _MAX_LETTERS = 28  # Of a text in a tag.
-# Shares of the picture that tags may cover: beyond the first they get smaller, beyond the second some are left out.
+# Shares of the picture covered by tags: above the first tags get smaller, above the second some are left out.
 _COMFORTABLE, _MAX_SHARE = 0.12, 0.35
-# A mask's tag stands on this upper part of it where no box is drawn.
+# The upper share of a mask to which its tag belongs if no box is drawn.
 _HEAD = 0.2
 
 
 @dataclass(frozen=True)
 class Style:
-    """Sizes in pixels for a picture: they grow with it, a little slower than it does."""
+    """Sizes in pixels. They grow with the picture, a little more slowly."""
 
     line: int
     contour: int
@@ -82,7 +82,7 @@ class Item:
 
     @property
     def text(self) -> str:
-        """What its tag says: the text that was read there, or its class and score."""
+        """The text of its tag: the text that was read, or class and score."""
         if self.written:
             line = " ".join(self.written.split())
             return line if len(line) <= _MAX_LETTERS else f"{line[: _MAX_LETTERS - 1]}…"
@@ -138,12 +138,12 @@ def draw_face(picture: np.ndarray, face: Item, style: Style) -> None:
 def draw_tags(picture: np.ndarray, items: list[Item], style: Style, taken: np.ndarray | None = None) -> None:
     """Draw the items' tags, best scores first, where they fit; a leader line connects those that are far away.
 
-    taken: (M, 4) rectangles to stay off.
+    taken: (M, 4) rectangles to avoid.
     """
     height, width = picture.shape[:2]
     items = sorted((item for item in items if item.tagged), key=lambda item: -item.score)
     size = _tag_font(items, style.font, width, height)
-    texts = [fit(item.text, size, width) or fit(item.name, size, width) for item in items]
+    texts = [shorten(item.text, size, width) or shorten(item.name, size, width) for item in items]
     sizes = np.array([tag_size(text, size) for text in texts]).reshape(-1, 2)
     fitting = np.cumsum(sizes.prod(1)) <= _MAX_SHARE * width * height
     fitting[:1] = True
@@ -157,26 +157,26 @@ def draw_tags(picture: np.ndarray, items: list[Item], style: Style, taken: np.nd
             _draw_leader(picture, item.colour, (p.x, p.y, p.x + w, p.y + h), p.leader, style)
     for item, text, p in chosen:
         fill = colour(item.name)
-        lay(picture, tag(text, size, fill, text_colour(fill)), p.x, p.y)
+        draw_patch(picture, tag(text, size, fill, text_colour(fill)), p.x, p.y)
 
 
 def draw_caption(picture: np.ndarray, labels: Sequence[Row], style: Style) -> np.ndarray | None:
-    """What the whole photo shows, in the lower left corner: the best label, and up to two more of 10 % and above.
+    """Draw the labels of the whole photo in the lower left corner: the best one, and up to two more from 10 % on.
 
     Returns:
-        The rectangle that it takes, (1, 4); None where it does not fit.
+        The rectangle of the caption, (1, 4); None if it does not fit.
     """
     shown = [*labels[:1], *(label for label in labels[1:3] if label.score >= 0.1)]
     size = max(_MIN_FONT, round(style.font * 0.85))
     height, width = picture.shape[:2]
     margin = line_height(size) // 3
     text = " · ".join(f"{label.name.replace('_', ' ')} {percent(label.score)}" for label in shown)
-    text = fit(text, size, width - 2 * margin)
+    text = shorten(text, size, width - 2 * margin)
     if not text or line_height(size) + margin > height:
         return None
     patch = tag(text, size, "#101214", "#ffffff", 0.66)
     w, h = patch.size
-    lay(picture, patch, margin, height - h - margin)
+    draw_patch(picture, patch, margin, height - h - margin)
     return np.array([[margin, height - h - margin, margin + w, height - margin]])
 
 
@@ -220,7 +220,7 @@ def _draw_box(picture: np.ndarray, item: Item, style: Style) -> None:
 
 
 def _inside(box: tuple[float, ...], picture: np.ndarray, line: int) -> tuple[int, int, int, int]:
-    """A box in whole pixels, moved in so far that a line along it is seen whole."""
+    """A box in whole pixels, moved inwards so that a line along it is completely visible."""
     margin = line // 2
     right, bottom = picture.shape[1] - 1 - margin, picture.shape[0] - 1 - margin
     x1, y1, x2, y2 = (round(v) for v in (box[0], box[1], box[2] - 1, box[3] - 1))
@@ -233,7 +233,7 @@ def _size(box: tuple[float, ...]) -> float:
 
 
 def _tag_font(items: list[Item], size: int, width: int, height: int) -> int:
-    """The tags' font size: smaller where they would cover much of the picture, or are wider than it."""
+    """The tags' font size: smaller if they would cover much of the picture, or are wider than it."""
     areas = [math.prod(tag_size(item.text, size)) for item in items]
     crowd = sum(areas) / (width * height)
     if crowd > _COMFORTABLE:

@@ -1,10 +1,10 @@
-"""Where the tags of a picture go: inside its edges, apart from each other, near what they name.
+"""Places the tags of a picture: inside its edges, apart from each other, near their objects.
 
 Each tag in turn, the most certain first, takes the cheapest of 140 places around its box: above it, inside it, below
 it, and then in rings further out. Places that cover other tags cost far more than all others.
 
-The page draws its tags by the same rules, in app/static/js/labels_layout.js: tests/vectors/labels_layout.json holds the
-two together, and is made anew after a change here (python -m tests.vectors.labels_layout).
+The page draws its tags by the same rules, in app/static/js/labels_layout.js: tests/vectors/labels_layout.json keeps the
+two equal, and is written again after a change here (python -m tests.vectors.labels_layout).
 """
 
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ _SAME_COST = 1e-9  # Rounding must not decide between two places.
 _RINGS = (0.0, 0.5, 1.2, 2.0, 3.0, 4.5, 6.5, 9.0)
 _DIRECTIONS = 16
 _PADDING = 0.06  # Around a tag, as a share of its height.
-# A tag that must be covered by others more than this is left out: it could not be read, and would hide them.
+# A tag that would be covered by others more than this is left out, because nobody could read it.
 _MAX_COVERED = 0.15
 _FAR = 0.4  # From its box, in tag heights: a leader line is needed.
 
 
 @dataclass(frozen=True)
 class Place:
-    """A tag's upper left corner; and where it is far from its object, the object's point that a leader line goes to."""
+    """A tag's upper left corner; if it is far from its object, also the end of a leader line on the object."""
 
     x: int
     y: int
@@ -47,10 +47,10 @@ def place(
         boxes: (N, 4) x1 y1 x2 y2 of the objects, the most important first.
         tags: (N, 2) int widths and heights.
         size: (height, width) of the picture, in the same pixels.
-        taken: (M, 4) rectangles that tags should stay off.
+        taken: (M, 4) rectangles that tags should avoid.
 
     Returns:
-        N places; None for a tag that does not fit, or that could not be read where it would have to go.
+        N places; None for a tag that does not fit, or that others would cover.
     """
     height, width = size
     boxes = np.clip(np.asarray(boxes, np.float64).reshape(-1, 4), 0, [width, height, width, height])

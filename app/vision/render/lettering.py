@@ -1,4 +1,4 @@
-"""Text on pictures: small patches, set in Aileron (CC0, part of Pillow), laid on pixels in place."""
+"""Text on pictures: small patches, set in Aileron (CC0, part of Pillow), blended into pixels in place."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from app.vision.render.palette import rgb
 
-# Aileron comes in one weight; a hair's breadth of stroke makes it a semi-bold that holds on a coloured ground.
+# Aileron has one weight; a thin stroke makes it semi-bold, which is readable on a coloured background.
 _WEIGHT = 0.022
-_FALLBACK = "DejaVuSans.ttf"  # Where the system has it, for the alphabets that Aileron lacks.
+_FALLBACK = "DejaVuSans.ttf"  # For alphabets that Aileron lacks, if the system has it.
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ def tag(text: str, size: int, fill: str, ink: str, opacity: float = 1.0) -> Patc
     """A rounded tag with one line of text.
 
     Args:
-        text: what it says; size: of the font in pixels; fill, ink: #rrggbb of the ground and of the text.
-        opacity: of the ground, 0 to 1.
+        text: of the tag; size: of the font in pixels; fill, ink: #rrggbb of background and text.
+        opacity: of the background, 0 to 1.
     """
     width, height = tag_size(text, size)
     ground = _rounded(width, height, max(2, round(size * 0.22)))
     font = _font(size, _covered(text))
     letters = Image.new("L", (width, height))
-    # Centred on the height of capitals, so that every tag's text stands on the same line.
+    # Centred by the height of capitals, so that the texts of all tags have the same baseline.
     base = round((height + 0.70 * size) / 2)
     ImageDraw.Draw(letters).text((_padding(size), base), text, 255, font, "ls", stroke_width=size * _WEIGHT)
     ink_alpha = np.asarray(letters)
@@ -57,8 +57,8 @@ def tag(text: str, size: int, fill: str, ink: str, opacity: float = 1.0) -> Patc
     return Patch(pixels, np.maximum((ground * opacity).astype(np.uint8), np.minimum(ink_alpha, ground)))
 
 
-def fit(text: str, size: int, width: int) -> str:
-    """The text, shortened with an ellipsis until its tag is no wider than that; empty if not one letter fits."""
+def shorten(text: str, size: int, width: int) -> str:
+    """The text, shortened with an ellipsis until its tag fits the width; empty if no letter fits."""
     if tag_size(text, size)[0] <= width:
         return text
     for end in range(len(text) - 1, 0, -1):
@@ -68,8 +68,8 @@ def fit(text: str, size: int, width: int) -> str:
     return ""
 
 
-def lay(picture: np.ndarray, patch: Patch, x: int, y: int) -> None:
-    """Put a patch on a picture, (H, W, 3) uint8, with its upper left corner at x, y. It must lie inside."""
+def draw_patch(picture: np.ndarray, patch: Patch, x: int, y: int) -> None:
+    """Draw a patch on a picture, (H, W, 3) uint8, with its upper left corner at x, y. It must be inside the picture."""
     w, h = patch.size
     place = picture[y : y + h, x : x + w]
     place[:] = _mix(place, patch.pixels, patch.alpha)

@@ -1,4 +1,4 @@
-"""A stored result as JSON for the browser, which draws it over the photo and filters it without asking again."""
+"""A stored result as JSON for the browser, which draws and filters it without further requests."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from app.vision.render.palette import colour, text_colour
 from app.vision.results import Analysed
 from app.vision.rows import RLE, Row
 
-# Changes when the same results are answered otherwise, so that what is kept of them is made anew.
+# Raised when the same results give another overlay, which invalidates the cache.
 VERSION = "1"
 
 
@@ -65,13 +65,13 @@ def _entry(id: int, row: Row) -> dict[str, Any]:
 
 
 def _written(row: Row) -> dict[str, Any]:
-    """What an entry says beside its class: only of rows that have a text or a kind of their own."""
-    said: dict[str, Any] = {} if row.kind == "object" else {"kind": row.kind}
+    """The members of an entry that only rows with a text or a kind of their own have."""
+    members: dict[str, Any] = {} if row.kind == "object" else {"kind": row.kind}
     if row.corners:
-        said["corners"] = [_pixels(point) for point in row.corners]
+        members["corners"] = [_pixels(point) for point in row.corners]
     if row.text:
-        said["text"] = row.text
-    return said if row.tagged else {**said, "tagged": False}
+        members["text"] = row.text
+    return members if row.tagged else {**members, "tagged": False}
 
 
 def _colours(name: str) -> dict[str, str]:

@@ -1,13 +1,13 @@
 """The arithmetic between MTCNN's networks, equal to `facenet_pytorch`'s `detect_face`: pyramid, crops, boxes.
 
 Areas are averaged from one integral image of the photo, exactly, so that every level of the pyramid and every crop
-costs a few look-ups a pixel, whatever its size.
+takes a few look-ups per pixel, whatever its size.
 """
 
 import cv2
 import numpy as np
 
-# What the proposal network sees: a window of 12 pixels, every 2 pixels.
+# The proposal network's stride and window in pixels.
 STRIDE, WINDOW = 2, 12
 # Each level of the pyramid is this much smaller than the one before.
 SHRINK = 0.709
@@ -18,14 +18,14 @@ def integral(rgb: np.ndarray) -> np.ndarray:
     return cv2.integral(rgb, sdepth=cv2.CV_32S)
 
 
-def scales(height: int, width: int, least: float) -> list[float]:
-    """What a photo is multiplied by at each level, for faces from `least` pixels on."""
-    found, scale = [], WINDOW / least
+def scales(height: int, width: int, min_face: float) -> list[float]:
+    """The scale of each level of the pyramid, for faces from `min_face` pixels on."""
+    factors, scale = [], WINDOW / min_face
     shorter = min(height, width) * scale
     while shorter >= WINDOW:
-        found.append(scale)
+        factors.append(scale)
         scale, shorter = scale * SHRINK, shorter * SHRINK
-    return found
+    return factors
 
 
 def level(sums: np.ndarray, scale: float) -> np.ndarray:
@@ -101,16 +101,16 @@ def windows_within(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.concatenate([first, np.minimum(whole[:, 2:], [width, height])], axis=1)
 
 
-def suppress_inner(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
-    """Indices of the boxes that stay, best first: none shares more than `most` of the smaller box with a better one."""
+def suppress_inner(boxes: np.ndarray, scores: np.ndarray, max_shared: float) -> np.ndarray:
+    """Indices of kept boxes, best first. None shares more than `max_shared` of the smaller box with a better one."""
     area = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
     left = np.argsort(-scores, kind="stable")
     kept = []
     while len(left):
         best, left = left[0], left[1:]
         kept.append(best)
-        least = np.maximum(boxes[best, :2], boxes[left, :2])
-        greatest = np.minimum(boxes[best, 2:], boxes[left, 2:])
-        shared = np.maximum(greatest - least + 1, 0).prod(axis=1)
-        left = left[shared / np.minimum(area[best], area[left]) <= most]
+        low = np.maximum(boxes[best, :2], boxes[left, :2])
+        high = np.minimum(boxes[best, 2:], boxes[left, 2:])
+        shared = np.maximum(high - low + 1, 0).prod(axis=1)
+        left = left[shared / np.minimum(area[best], area[left]) <= max_shared]
     return np.array(kept, np.int64)

@@ -9,7 +9,7 @@ from app.config.settings import Settings
 from app.vision.analyses import registry
 from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.faces import mtcnn
-from app.vision.analyses.faces.photo import Found, least_face, shrink
+from app.vision.analyses.faces.processing import Detections, min_face_side, shrink
 from app.vision.analyses.objects.boxes import suppress
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model
@@ -57,22 +57,22 @@ class OpenVINOFaces(Analyzer):
         began = time.perf_counter()
         size = (int(rgb.shape[0]), int(rgb.shape[1]))
         rgb = shrink(rgb)
-        seen, least = (int(rgb.shape[0]), int(rgb.shape[1])), least_face(rgb)
+        seen, min_side = (int(rgb.shape[0]), int(rgb.shape[1])), min_face_side(rgb)
         prepared = time.perf_counter()
-        found = self._find(mtcnn.integral(rgb), least) if min(seen) >= least else Found.nothing()
-        faces = found.in_photo(seen, size)
+        detections = self._find(mtcnn.integral(rgb), min_side) if min(seen) >= min_side else Detections.none()
+        faces = detections.in_photo(seen, size)
         return Analysed(self.card, faces, {"preprocess": prepared - began, "network": time.perf_counter() - prepared})
 
-    def _find(self, sums: np.ndarray, least: float) -> Found:
-        """sums: as `mtcnn.integral` makes them; least: side of the smallest face in pixels."""
-        boxes = self._first(sums, least)
+    def _find(self, sums: np.ndarray, min_side: float) -> Detections:
+        """sums: as `mtcnn.integral` makes them; min_side: side of the smallest face in pixels."""
+        boxes = self._first(sums, min_side)
         boxes = self._second(sums, boxes)
         return self._third(sums, boxes)
 
-    def _first(self, sums: np.ndarray, least: float) -> np.ndarray:
+    def _first(self, sums: np.ndarray, min_side: float) -> np.ndarray:
         """(N, 4) squares that may hold a face, by the proposal network at every scale."""
         parts = []
-        for number, scale in enumerate(mtcnn.scales(sums.shape[0] - 1, sums.shape[1] - 1, least)):
+        for number, scale in enumerate(mtcnn.scales(sums.shape[0] - 1, sums.shape[1] - 1, min_side)):
             boxes, scores, offsets = mtcnn.proposals(*self._dense(mtcnn.level(sums, scale)), scale, THRESHOLDS[0])
             parts.append((boxes, scores, offsets, np.full(len(boxes), number)))
         self._propose.unload()
@@ -106,11 +106,11 @@ class OpenVINOFaces(Analyzer):
         kept = suppress(boxes, scores, np.zeros(len(boxes)), 0.7, len(boxes))
         return mtcnn.squares(mtcnn.moved(boxes[kept], offsets[kept], 1))
 
-    def _third(self, sums: np.ndarray, boxes: np.ndarray) -> Found:
+    def _third(self, sums: np.ndarray, boxes: np.ndarray) -> Detections:
         """The faces, by the output network, with their landmarks."""
         boxes, outputs = _seen_by(self._finish, 48, sums, boxes)
         if not len(boxes):
-            return Found.nothing()
+            return Detections.none()
         sure = outputs[2][:, 1] > np.float32(THRESHOLDS[2])
         boxes, offsets, marks, scores = boxes[sure], outputs[0][sure], outputs[1][sure], outputs[2][sure, 1]
         # The network says five x, then five y, in shares of the box.
@@ -118,7 +118,7 @@ class OpenVINOFaces(Analyzer):
         landmarks = shares * (boxes[:, 2:] - boxes[:, :2] + 1)[:, None] + boxes[:, None, :2] - 1
         boxes = mtcnn.moved(boxes, offsets, 1)
         kept = mtcnn.suppress_inner(boxes, scores, 0.7)
-        return Found(boxes[kept], scores[kept], landmarks[kept])
+        return Detections(boxes[kept], scores[kept], landmarks[kept])
 
 
 def _seen_by(graph: Graph, size: int, sums: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -6,7 +6,7 @@ import numpy as np
 from facenet_pytorch import MTCNN
 
 from app.vision.analyses.analysis import Analyzer
-from app.vision.analyses.faces.photo import Found, least_face, shrink
+from app.vision.analyses.faces.processing import Detections, min_face_side, shrink
 from app.vision.catalogue.models import Model
 from app.vision.catalogue.packages import checksum, package_weights
 from app.vision.engine.device import torch_device
@@ -37,11 +37,11 @@ class FaceFinder(Analyzer):
         faces = self._find(rgb).in_photo((rgb.shape[0], rgb.shape[1]), size)
         return Analysed(self.card, faces, {"preprocess": prepared - began, "network": time.perf_counter() - prepared})
 
-    def _find(self, rgb: np.ndarray) -> Found:
-        self._net.min_face_size = least_face(rgb)
+    def _find(self, rgb: np.ndarray) -> Detections:
+        self._net.min_face_size = min_face_side(rgb)
         if min(rgb.shape[:2]) < self._net.min_face_size:
-            return Found.nothing()
+            return Detections.none()
         boxes, scores, landmarks = self._net.detect(rgb, landmarks=True)
         if boxes is None:
-            return Found.nothing()
-        return Found(*(np.asarray(values, np.float32) for values in (boxes, scores, landmarks)))
+            return Detections.none()
+        return Detections(*(np.asarray(values, np.float32) for values in (boxes, scores, landmarks)))

@@ -5,7 +5,7 @@ from pathlib import Path
 import openvino as ov
 
 from app.vision.analyses.labels.openvino import record
-from app.vision.analyses.labels.photo import CROP, LITE0, RESNET50, class_names
+from app.vision.analyses.labels.processing import CROP, LITE0, RESNET50, class_names
 from app.vision.catalogue.checkpoints import load_weights, read_weights
 from app.vision.catalogue.models import Model
 from app.vision.catalogue.packages import package_weights

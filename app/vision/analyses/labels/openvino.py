@@ -10,7 +10,7 @@ import numpy as np
 from app.config.settings import Settings
 from app.vision.analyses import registry
 from app.vision.analyses.analysis import Analyzer
-from app.vision.analyses.labels.photo import Preparation, best, prepare
+from app.vision.analyses.labels.processing import Preparation, best, prepare
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import Model
 from app.vision.engine.record import read_record
@@ -29,10 +29,10 @@ def record(how: Preparation, classes: tuple[str, ...], source: dict[str, str]) -
 
 def make(model: Model, folder: Path, settings: Settings) -> "OpenVINOLabels":
     """The analyzer of a catalogue entry on its engine folder."""
-    said = read_record(folder)
-    classes, digest = tuple(said["classes"]), said["source"]["checkpoint"]
+    values = read_record(folder)
+    classes, digest = tuple(values["classes"]), values["source"]["checkpoint"]
     card = ModelCard(model.analyzer, model.name, model.title, VERSION, digest, classes, model.note)
-    how = said["preparation"]
+    how = values["preparation"]
     preparation = Preparation(how["shorter"], how["bicubic"], tuple(how["mean"]), tuple(how["std"]))
     return OpenVINOLabels(folder, card, preparation, small_runtime(settings, registry.find(model.analyzer).scarce_mb))
 

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import resnet50
 
 from app.vision.analyses.analysis import Analyzer
-from app.vision.analyses.labels.photo import LITE0, RESNET50, best, class_names, prepare
+from app.vision.analyses.labels.processing import LITE0, RESNET50, best, class_names, prepare
 from app.vision.catalogue.checkpoints import CheckpointError, load_weights, read_weights, sha256_of
 from app.vision.catalogue.models import Model
 from app.vision.catalogue.packages import package_weights

@@ -29,14 +29,14 @@ from app.vision.results import Analysed, ModelCard
 # Raised when the same weights and config would answer differently.
 VERSION = "mmdet-1"
 # Longest photo for its width that is resized as it is: at an input of 320 pixels the width is still two.
-MOST_ASPECT = 100
+MAX_ASPECT = 100
 
 
 class MMDetector(Analyzer):
     """The objects analyzer on an MMDetection config and checkpoint.
 
     Args:
-        model: its catalogue entry; path: its weights; score_floor: least score of an instance that is kept.
+        model: its catalogue entry; path: its weights; score_floor: minimum score of an instance that is kept.
     """
 
     def __init__(self, model: Model, path: Path, score_floor: float = 0.05):
@@ -131,8 +131,8 @@ class MMDetector(Analyzer):
 def _widened(rgb: np.ndarray) -> np.ndarray:
     """The photo, with grey added on the right or below where it is so narrow that resizing would leave nothing."""
     height, width = rgb.shape[:2]
-    least = math.ceil(max(height, width) / MOST_ASPECT)
-    right, below = max(0, least - width), max(0, least - height)
+    min_side = math.ceil(max(height, width) / MAX_ASPECT)
+    right, below = max(0, min_side - width), max(0, min_side - height)
     if not right and not below:
         return rgb
     return cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(127, 127, 127))

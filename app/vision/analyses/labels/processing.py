@@ -1,4 +1,4 @@
-"""What every engine of a classifier does around its network: the crop that goes in, the best labels that come out."""
+"""Pre- and postprocessing of a classifier, common to its engines: the input crop, and the best labels."""
 
 import functools
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ CROP = 224
 
 @dataclass(frozen=True)
 class Preparation:
-    """shorter: what the photo's shorter side becomes; bicubic: else bilinear; mean, std: of pixels from 0 to 1."""
+    """shorter: the photo's shorter side after resizing; bicubic: else bilinear; mean, std: of pixels in 0..1."""
 
     shorter: int
     bicubic: bool
