@@ -8,7 +8,7 @@ import threading
 
 from app.config.settings import ROOT, Settings, SettingsError
 from app.launch import LaunchError
-from app.launch.data_folder import writable_folder
+from app.launch.data_folder import use_for_uploads, writable_folder
 from app.launch.launcher import GUNICORN, WORKER, Launcher, listen
 from app.queue.services import Services
 from app.store.errors import StoreUnavailable
@@ -45,7 +45,7 @@ def become(part: str, settings: Settings) -> None:
     """Prepare what a part needs, and replace this process by it. Raises LaunchError or StoreUnavailable."""
     if not settings.redis_url:
         raise LaunchError(f"The {part} alone needs a Redis that it shares with the other part; set REDIS_URL.")
-    writable_folder(settings)
+    use_for_uploads(writable_folder(settings))
     if part == "worker":
         command = [sys.executable, *WORKER]
     else:

@@ -1,6 +1,7 @@
 """DATA_DIR: a writable folder, used by one launcher at a time."""
 
 import fcntl
+import os
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,18 @@ def writable_folder(settings: Settings) -> Path:
             f"DATA_DIR {folder} cannot be written to ({error.strerror}); choose another: DATA_DIR=~/detector."
         ) from error
     return folder
+
+
+def use_for_uploads(folder: Path) -> None:
+    """Let this process and its children keep large uploads in DATA_DIR while they are read, unless TMPDIR is set.
+
+    They are stored there anyway, while `/tmp` may be small, full or read-only.
+    """
+    uploads = folder / "tmp"
+    uploads.mkdir(exist_ok=True)
+    for leftover in uploads.iterdir():  # Of a process that was killed.
+        leftover.unlink(missing_ok=True)
+    os.environ.setdefault("TMPDIR", str(uploads))
 
 
 def lock_folder(folder: Path) -> IO[str]:

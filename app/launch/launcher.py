@@ -12,7 +12,7 @@ from types import FrameType
 
 from app.config.settings import ROOT, Settings
 from app.launch import LaunchError
-from app.launch.data_folder import lock_folder, writable_folder
+from app.launch.data_folder import lock_folder, use_for_uploads, writable_folder
 from app.launch.processes import Supervised, adopt_orphans, end_orphans, reap_orphans
 from app.launch.ready import introduction, readiness
 from app.launch.redis_server import check_redis, embedded_redis
@@ -44,6 +44,7 @@ class Launcher:
         # Opened first: nobody else can take the port, and no visitor is refused while the web process restarts.
         with listen(settings.host, settings.port) as listener:
             folder = writable_folder(settings)
+            use_for_uploads(folder)
             processes = []
             environment = {"LISTENER_FD": str(listener.fileno())}
             if not settings.redis_url:

@@ -11,6 +11,9 @@ from pathlib import Path
 from app.store.blobs import checked_key
 from app.store.errors import BlobMissing, StoreUnavailable
 
+# Bytes that must find room for the folder to count as writable: a full disk still takes an empty file.
+PROBE = 64 * 1024
+
 
 class FolderBlobs:
     """Blobs as files, `photos/ab/abcd...`: written to a temporary file, synced, then moved into place."""
@@ -77,8 +80,10 @@ class FolderBlobs:
         try:
             self.partial.mkdir(parents=True, exist_ok=True)
             probe = self.partial / secrets.token_hex(8)
-            probe.write_bytes(b"")
-            probe.unlink()
+            try:
+                probe.write_bytes(bytes(PROBE))
+            finally:
+                probe.unlink(missing_ok=True)
         except OSError as error:
             message = f"The folder {self.root} cannot be written ({error.strerror}). Set DATA_DIR to one that can."
             raise StoreUnavailable(message) from error

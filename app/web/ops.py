@@ -1,6 +1,7 @@
 """Health checks: `/healthz` (the process answers) and `/readyz` (photos can be analysed)."""
 
 import logging
+import tempfile
 from typing import Any
 
 from flask import Blueprint, Flask, jsonify
@@ -12,6 +13,8 @@ from app.web.common.services import services
 
 log = logging.getLogger(__name__)
 ops = Blueprint("ops", __name__)
+# Bytes that must find room for the service to be ready.
+PROBE = 1024 * 1024
 
 
 def init_app(app: Flask) -> None:
@@ -27,11 +30,11 @@ def healthz() -> ResponseReturnValue:
 
 @ops.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """200 when Redis, the database and a worker are available, else 503; with the available and the missing analyses.
+    """200 when Redis, the database, room on the disk and a worker are available, else 503; with the analyses.
 
     `analyses`: {name: {"model", "title", "note"}}; `missing`: {name: the step that adds it}.
     """
-    checks = {"redis": _redis(), "database": _database()}
+    checks = {"redis": _redis(), "database": _database(), "disk": _disk()}
     offer = _offer()
     ready = all(checks.values()) and offer["workers"] > 0
     return jsonify(ready=ready, **checks, **offer), 200 if ready else 503
@@ -50,6 +53,18 @@ def _database() -> bool:
         services().store.check()
     except PublicError as error:
         log.warning("the database does not answer: %s", error)
+        return False
+    return True
+
+
+def _disk() -> bool:
+    """Whether uploads find room while they are read; the folder for photos is checked with the database."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(PROBE))
+            file.flush()
+    except OSError as error:
+        log.warning("no room for uploads in the temporary folder: %s", error)
         return False
     return True
 

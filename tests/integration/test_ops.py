@@ -31,6 +31,7 @@ def test_without_a_worker_the_service_lives_but_is_not_ready(services: Services)
         "ready": False,
         "redis": True,
         "database": True,
+        "disk": True,
         "workers": 0,
         "analyses": {},
         "missing": {},

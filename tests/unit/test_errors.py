@@ -1,5 +1,7 @@
 """Every error is a page with one sentence and the next step, or JSON; nothing unexpected shows."""
 
+import errno
+
 import pytest
 from flask import jsonify
 from redis.exceptions import ConnectionError
@@ -56,6 +58,11 @@ def test_an_unexpected_error_shows_nothing_of_itself(service: Service) -> None:
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert errors.MESSAGES[500] in answer.text
+
+
+def test_another_error_of_the_system_is_unexpected(service: Service) -> None:
+    fail(service, OSError(errno.EIO, "Input/output error"))
+    assert service.client.get("/fail").status_code == 500
 
 
 def test_an_error_page_shows_even_when_redis_is_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

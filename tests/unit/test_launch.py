@@ -74,6 +74,19 @@ def test_what_is_printed_says_which_models_stand_in_and_what_is_missing() -> Non
     ]
 
 
+def test_large_uploads_are_kept_in_the_data_folder_unless_tmpdir_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/elsewhere")
+    data_folder.use_for_uploads(tmp_path)
+    assert os.environ["TMPDIR"] == "/elsewhere"
+    monkeypatch.delenv("TMPDIR")
+    (tmp_path / "tmp" / "photo-left").touch()
+    data_folder.use_for_uploads(tmp_path)
+    assert os.environ["TMPDIR"] == str(tmp_path / "tmp")
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 def test_a_second_launcher_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     lock = data_folder.lock_folder(tmp_path)
     with pytest.raises(LaunchError, match="already uses"):

@@ -1,6 +1,9 @@
 """The start page takes samples, photos, several photos and ZIPs, and says in plain words what it cannot take."""
 
+import errno
 import io
+import os
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -156,6 +159,27 @@ def test_what_is_ready_has_its_models_also_while_a_worker_announces_them(
     with service.app.app_context():
         status = service_status()
     assert (status.state, status.cards) == (STARTING, {})
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EROFS])
+def test_without_room_for_large_uploads_they_are_503_and_the_service_is_not_ready(
+    visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    def full(**options: Any) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    service.services.jobs.heartbeat("host:a", WorkerStatus(ready=True, job=None))
+    assert json_of(service.client.get("/readyz"))["disk"] is True
+    token = visitor.token()
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    for accept in ("text/html", "application/json"):
+        form = {"csrf_token": token, "photo": (io.BytesIO(bytes(600_000)), "a.bmp")}
+        answer = visitor.client.post("/", data=form, headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+        assert "no room left on the disk" in answer.text
+    state = service.client.get("/readyz")
+    assert (state.status_code, json_of(state)["disk"]) == (503, False)
+    assert visitor.send((PHOTO, "small.jpg")).status_code == 303
 
 
 def test_a_zip_makes_a_batch(visitor: Visitor, service: Service) -> None:

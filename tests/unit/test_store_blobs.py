@@ -1,5 +1,6 @@
 """Blobs in a folder."""
 
+import errno
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,3 +100,15 @@ def test_a_folder_that_cannot_be_made_is_one_line_that_names_it(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreUnavailable, match=r"^The folder .*file/blobs cannot be written \(Not a directory\).*\.$"):
         FolderBlobs(tmp_path / "file" / "blobs").check()
+
+
+def test_a_full_disk_does_not_count_as_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        path.touch()
+        if data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        FolderBlobs(tmp_path).check()
+    assert list((tmp_path / ".partial").iterdir()) == []

@@ -7,6 +7,8 @@ APIs whose clients expect another format register it for their addresses:
 It also formats errors that occur before a view is reached (404, 405, uploads cut short).
 """
 
+import errno
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,6 +40,8 @@ MESSAGES = {
 }
 EXPIRED_FORM = "This page was open for too long, or cookies are off. Reload it and try again."
 ONLY_OVER_HTTPS = "Cookies are sent over HTTPS only here. Open this page by its https address and try again."
+DISK_FULL = "There is no room left on the disk of this service. Send less at once, or try again later."
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(PublicError, error_response)
     app.register_error_handler(HTTPException, _handle_http)
     app.register_error_handler(RedisError, _handle_redis)
+    app.register_error_handler(OSError, _handle_os)
     app.register_error_handler(500, _handle_unexpected)
 
 
@@ -140,6 +145,14 @@ def _form_message() -> str:
 def _handle_redis(error: RedisError) -> ResponseReturnValue:
     current_app.logger.warning("Redis does not answer: %s", error)
     return error_response(ServiceUnavailable(headers={"Retry-After": "5"}))
+
+
+def _handle_os(error: OSError) -> ResponseReturnValue:
+    """A full or read-only disk, on which large uploads and exports are kept while they are read; others go on."""
+    if error.errno not in NO_ROOM:
+        raise error
+    current_app.logger.error("The folder %s has no room for uploads: %s", tempfile.gettempdir(), error)
+    return error_response(ServiceUnavailable(DISK_FULL, headers={"Retry-After": "60"}))
 
 
 def _handle_unexpected(error: Exception) -> ResponseReturnValue:
