@@ -121,7 +121,7 @@ def test_live_guesses_are_json_alone_so_that_other_sites_cannot_ask(service: Ser
     answer = service.client.post("/draw/guess", data="{}", content_type="text/plain")
     assert answer.status_code == 415
     wrong = service.client.post("/draw/guess", json={"strokes": 1}, headers={"Accept": "application/json"})
-    assert (wrong.status_code, set(json_of(wrong))) == (422, {"error", "code", "status"})
+    assert (wrong.status_code, set(json_of(wrong))) == (422, {"error", "code", "status", "request_id"})
 
 
 def test_live_guesses_are_counted_by_visitor_and_an_address_has_a_bound(

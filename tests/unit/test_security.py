@@ -84,7 +84,7 @@ def test_where_cookies_need_https_a_form_over_http_says_so(settings: Settings) -
     for service in running(settings, cookie_secure=True):
         person = Visitor(service)
         token = person.token()
-        person.client.delete_cookie(cookie_name(person))  # A browser keeps no such cookie over HTTP.
+        person.client.delete_cookie(f"__Host-{cookie_name(person)}")  # A browser keeps no such cookie over HTTP.
         answer = person.client.post("/", data={"sample": "coffee.jpg", "csrf_token": token})
         assert answer.status_code == 400
         assert "by its https address" in answer.text

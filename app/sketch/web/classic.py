@@ -11,11 +11,13 @@ from app.sketch.web.pages import error_page
 from app.sketch.web.verdict import Verdict, verdict
 from app.web.common import limits
 from app.web.common.keys import check_key
+from app.web.common.origins import check_origin
 from app.web.common.security import csrf
 from app.web.common.services import services
 from app.web.common.sources import decode_base64
 
 blueprint = Blueprint("predict", __name__, template_folder="templates")
+blueprint.before_request(check_origin)
 blueprint.before_request(check_key)
 
 

@@ -14,12 +14,14 @@ from app.web.classic.analyse import analyse, register_error_body
 from app.web.common import limits
 from app.web.common.bodies import body_bytes
 from app.web.common.keys import check_key
+from app.web.common.origins import check_origin
 from app.web.common.security import csrf
 from app.web.common.services import services
 
 THRESHOLD = 0.75
 
 blueprint = Blueprint("classify", __name__)
+blueprint.before_request(check_origin)
 blueprint.before_request(check_key)
 
 

@@ -18,6 +18,7 @@ from app.web.classic.analyse import analyse, register_error_body
 from app.web.common import limits
 from app.web.common.bodies import file_bytes
 from app.web.common.keys import check_key
+from app.web.common.origins import check_origin
 from app.web.common.rendering import render_view
 from app.web.common.security import csrf
 from app.web.common.services import services
@@ -34,6 +35,7 @@ PICTURES: dict[str, tuple[str, ...]] = {"original": (), "yolov3": ("objects",), 
 
 blueprint = Blueprint("data_science", __name__)
 pictures = Blueprint("data_science_pictures", __name__)
+blueprint.before_request(check_origin)
 blueprint.before_request(check_key)
 
 

@@ -16,6 +16,7 @@ from app.web.classic.byte_list import EXPECTED, MAX_CHARACTERS, MEMBER, read_jso
 from app.web.common import limits
 from app.web.common.exports import with_suffix
 from app.web.common.keys import check_key
+from app.web.common.origins import check_origin
 from app.web.common.rendering import render_view
 from app.web.common.security import csrf
 from app.web.common.services import services
@@ -24,6 +25,7 @@ from app.web.common.sources import decode_base64
 THRESHOLD = 0.7
 
 blueprint = Blueprint("image", __name__)
+blueprint.before_request(check_origin)
 blueprint.before_request(check_key)
 
 

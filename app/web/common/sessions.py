@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Request, request
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+from app.web.common.origins import is_cross_site_change
 
 # Before the first release after 1.0.0, every instance gave its cookie this name.
 SHARED_NAME = "visitor"
@@ -24,15 +26,31 @@ class Sessions(SecureCookieSessionInterface):
     def get_cookie_path(self, app: Flask) -> str:
         return request.script_root or "/"
 
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Whether browsers may send the cookie over HTTPS only: it was made there, or the settings say so."""
+        return request.is_secure or super().get_cookie_secure(app)
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """With the prefix that keeps plain HTTP, and other hosts, from setting a secure cookie (RFC 6265bis)."""
+        name = super().get_cookie_name(app)
+        if not self.get_cookie_secure(app):
+            return name
+        return f"__Host-{name}" if self.get_cookie_path(app) == "/" else f"__Secure-{name}"
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        """Never for what another site's page asks for: it comes without the visitor's cookie, and would replace it."""
+        return not is_cross_site_change(request) and super().should_set_cookie(app, session)
+
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
         """The session that the request's cookie holds, else an empty one."""
         serializer = self.get_signing_serializer(app)
         assert serializer is not None, "create_app sets the signing key"
         max_age = int(app.permanent_session_lifetime.total_seconds())
-        for name in (self.get_cookie_name(app), SHARED_NAME):
+        own = self.get_cookie_name(app)
+        for name in (own, super().get_cookie_name(app), SHARED_NAME):
             with suppress(BadSignature):
                 session = SecureCookieSession(_load(serializer, request.cookies.get(name, ""), max_age))
-                session.modified = name == SHARED_NAME  # So that it is kept under the instance's own name.
+                session.modified = name != own  # So that it is kept under its present name.
                 return session
         return SecureCookieSession()
 
