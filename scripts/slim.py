@@ -30,8 +30,7 @@ UNUSED = {
 # Amazon's services whose descriptions stay: the store itself, and where boto3 looks for credentials.
 SERVICES = {"s3", "sts", "sso", "sso-oidc", "signin"}
 PROOF = """
-import pathlib
-import cv2, boto3, numpy, openvino, psycopg
+import boto3, cv2, numpy, openvino, pathlib, pi_heif, psycopg, pypdfium2, rawpy
 from openvino import opset13 as op
 boto3.client("s3", region_name="us-east-1")
 assert cv2.imdecode(cv2.imencode(".jpg", numpy.zeros((8, 8, 3), "uint8"))[1], 1).shape == (8, 8, 3)

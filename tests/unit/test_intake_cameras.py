@@ -341,6 +341,16 @@ def test_whoever_waits_too_long_for_a_process_is_told_to_come_back(monkeypatch: 
     assert refused.value.headers["Retry-After"]
 
 
+def test_a_decoder_does_not_get_the_secrets_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "environment.py"
+    script.write_text(
+        "import json, os\nprint(json.dumps({'width': len(os.environ.get('SECRET_KEY', '')), 'height': 1}))\n"
+    )
+    monkeypatch.setattr(native, "_SCRIPT", script)
+    monkeypatch.setenv("SECRET_KEY", "secret")
+    assert native.check(PLAIN, "heic", 10**6) == (0, 1)
+
+
 @pytest.mark.parametrize("limit", ["RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_CORE"])
 def test_a_decoder_has_limits(limit: str) -> None:
     script = f"""

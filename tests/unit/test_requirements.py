@@ -1,5 +1,6 @@
 """The requirement files name all that is imported, not only what others bring along; that for serving, no more."""
 
+import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -42,7 +43,8 @@ def serving() -> Iterator[Path]:
 def imported(paths: Iterable[Path]) -> set[str]:
     """Top-level names of what files import that is neither ours nor Python's, wherever in a file."""
     ours = {"", "app", "bench", "tests"}
-    return {name.partition(".")[0] for path in paths for name in imports(path)} - ours - set(sys.stdlib_module_names)
+    names = {name.partition(".")[0] for path in paths for name in imports(ast.parse(path.read_text()))}
+    return names - ours - set(sys.stdlib_module_names)
 
 
 def unnamed(names: set[str], packages: set[str]) -> set[str]:
