@@ -23,7 +23,7 @@ ROOMS = {
     "launch": "starts and keeps all processes",
     "web": "pages, API, classic APIs",
     "sketch": "recognises drawings",
-    "worker": "analyses, webhooks, upkeep",
+    "worker": "analyses, webhooks, maintenance",
     "cli": "flask commands",
     "training": "fine-tuning, evaluation",
     "client": "Python client, HTTP only",

@@ -148,7 +148,7 @@ def stamped(venv: Path) -> dict[str, str]:
 def begin(uv: Uv, level: str) -> None:
     """Have a virtual environment of the right Python, which has no stamp until all is installed.
 
-    One that an installation left unfinished is made anew: uv has kept what it fetched. Raises InstallError.
+    An incomplete one is made again; uv has cached what it fetched. Raises InstallError.
     """
     oldest, newest = PYTHONS[level]
     version = output(uv.python, "-c", "import sys; print(*sys.version_info[:2])")

@@ -14,7 +14,7 @@ from app.launch.redis_server import server_binary
 
 # Test processes that run side by side share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
-# A busy machine is no fault of the code: properties are judged by what holds, not by how long they take.
+# A busy machine is not the code's fault, so properties have no time limit.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -41,7 +41,7 @@ def shared_data() -> Path:
     if not TEST_DATA:
         pytest.skip("TEST_DATA names no folder of third-party photos and drawings (tests/conftest.py lists them)")
     folder = ROOT / TEST_DATA
-    assert folder.is_dir(), f"TEST_DATA={TEST_DATA} is no folder"
+    assert folder.is_dir(), f"TEST_DATA={TEST_DATA} is not a folder"
     return folder
 
 

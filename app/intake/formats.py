@@ -119,7 +119,7 @@ def check_jpeg_structure(data: bytes) -> JpegStructure:
             by_rows &= data[position + 2 : position + 3] == components
             final |= _final(data[position + 2 : position + 14])
         if frames > 1 or scans > MAX_JPEG_SCANS:
-            raise BrokenPhoto("This JPEG is built in a way that no camera uses, and is refused. Save it anew.")
+            raise BrokenPhoto("This JPEG has a structure that no camera uses, so it was refused. Save it again.")
         position += int.from_bytes(data[position : position + 2], "big")
         pattern = _JPEG_AFTER_SCAN if marker == _SCAN else _JPEG_MARKER
     in_scan = pattern is _JPEG_AFTER_SCAN and position <= len(data)

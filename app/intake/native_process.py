@@ -78,7 +78,7 @@ def raw(data: bytes, max_pixels: int, _: int) -> Answer:
     return {}, _jpeg(Image.fromarray(rgb))
 
 
-def _preview(file: Any, least_side: float) -> bytes | None:
+def _preview(file: Any, min_side: float) -> bytes | None:
     """The JPEG inside a raw file, if it has so many pixels on its longer side. LibRaw puts its orientation into it."""
     import rawpy
 
@@ -89,7 +89,7 @@ def _preview(file: Any, least_side: float) -> bytes | None:
     if found.format != rawpy.ThumbFormat.JPEG:
         return None
     with Image.open(BytesIO(found.data), formats=["JPEG"]) as image:
-        return found.data if max(image.size) >= least_side else None
+        return found.data if max(image.size) >= min_side else None
 
 
 def count(data: bytes, _: int, __: int) -> Answer:

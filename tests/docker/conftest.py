@@ -13,7 +13,7 @@ from tests.docker.containers import DOCKER, FULL, SMALL
 
 @pytest.fixture(scope="session", autouse=True)
 def images(pytestconfig: pytest.Config) -> None:
-    """Both images, the full one with a wheel of mmcv-full if one is at hand: compiling takes minutes."""
+    """Both images, the full one with a wheel of mmcv-full if there is one: compiling takes minutes."""
     if not shutil.which(DOCKER):
         pytest.exit("There is no Docker here: install it, or name its command: DOCKER=/path/to/docker", 1)
     if os.environ.get("DOCKER_BUILD") == "0":

@@ -1,4 +1,4 @@
-"""Compose with two workers, one of which is killed while it has a photo in hand."""
+"""Compose with two workers, one of which is killed while it analyses a photo."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def test_all_photos_are_answered_though_a_worker_is_killed_and_outlive_a_restart
 
 
 def busy_worker(run: Callable[..., str]) -> str:
-    """The container that has a photo in hand; empty while none has. Workers are named by their container's host."""
+    """The container that is analysing a photo; empty while none is. Workers are named by their container's host."""
     keys = run("exec", "-T", "redis", "redis-cli", "keys", "detector:alive:*").split()
     for key in keys:
         said = run("exec", "-T", "redis", "redis-cli", "get", key)

@@ -18,9 +18,9 @@ from tests.e2e.steps import downloaded
 
 Visit = Callable[..., Page]
 # Mean absolute difference, of 255, between the bitmaps of the picture and of the strokes of one drawing.
-MOST_DIFFERENT = 3.0
+MAX_DIFFERENCE = 3.0
 # Of QuickDraw's own drawings, whose few points the page's curves round off: the median of them.
-MOST_DIFFERENT_OF_SPARSE = 6.0
+MAX_DIFFERENCE_OF_SPARSE = 6.0
 PICTURES = """async drawings => {
   const { picture } = await import("/static/js/draw/paper.js");
   const stroke = ([xs, ys]) => ({ width: 20, points: xs.map((x, n) => [100 + 3.1 * x, 100 + 3.1 * ys[n]]) });
@@ -52,9 +52,9 @@ def test_the_picture_to_keep_is_seen_as_the_strokes_are(sheet: Page) -> None:
     assert name == "fish.png"
     from_strokes = raster([np.array(stroke).T for stroke in questions[-1]["strokes"]], 1000).astype(int)
     from_picture = picture(decode(data)).astype(int)
-    assert np.abs(from_strokes - from_picture).mean() < MOST_DIFFERENT
+    assert np.abs(from_strokes - from_picture).mean() < MAX_DIFFERENCE
     stored = raster([np.array(stroke, float).T for stroke in FISH]).astype(int)
-    assert np.abs(from_strokes - stored).mean() < MOST_DIFFERENT
+    assert np.abs(from_strokes - stored).mean() < MAX_DIFFERENCE
 
 
 def test_pictures_of_many_drawings_are_seen_as_their_strokes_are(sheet: Page, shared_data: Path) -> None:
@@ -68,7 +68,7 @@ def test_pictures_of_many_drawings_are_seen_as_their_strokes_are(sheet: Page, sh
             other = picture(decode(base64.b64decode(png)))
             differences.append(np.abs(one.astype(int) - other).mean())
             same.append(recogniser.recognise(one).answer == recogniser.recognise(other).answer)
-    assert np.median(differences) < MOST_DIFFERENT_OF_SPARSE
+    assert np.median(differences) < MAX_DIFFERENCE_OF_SPARSE
     assert np.mean(same) > 0.9
 
 

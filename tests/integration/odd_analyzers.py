@@ -64,7 +64,7 @@ class Odd(Analyzer):
         return known
 
     def _tell(self) -> None:
-        """Say through a named pipe that the analysis is in hand, and by which process."""
+        """Report through a named pipe that the analysis has started, and in which process."""
         with (self._folder / "at work").open("w") as pipe:
             pipe.write(str(os.getpid()))
 

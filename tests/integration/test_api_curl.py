@@ -167,7 +167,7 @@ def test_classify_takes_what_curl_sends_by_itself(curl: Curl) -> None:
     assert curl.json("--data-binary", "@image.jpg", "/classify") == {"Person": 2, "Car": 1, "Dog": 1}
 
 
-def test_classify_refuses_what_is_no_photo(curl: Curl) -> None:
+def test_classify_refuses_a_file_that_is_not_a_photo(curl: Curl) -> None:
     (curl.folder / "image.jpg").write_text("hello")
     answer = curl("-i", "--data-binary", "@image.jpg", "/classify").decode()
     assert answer.startswith("HTTP/1.1 415")

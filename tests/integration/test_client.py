@@ -125,7 +125,9 @@ def test_runs_are_listed_and_deleted(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("data", "status"), [(b"hello", 415), (jpeg()[:-50], 422), (b"", 400)])
-def test_what_is_no_photo_is_refused_with_the_servers_sentence(client: Client, data: bytes, status: int) -> None:
+def test_a_file_that_is_not_a_photo_is_refused_with_the_servers_message(
+    client: Client, data: bytes, status: int
+) -> None:
     with pytest.raises(ApiError) as caught:
         client.submit(data)
     assert caught.value.status == status

@@ -274,7 +274,7 @@ def test_weights_of_another_network_are_refused_with_the_reason(
     assert not (tmp_path / "engines" / starter.name).exists()
 
 
-def test_weights_that_are_no_part_of_the_detector_change_nothing(starter: Model, tmp_path: Path) -> None:
+def test_weights_outside_the_detector_change_nothing(starter: Model, tmp_path: Path) -> None:
     state = torch.load(tmp_path / starter.file, weights_only=True)["state_dict"]
     (tmp_path / starter.file).unlink()
     torch.save({f"module.{name}": value for name, value in state.items()}, tmp_path / starter.file)

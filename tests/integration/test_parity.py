@@ -87,9 +87,9 @@ def theirs(config: Path, weights: Path, photo: Path, floor: float) -> tuple[np.n
     return found[order], labels[order], [flat[i] for i in order] if flat else []
 
 
-def assert_equal(mine: Instances, other: tuple[np.ndarray, np.ndarray, list[np.ndarray]], least: int) -> None:
+def assert_equal(mine: Instances, other: tuple[np.ndarray, np.ndarray, list[np.ndarray]], min_count: int) -> None:
     found, labels, bitmaps = other
-    assert len(mine) == len(found) >= least
+    assert len(mine) == len(found) >= min_count
     assert len(set(mine.names)) >= 5
     np.testing.assert_allclose(mine.boxes, found[:, :4], atol=1e-3)
     np.testing.assert_allclose(mine.scores, found[:, 4], atol=1e-6)
@@ -99,13 +99,13 @@ def assert_equal(mine: Instances, other: tuple[np.ndarray, np.ndarray, list[np.n
         # Rounding may decide a pixel whose probability is the threshold to seven digits.
         assert (masks.decode(rle).astype(bool) != bitmap).sum() <= 2
     if mine.masks is not None:
-        assert len({masks.area(rle) for rle in mine.masks}) > least / 2
+        assert len({masks.area(rle) for rle in mine.masks}) > min_count / 2
 
 
 def test_mask_rcnn_r50_fpn_answers_as_mmdetection_does(tmp_path: Path, photo: Path) -> None:
     config = smaller(tmp_path, MAIN)
     weights = write_checkpoint(config, tmp_path / "weights.pth")
-    assert_equal(ours(config, weights, photo, FLOOR), theirs(config, weights, photo, FLOOR), least=50)
+    assert_equal(ours(config, weights, photo, FLOOR), theirs(config, weights, photo, FLOOR), min_count=50)
 
 
 def test_the_engine_has_boxes_and_masks_of_each_class_as_mmdetection_does(tmp_path: Path, photo: Path) -> None:
@@ -126,7 +126,7 @@ def test_the_engine_has_boxes_and_masks_of_each_class_as_mmdetection_does(tmp_pa
 def test_the_starter_answers_as_mmdetection_does(photo: Path) -> None:
     config = CONFIGS / "mask_rcnn_efficientnet_lite2_fpn_coco.py"
     weights = ROOT / "checkpoints" / "starter.pth"
-    assert_equal(ours(config, weights, photo, 0.01), theirs(config, weights, photo, 0.01), least=20)
+    assert_equal(ours(config, weights, photo, 0.01), theirs(config, weights, photo, 0.01), min_count=20)
 
 
 @pytest.mark.parametrize("name", ["faster_rcnn/faster_rcnn_r50_fpn_1x_coco", "retinanet/retinanet_r50_fpn_1x_coco"])
@@ -137,7 +137,7 @@ def test_detectors_without_masks_answer_as_mmdetection_does(tmp_path: Path, phot
     weights = write_checkpoint(config, tmp_path / "weights.pth")
     mine = ours(config, weights, photo, FLOOR)
     assert mine.masks is None
-    assert_equal(mine, theirs(config, weights, photo, FLOOR), least=50)
+    assert_equal(mine, theirs(config, weights, photo, FLOOR), min_count=50)
 
 
 def test_the_main_config_is_the_zoos() -> None:

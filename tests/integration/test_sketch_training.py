@@ -245,7 +245,7 @@ def test_a_misbehaving_server_leaves_no_file_of_bitmaps(array: np.ndarray | None
     assert not list(tmp_path.iterdir())
 
 
-def test_a_word_that_is_none_or_a_host_that_is_not_there_is_said_so(official: Server, tmp_path: Path) -> None:
+def test_an_unknown_word_or_host_is_a_clear_error(official: Server, tmp_path: Path) -> None:
     with pytest.raises(SketchDataError, match="answered 404"):
         download_strokes(["unicorn"], tmp_path, 1, f"http://127.0.0.1:{official.port}")
     with pytest.raises(SketchDataError, match="is not a QuickDraw word"):

@@ -132,7 +132,7 @@ def test_a_run_added_while_the_other_one_is_cancelled_is_never_left_waiting_for_
         (run, queued), cancelled = at_once(
             lambda photo=photo: add(either_store, photo), lambda first=first: either_store.cancel_run(first.id)
         )
-        # Either the second run kept the analysis, or it found it cancelled and queued it anew.
+        # Either the second run kept the analysis, or it found it cancelled and queued it again.
         assert (queued, cancelled) in (([], []), ([id], [id]))
         assert either_store.get_run(first.id).state == State.CANCELLED
         assert either_store.start_analysis(id) is not None

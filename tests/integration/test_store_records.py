@@ -42,7 +42,7 @@ def store(either_store: Store) -> Store:
 # States
 
 
-def test_another_model_answers_the_same_photo_anew(store: Store):
+def test_another_model_analyses_the_same_photo_again(store: Store):
     photo = made.photo()
     finished(store, photo)
     run, queued = add(store, photo, identities={"objects": "model@0123/2"})
@@ -58,7 +58,7 @@ def test_a_run_with_two_analyses_is_done_after_the_last_one(store: Store):
     assert store.results(store.get_run(run.id)).keys() == {"objects", "faces"}
 
 
-def test_a_failure_is_told_in_its_own_words(store: Store):
+def test_a_failure_keeps_its_own_message(store: Store):
     run, [id] = add(store)
     store.start_analysis(id)
     assert store.fail_analysis(id, "This photo needs more memory than there is.") == [run.id]

@@ -172,7 +172,7 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path):
         Store.from_settings(Settings(data_dir=str(tmp_path / "file" / "data"))).migrate()
 
 
-def test_a_file_that_is_no_database_is_one_line(settings: Settings):
+def test_a_file_that_is_not_a_database_is_an_error_of_one_line(settings: Settings):
     settings.data_path.mkdir()
     (settings.data_path / "detector.db").write_bytes(b"not a database, but long enough to look like one" * 100)
     with pytest.raises(StoreUnavailable, match="file is not a database"):

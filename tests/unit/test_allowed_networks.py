@@ -1,4 +1,4 @@
-"""The operator opens places besides the public web: exactly those, each time anew, for photos and webhooks apart."""
+"""The operator opens places besides the public web: exactly those, checked each time, for photos and webhooks apart."""
 
 import base64
 from collections.abc import Callable

@@ -62,7 +62,7 @@ def test_a_refused_request_leaves_its_key_free(service: Service) -> None:
     assert service.post(PHOTO, Idempotency_Key="k1").status_code == 202
 
 
-def test_a_deleted_run_is_made_anew(service: Service) -> None:
+def test_a_deleted_run_is_created_again(service: Service) -> None:
     first = json_of(service.post(PHOTO, Idempotency_Key="k1"))["id"]
     service.client.delete(f"/api/v1/runs/{first}")
     second = service.post(PHOTO, Idempotency_Key="k1")
@@ -71,11 +71,11 @@ def test_a_deleted_run_is_made_anew(service: Service) -> None:
 
 
 def test_a_request_that_is_not_over_yet_keeps_its_key_for_itself(service: Service) -> None:
-    print_ = fingerprint("request")
+    request_print = fingerprint("request")
     with (
-        claim(service.redis, "v:me", "k1", print_),
+        claim(service.redis, "v:me", "k1", request_print),
         pytest.raises(KeyInUse),
-        claim(service.redis, "v:me", "k1", print_),
+        claim(service.redis, "v:me", "k1", request_print),
     ):
         pass
 

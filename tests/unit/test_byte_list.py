@@ -68,7 +68,7 @@ def test_other_lists_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"Uint8array": [1]', '{"Uint8array": [1]]', "[" * 900])
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_malformed_json_is_refused(text: str) -> None:
     with pytest.raises(BadRequest):
         read(text)
 

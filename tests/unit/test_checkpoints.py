@@ -117,7 +117,7 @@ def test_weights_that_are_there_are_not_fetched_again(tmp_path: Path) -> None:
         assert len(server.seen) == 1
 
 
-def test_a_changed_file_in_place_is_fetched_anew(tmp_path: Path) -> None:
+def test_a_changed_file_is_fetched_again(tmp_path: Path) -> None:
     (tmp_path / model().file).write_bytes(b"changed")
     with serving(with_ranges) as server:
         assert fetch(model(server.port), tmp_path).read_bytes() == WEIGHTS
@@ -134,7 +134,7 @@ def test_a_redirect_is_followed(tmp_path: Path) -> None:
         assert fetch(model(server.port), tmp_path).read_bytes() == WEIGHTS
 
 
-def test_a_part_from_another_time_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_partial_download_is_resumed(tmp_path: Path) -> None:
     (tmp_path / f"{model().file}.part").write_bytes(WEIGHTS[:100_000])
     with serving(with_ranges) as server:
         path = fetch(model(server.port), tmp_path)
@@ -417,7 +417,7 @@ def test_a_malicious_pickle_never_runs_whether_its_hash_is_known_or_not(
 @pytest.mark.parametrize(
     "content", [b"", b"<html></html>", b"PK\x03\x04 cut", pickle.dumps({"a": 1}), b"\x80\x02" + bytes(50)]
 )
-def test_a_file_that_is_no_checkpoint_is_a_clear_error(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_a_clear_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.pth"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model\.pth"):

@@ -43,7 +43,7 @@ def test_added_photos_wait_as_cards_and_then_show_what_was_found(service: Servic
         assert "98\u00a0%" in card
 
 
-def test_the_board_is_never_loaded_anew_by_itself_for_that_would_lose_a_chosen_file(service: Service) -> None:
+def test_the_board_never_reloads_by_itself_which_would_lose_a_chosen_file(service: Service) -> None:
     add(service, PHOTO)
     page = board(service)
     assert "data-waiting" in page
@@ -109,7 +109,7 @@ def test_forms_without_a_token_are_refused(service: Service) -> None:
     assert service.client.post("/board", data={"photo": (io.BytesIO(PHOTO), "a.jpg")}).status_code == 400
 
 
-def test_a_file_that_is_no_photo_is_told_to_the_script_as_json(service: Service) -> None:
+def test_a_file_that_is_not_a_photo_is_reported_to_the_script_as_json(service: Service) -> None:
     token = re.search(r'name="csrf_token" value="([^"]+)"', board(service))
     assert token
     form = {"csrf_token": token[1], "photo": (io.BytesIO(b"text"), "a.txt")}

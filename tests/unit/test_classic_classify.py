@@ -87,8 +87,8 @@ def test_with_every_place_to_wait_taken_it_is_503_and_nothing_is_queued(service:
 
 
 def test_it_may_take_a_place_that_others_have_left(service: Service) -> None:
-    room = service.app.extensions["thread_slots"]
-    assert all(room.polls.acquire() for _ in range(room.polls.count))
+    slots = service.app.extensions["thread_slots"]
+    assert all(slots.polls.acquire() for _ in range(slots.polls.count))
     assert classify(service) != {}
 
 
@@ -99,7 +99,7 @@ def test_a_result_that_does_not_come_in_time_is_503(settings: Settings) -> None:
     slow.close()
 
 
-def test_a_failed_analysis_is_told_with_its_reason(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_analysis_is_reported_with_its_reason(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     store, jobs = service.services.store, service.services.jobs
 
     def fail(id: str) -> None:

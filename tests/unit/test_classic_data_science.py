@@ -163,7 +163,7 @@ def test_a_bad_upload_comes_back_with_its_sentence(service: Service) -> None:
     assert "public" in answer.text
 
 
-def test_a_store_that_does_not_answer_is_told_on_the_page_and_explained_in_the_log(
+def test_an_unavailable_store_is_an_error_on_the_page_and_explained_in_the_log(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     page = service.client.get("/upload").text

@@ -154,7 +154,7 @@ def test_a_refusal_is_not_tried_again(status: int) -> None:
     assert script.slept == []
 
 
-def test_an_answer_that_is_no_problem_details_is_still_an_error() -> None:
+def test_a_response_without_problem_details_is_still_an_error() -> None:
     script = Script(httpx.Response(502, html="<h1>Bad gateway</h1>"))
     with pytest.raises(ApiError, match="status 502"):
         script.client().submit(PHOTO)
@@ -376,7 +376,7 @@ def test_a_file_that_cannot_be_written_is_wrong_use(
 @pytest.mark.parametrize(
     "address", ["http://[::1", "http://x:abc", "http://x:65536", "127.0.0.1:5000", "ftp://x", "http://", "http://ü..b"]
 )
-def test_what_is_no_servers_address_is_wrong_use(
+def test_a_malformed_server_address_is_wrong_use(
     folder: Path, capsys: pytest.CaptureFixture[str], address: str
 ) -> None:
     assert main([str(folder / "a.jpg"), "--server", address]) == 2
@@ -384,7 +384,7 @@ def test_what_is_no_servers_address_is_wrong_use(
 
 
 @pytest.mark.parametrize("key", ["schlüssel", "fd_a\nX-Evil: 1"])
-def test_what_is_no_key_is_wrong_use(folder: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
+def test_a_malformed_key_is_wrong_use(folder: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
     assert main([str(folder / "a.jpg"), "--key", key]) == 2
     assert capsys.readouterr().err == "The API key has characters that cannot be in a key.\n"
 

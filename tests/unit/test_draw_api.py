@@ -69,7 +69,7 @@ def test_the_two_forms_of_strokes_say_the_same(service: Service) -> None:
     assert one["probabilities"] == other["probabilities"]
 
 
-def test_the_times_of_quickdraws_raw_files_are_no_matter(service: Service) -> None:
+def test_the_times_of_quickdraws_raw_files_do_not_matter(service: Service) -> None:
     timed = [[xs, ys, list(range(len(xs)))] for xs, ys in FISH]
     assert json_of(send(service, {"strokes": timed}))["answer"] == "fish"
 
@@ -81,7 +81,7 @@ def test_a_picture_of_a_fish_is_a_fish_in_every_format(service: Service, format:
 
 
 @pytest.mark.parametrize(("ink", "paper"), [("white", "black"), ("#204080", "#f4ecd8")])
-def test_the_colours_of_ink_and_paper_are_no_matter(service: Service, ink: str, paper: str) -> None:
+def test_the_colours_of_ink_and_paper_do_not_matter(service: Service, ink: str, paper: str) -> None:
     assert json_of(send_image(service, drawings.picture(ink=ink, paper=paper)))["answer"] == "fish"
 
 
@@ -123,11 +123,11 @@ def test_an_empty_json_body_asks_for_a_drawing(service: Service) -> None:
 
 
 @pytest.mark.parametrize("data", [drawings.noise(), jpeg(320, 240)])
-def test_a_photo_is_no_drawing(service: Service, data: bytes) -> None:
+def test_a_photo_is_not_a_drawing(service: Service, data: bytes) -> None:
     assert refusal(send_image(service, data)) == (422, "not-a-drawing")
 
 
-def test_what_is_no_image_is_415_and_a_broken_one_422(service: Service) -> None:
+def test_a_file_that_is_not_an_image_is_415_and_a_broken_one_422(service: Service) -> None:
     assert refusal(send_image(service, b"GIF? no.")) == (415, "not-a-photo")
     assert refusal(send_image(service, drawings.picture()[:200])) == (422, "broken-photo")
 
@@ -206,7 +206,7 @@ def test_a_json_body_beyond_all_points_is_413_unread(service: Service) -> None:
         {"strokes": FISH, "canvas": "255"},
     ],
 )
-def test_json_that_is_no_strokes_is_refused_in_one_sentence(service: Service, body: Any) -> None:
+def test_json_without_strokes_is_refused_in_one_sentence(service: Service, body: Any) -> None:
     answer = send(service, body)
     assert refusal(answer) == (422, "invalid-request")
     assert len(json_of(answer)["errors"]) < 10

@@ -106,7 +106,7 @@ def test_the_form_needs_its_token(service: Service) -> None:
     assert service.app.test_client().post("/draw", data=form).status_code == 400
 
 
-def test_live_guesses_need_no_cookie_and_a_blank_sheet_is_no_error(service: Service) -> None:
+def test_live_guesses_need_no_cookie_and_a_blank_sheet_is_not_an_error(service: Service) -> None:
     stranger = service.app.test_client()
     found = json_of(stranger.post("/draw/guess", json={"strokes": FISH, "canvas": 300}))
     assert (found["answer"], set(found["probabilities"])) == ("fish", set(ANIMALS))

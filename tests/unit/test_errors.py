@@ -52,7 +52,7 @@ def test_an_address_for_scripts_fails_as_json_with_a_slash_too(service: Service)
     assert service.client.get("/runs/nothing/status/").is_json
 
 
-def test_an_unexpected_error_shows_nothing_of_itself(service: Service) -> None:
+def test_an_unexpected_error_shows_no_details(service: Service) -> None:
     fail(service, ZeroDivisionError("secret detail in /etc/passwd"))
     answer = service.client.get("/fail")
     assert answer.status_code == 500
@@ -94,7 +94,7 @@ def test_a_store_that_does_not_answer_is_503_and_only_the_log_says_why(
     assert (record.levelname, record.getMessage()) == ("ERROR", "The folder /data cannot be used: the disk is full.")
 
 
-def test_an_error_that_visitors_are_told_is_not_logged(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_that_visitors_see_is_not_logged(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     fail(service, QueueFull())
     service.client.get("/fail")
     assert caplog.records == []

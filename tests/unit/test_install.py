@@ -100,7 +100,7 @@ def test_a_failed_installation_is_not_believed_and_the_next_run_goes_on(
 
 
 @pytest.mark.usefixtures("real_uv")
-def test_an_environment_that_was_left_half_installed_is_made_anew(installer: ModuleType, tmp_path: Path) -> None:
+def test_an_incomplete_environment_is_made_again(installer: ModuleType, tmp_path: Path) -> None:
     write_wheel(tmp_path / "wheels")
     half = tmp_path / "venv" / "lib" / "python3.11" / "site-packages" / "tiny-1.0.dist-info"
     half.mkdir(parents=True)
@@ -110,7 +110,7 @@ def test_an_environment_that_was_left_half_installed_is_made_anew(installer: Mod
 
 
 @pytest.mark.usefixtures("real_uv")
-def test_an_environment_whose_python_is_gone_is_made_anew(installer: ModuleType, tmp_path: Path) -> None:
+def test_an_environment_whose_python_is_gone_is_made_again(installer: ModuleType, tmp_path: Path) -> None:
     write_wheel(tmp_path / "wheels")
     installer.install(tmp_path / "venv", "serve")
     python = tmp_path / "venv" / "bin" / "python"

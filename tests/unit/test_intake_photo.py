@@ -39,7 +39,7 @@ def test_width_and_height_are_those_of_the_upright_photo(format: str) -> None:
     assert (photo.width, photo.height) == (40, 30)
 
 
-def test_an_empty_file_is_no_photo() -> None:
+def test_an_empty_file_is_not_a_photo() -> None:
     with pytest.raises(NoPhoto, match="empty"):
         read(b"")
 

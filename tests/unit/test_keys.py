@@ -56,7 +56,7 @@ def test_revoking_a_key_that_does_not_exist_says_so(service: Service) -> None:
 
 
 @pytest.mark.parametrize("args", [("create", "a camera"), ("list",), ("revoke", "x")])
-def test_a_store_that_does_not_work_is_told_to_the_administrator(
+def test_an_unavailable_store_is_reported_to_the_administrator(
     service: Service, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
 ) -> None:
     away = Mock(side_effect=StoreUnavailable("The database x cannot be used right now: start it."))

@@ -84,7 +84,7 @@ def test_the_first_and_the_last_day_of_all_can_be_asked_for_or_are_refused(visit
     assert visitor.get(f"/runs?{query}").status_code == 400
 
 
-def test_a_date_that_is_none_is_refused_in_plain_words(visitor: Visitor) -> None:
+def test_a_malformed_date_is_refused_in_plain_words(visitor: Visitor) -> None:
     answer = visitor.get("/runs?from=yesterday")
     assert answer.status_code == 400
     assert "This is not a date" in answer.text

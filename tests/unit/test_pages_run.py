@@ -97,7 +97,7 @@ def test_the_address_names_the_view(visitor: Visitor) -> None:
     assert 'value="masks">' in page
 
 
-def test_a_threshold_that_is_none_is_refused_in_plain_words(visitor: Visitor) -> None:
+def test_a_malformed_threshold_is_refused_in_plain_words(visitor: Visitor) -> None:
     answer = visitor.get(f"{visitor.run()}?threshold=much")
     assert answer.status_code == 400
     assert "threshold must be a number" in answer.text

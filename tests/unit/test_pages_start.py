@@ -94,7 +94,7 @@ def test_an_unknown_sample_is_not_found(visitor: Visitor) -> None:
     ("body", "status", "sentence"),
     [(b"hello", 415, NotAPhoto.message), (PHOTO[:-200], 422, BrokenPhoto.message), (b"", 400, "This file is empty")],
 )
-def test_what_is_no_photo_is_refused_in_plain_words(
+def test_a_file_that_is_not_a_photo_is_refused_in_plain_words(
     visitor: Visitor, service: Service, body: bytes, status: int, sentence: str
 ) -> None:
     page = visitor.send((body, "a.jpg"))
@@ -221,7 +221,7 @@ def test_an_idle_service_takes_every_batch_whatever_is_looked_for(
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
-def test_several_photos_for_which_the_queue_has_no_room_are_told_so_and_make_no_batch(
+def test_several_photos_are_refused_without_a_batch_when_the_queue_is_full(
     visitor: Visitor, service: Service, accept: str
 ) -> None:
     for width in range(9):
@@ -235,7 +235,7 @@ def test_several_photos_for_which_the_queue_has_no_room_are_told_so_and_make_no_
     assert batches(service) == 1
 
 
-def test_several_photos_that_the_queue_or_the_store_cannot_take_are_told_so_and_make_no_batch(
+def test_several_photos_are_refused_without_a_batch_when_queue_or_store_is_unavailable(
     visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     errors: list[PublicError] = [QueueFull(headers={"Retry-After": "7"}), StoreUnavailable("The disk is full.")]
@@ -279,7 +279,7 @@ def zipped(*files: tuple[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def test_of_very_many_files_that_are_no_photos_the_first_are_named_and_written_down_at_once(
+def test_of_very_many_files_without_photos_the_first_are_named_and_stored_at_once(
     visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, written = service.services.store, []
@@ -304,7 +304,7 @@ def test_a_zip_beyond_the_largest_batch_is_not_opened(visitor: Visitor, service:
     assert {entry["message"] for entry in refused} == {"At most 4 photos are taken at a time."}
 
 
-def test_after_far_too_much_that_is_no_photo_the_rest_is_not_opened(
+def test_after_too_many_files_without_photos_the_rest_is_not_opened(
     visitor: Visitor, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "MAX_ENTRIES", 3)

@@ -69,7 +69,7 @@ def test_chosen_colours_are_all_different() -> None:
 
 
 @pytest.mark.parametrize("sight", SIGHTS)
-def test_what_stands_in_a_street_is_told_apart_by_everyone(sight: str) -> None:
+def test_objects_of_a_street_have_distinct_colours_for_everyone(sight: str) -> None:
     distances = {pair: math.dist(*(oklab(colour(name), sight) for name in pair)) for pair in combinations(STREET, 2)}
     assert min(distances.values()) >= MARGIN, min(distances, key=lambda pair: distances[pair])
 

@@ -126,7 +126,7 @@ def test_paths_in_the_home_folder_are_found(tmp_path: Path, monkeypatch: pytest.
     }
 
 
-def test_what_uv_is_told_itself_is_left_alone() -> None:
+def test_settings_of_uv_itself_are_not_changed() -> None:
     given = {"UV_DEFAULT_INDEX": "https://mine", "SSL_CERT_FILE": "/mine.pem"}
     assert script.uv_variables({"index-url": "https://a", "cert": "/e.pem", "retries": "3"}, given) == {
         "UV_HTTP_RETRIES": "3"

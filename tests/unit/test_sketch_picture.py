@@ -117,7 +117,7 @@ def made_up_photo() -> Image8:
     ],
     ids=["photo", "noise", "specks", "a bitmap of noise", "a filled disc", "a gradient"],
 )
-def test_what_is_no_line_drawing_is_refused_in_one_sentence(image: Image8) -> None:
+def test_an_image_that_is_not_a_line_drawing_is_refused_in_one_sentence(image: Image8) -> None:
     with pytest.raises(NotADrawing, match=r"^This does not look like a line drawing\. .*\.$"):
         picture(image)
 

@@ -107,7 +107,7 @@ def test_a_dot_on_a_canvas_is_nothing_drawn_and_a_small_drawing_is_one() -> None
 
 
 @pytest.mark.parametrize("stroke", [[[0, 0, 1], [1, 2, 3]], [1.0, 2.0], [[0, 0], [1, np.nan]], [[0, 0], [np.inf, 1]]])
-def test_what_is_no_stroke_is_refused(stroke: list) -> None:
+def test_malformed_strokes_are_refused(stroke: list) -> None:
     with pytest.raises(ValueError, match=r"stroke|finite"):
         raster([np.array(stroke, float)])
 

@@ -58,7 +58,7 @@ def test_a_lapsed_certificate_is_named_and_the_next_source_tried(
 
 
 @pytest.mark.parametrize("answer", [fixed(404, b"no"), fixed(200, CHANGED), fixed(200, b"<html>")])
-def test_what_is_not_the_file_is_not_kept_and_the_next_source_begins_anew(tmp_path: Path, answer: object) -> None:
+def test_a_wrong_file_is_not_kept_and_the_next_source_starts_over(tmp_path: Path, answer: object) -> None:
     with serving(answer) as wrong, serving(with_ranges) as right:  # type: ignore[arg-type]
         path = fetch(model(sources=at(here(wrong.port), here(right.port))), tmp_path)
         assert len(wrong.seen) == 1

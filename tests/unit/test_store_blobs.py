@@ -80,7 +80,7 @@ def test_a_put_that_fails_leaves_the_old_bytes_and_nothing_aside(blobs: FolderBl
     assert len(files(blobs)) == 1
 
 
-def test_what_a_killed_put_left_is_no_blob_and_is_discarded_once_old(blobs: FolderBlobs):
+def test_the_rest_of_a_killed_put_is_not_a_blob_and_is_discarded_once_old(blobs: FolderBlobs):
     blobs.put(KEY, b"bytes")
     left = blobs.partial / "0123"
     left.write_bytes(b"by")

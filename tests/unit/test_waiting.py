@@ -33,18 +33,18 @@ def taken(places: Slots) -> int:
 @pytest.mark.parametrize("first", ["results", "polls", "streams", "fetches"])
 def test_a_quarter_of_the_threads_is_never_held(first: str) -> None:
     for threads in range(2, 65):
-        room = ThreadSlots.for_threads(threads)
-        held = taken(getattr(room, first))
+        slots = ThreadSlots.for_threads(threads)
+        held = taken(getattr(slots, first))
         assert held >= 1
-        held += sum(taken(places) for places in (room.fetches, room.streams, room.polls, room.results))
+        held += sum(taken(places) for places in (slots.fetches, slots.streams, slots.polls, slots.results))
         assert held <= threads - max(1, threads / 4)
 
 
 def test_a_place_that_was_left_can_be_taken_by_another_kind() -> None:
-    room = ThreadSlots.for_threads(4)
-    assert (taken(room.polls), taken(room.streams), taken(room.fetches)) == (2, 1, 0)
-    room.streams.release()
-    assert (taken(room.fetches), taken(room.streams)) == (1, 0)
+    slots = ThreadSlots.for_threads(4)
+    assert (taken(slots.polls), taken(slots.streams), taken(slots.fetches)) == (2, 1, 0)
+    slots.streams.release()
+    assert (taken(slots.fetches), taken(slots.streams)) == (1, 0)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_the_id_of_the_request_comes_back(services: Any, server: Server) -> None
     assert json.loads(server.seen[0].body)["data"]["request_id"] == "abc"
 
 
-def test_a_failed_run_is_told_too(services: Any, server: Server) -> None:
+def test_a_failed_run_is_delivered_too(services: Any, server: Server) -> None:
     run = add_run(services, f"http://127.0.0.1:{server.port}/")
     services.store.start_analysis(run.analyses[0].id)
     services.store.fail_analysis(run.analyses[0].id, "The photo was too much.")

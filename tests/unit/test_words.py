@@ -27,7 +27,7 @@ def test_a_day_of_another_year_names_it() -> None:
     assert words.day(datetime(2027, 1, 2, tzinfo=UTC), now) == "2\u00a0Jan\u00a02027"
 
 
-def test_who_waits_is_told_the_place_and_the_seconds() -> None:
+def test_a_waiting_run_shows_position_and_seconds() -> None:
     assert words.waiting("queued", 1, None) == "Next in the queue"
     assert words.waiting("queued", 2, 4.2) == "2nd in the queue, about\u00a04\u00a0s"
     assert words.waiting("running", None, 0.3) == "Looking at the photo, about\u00a01\u00a0s"

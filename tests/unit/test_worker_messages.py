@@ -23,7 +23,7 @@ def test_a_message_is_one_line_and_comes_back_equal(message: Message) -> None:
 
 
 @pytest.mark.parametrize("line", ["{}", "[]", '{"type": "Other"}', '{"type": "AnalysisStarted"}', "words"])
-def test_a_line_that_is_no_message_is_refused(line: str) -> None:
+def test_a_malformed_line_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         from_line(line)
 

@@ -172,7 +172,7 @@ def test_workers_that_share_a_folder_ready_it_one_after_another(tmp_path: Path, 
     assert len(commands.begun) == 2
 
 
-def test_what_is_under_way_ends_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_command_ends_when_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stop = threading.Event()
     stop.set()
     assert models.run_command([sys.executable, "-c", "import time; time.sleep(1000)"], stop) is None

@@ -1,6 +1,6 @@
 """Makes labels_layout.json: pictures with boxes and tags, and where each tag goes, for the server and the page alike.
 
-Made anew after a change of the rules: `python -m tests.vectors.labels_layout`.
+Write it again after a change of the rules: `python -m tests.vectors.labels_layout`.
 """
 
 import json

@@ -89,7 +89,7 @@ export async function send(list) {
 
 cancel.addEventListener("click", () => sending.abort());
 input.addEventListener("change", () => send(input.files));
-// On the way back from a run the browser restores the page as it was left, or builds it anew with the file chosen.
+// On the way back from a run the browser restores the page as it was left, or builds it again with the file chosen.
 // An upload that began before the page was complete goes on.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted || !drop.classList.contains("busy")) reset();

@@ -1,4 +1,4 @@
-// The drawing over the photo: a shape and a handle for each instance, shown or not, and tags placed anew on changes.
+// The drawing over the photo: a shape and a handle for each instance, shown or not, and tags placed again on changes.
 
 import { svg } from "./dom.js";
 import { area, inReadingOrder } from "./overlay.js";

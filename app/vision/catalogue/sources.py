@@ -42,7 +42,7 @@ def local_path(source: str) -> Path | None:
 
 
 def address(source: str, settings: Settings, method: str = "GET") -> str:
-    """Where to send a request for a source that is no folder's. Raises SourceError."""
+    """The address of a source that is not a folder. Raises SourceError."""
     parts = urlsplit(source)
     if parts.scheme != "s3":
         return source

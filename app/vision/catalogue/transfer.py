@@ -85,7 +85,7 @@ def _client() -> httpx.Client:
 def _copy(path: Path, model: Model, file: BinaryIO, progress: bool) -> None:
     total = _size_in_folder(path)
     file.truncate(0)
-    _check_room(file, total, 0)
+    _check_disk_space(file, total, 0)
     with path.open("rb") as original, _bar(model, total, 0, progress) as bar:
         while chunk := original.read(2**20):
             file.write(chunk)
@@ -109,7 +109,7 @@ def _receive_rest(client: httpx.Client, url: str, source: str, model: Model, fil
             if response.status_code != 416 or not offset:
                 offset, total = _begin(response, source, model, offset)
                 file.truncate(offset)
-                _check_room(file, total, offset)
+                _check_disk_space(file, total, offset)
                 with _bar(model, total, offset, progress) as bar:
                     return _receive(response, source, file, bar, total)
         # There is nothing beyond what is here already, so this was of a longer file.
@@ -202,7 +202,7 @@ def size_of(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def _check_room(file: BinaryIO, total: int | None, offset: int) -> None:
+def _check_disk_space(file: BinaryIO, total: int | None, offset: int) -> None:
     free = shutil.disk_usage(f"/proc/self/fd/{file.fileno()}").free if total else 0
     if total and total - offset > free:
         raise CheckpointError(f"{(total - offset) / 1e6:.0f} MB are needed on the disk, {free / 1e6:.0f} MB are free.")

@@ -84,7 +84,7 @@ class Runtime:
 class Graph:
     """A graph with one input, ready to run.
 
-    exact: where memory is to be saved, compile anew whenever the input's shape changes: a third of a second, for a
+    exact: to save memory, compile again whenever the input's shape changes: a third of a second, for a
     hundred megabytes less, because OpenVINO plans the memory of a static graph more tightly. narrow: as in
     `Runtime.compile`.
     """

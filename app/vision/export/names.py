@@ -11,8 +11,8 @@ from typing import Final
 
 from app.vision.export.items import ExportItem
 
-_LONGEST: Final = 255  # bytes of one name, on the disks in use
-_LONGEST_ADDITION: Final = 20  # bytes of what formats put behind a photo's name to name a file of their own
+_MAX_LENGTH: Final = 255  # bytes of one name, on the disks in use
+_MAX_ADDITION: Final = 20  # bytes of what formats put behind a photo's name to name a file of their own
 _RESERVED: Final = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
 
 
@@ -20,7 +20,7 @@ def base_name(items: Sequence[ExportItem]) -> str:
     """What to call an export: after its photo, or `detections` when there are several."""
     if len(items) > 1:
         return "detections"
-    return _cut(PurePosixPath(safe_name(PurePosixPath(items[0].name).name)).stem, _LONGEST - _LONGEST_ADDITION)
+    return _cut(PurePosixPath(safe_name(PurePosixPath(items[0].name).name)).stem, _MAX_LENGTH - _MAX_ADDITION)
 
 
 def own_paths(items: Sequence[ExportItem]) -> list[str]:
@@ -52,7 +52,7 @@ def safe_name(name: str) -> str:
     stem = path.name.removesuffix(suffix) if suffix else path.name
     if stem.split(".")[0].strip().casefold() in _RESERVED:
         stem = f"_{stem}"
-    return (_cut(stem, _LONGEST - len(suffix)) or "photo") + suffix
+    return (_cut(stem, _MAX_LENGTH - len(suffix)) or "photo") + suffix
 
 
 def _told_apart(names: Sequence[str], same: Callable[[str], str], taken: Callable[[str], str]) -> list[str]:
@@ -74,7 +74,7 @@ def _told_apart(names: Sequence[str], same: Callable[[str], str], taken: Callabl
 def _numbered(path: str, n: int) -> str:
     folder, slash, name = path.rpartition("/")
     ending = f"_{n}{PurePosixPath(name).suffix}"
-    return folder + slash + _cut(without_suffix(name), _LONGEST - len(ending.encode())) + ending
+    return folder + slash + _cut(without_suffix(name), _MAX_LENGTH - len(ending.encode())) + ending
 
 
 def _cut(text: str, most: int) -> str:

@@ -32,7 +32,7 @@ export class History {
     return this.#step(this.#future, this.#past);
   }
 
-  /** Starts anew: nothing can be undone. */
+  /** Starts again, with nothing to undo. */
   reset(strokes = []) {
     this.#past = [];
     this.#future = [];

@@ -30,7 +30,7 @@ export async function share(strokes, name, button) {
   }
   const label = button.querySelector("span");
   const copied = await copy(data.text);
-  if (!copied) history.replaceState(history.state, "", data.text); // Setting the hash would open the drawing anew.
+  if (!copied) history.replaceState(history.state, "", data.text); // Setting the hash would open the drawing again.
   label.textContent = copied ? "Link copied" : "Copy the address";
   announce(label.textContent);
   setTimeout(() => {

@@ -122,7 +122,7 @@ class OpenVINODetector(Analyzer):
         return Graph(self.runtime, path, exact=exact, narrow=narrow)
 
     def release_memory(self) -> None:
-        """Where memory is short, give the compiled graphs back; the next photo makes them anew, in half a second."""
+        """If memory is short, free the compiled graphs; the next photo compiles them again in half a second."""
         for graph in (self._dense, self._boxes, self._masks):
             if graph is not None:
                 graph.unload()
