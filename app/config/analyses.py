@@ -6,6 +6,7 @@ ANALYSES = (
     "faces",
     "labels",
     "codes",
+    "text",
 )
 # The analyses of a request that names none.
 DEFAULT_ANALYSES = ("objects",)
