@@ -142,13 +142,17 @@ class Client:
         request["headers"] = {"Idempotency-Key": str(uuid.uuid4())}
         body = self._json("POST", "runs", "id", deadline=self._deadline(timeout), **request)
         if "runs" in body:
-            message = f"This file holds several photos. Their runs are in the batch {body['id']}."
-            raise ApiError(HTTPStatus.ACCEPTED, "several-photos", message)
+            message = f"This file has several pages. Their runs are in the batch {body['id']}."
+            raise ApiError(HTTPStatus.ACCEPTED, "several-pages", message)
         return Run.from_json(body)
 
     def run(self, id: str, **options: Any) -> Run:
         """The current state of a run. options: threshold, classes, exclude, coordinates, masks, as in the API."""
         return self._run("GET", f"runs/{id}", params=params(options))
+
+    def batch(self, id: str) -> list[Run]:
+        """The current states of a batch's runs, without their results: `run` and `wait` give those."""
+        return [Run.from_json(run) for run in self._json("GET", f"batches/{id}", "runs")["runs"]]
 
     def wait(self, run: Run, timeout: float | None = None) -> Run:
         """Wait for a run's result. Raises RunFailed, TimeoutError, ApiError, ConnectionFailed."""

@@ -40,17 +40,20 @@ def developed(data: bytes, *, max_pixels: int) -> bytes:
     return data
 
 
-def has_pages(data: bytes) -> bool:
-    """Whether a file is a PDF of several pages, which make a batch. Raises BrokenPhoto, Busy."""
-    return is_pdf(data) and native.count_pages(data) > 1
+def has_pages(data: bytes, *, max_bytes: int) -> bool:
+    """Whether a file is a PDF of several pages, which make a batch; one beyond max_bytes is not opened.
+
+    Raises BrokenPhoto, Busy.
+    """
+    return len(data) <= max_bytes and is_pdf(data) and native.count_pages(data) > 1
 
 
-def unfolded(entry: Entry, *, max_photos: int, max_pixels: int) -> Iterator[Entry]:
+def unfolded(entry: Entry, *, max_photos: int, max_bytes: int, max_pixels: int) -> Iterator[Entry]:
     """A file of several as it is, and of a PDF its pages, as JPEGs that are named after it where there are several.
 
-    max_photos: photos taken; the others are refused, pages together.
+    max_photos: photos taken; the others are refused, pages together. max_bytes: a larger PDF is not opened.
     """
-    if entry.data is None or not is_pdf(entry.data):
+    if entry.data is None or len(entry.data) > max_bytes or not is_pdf(entry.data):
         yield entry if max_photos > 0 or entry.data is None else Entry(entry.name, error=_too_many())
         return
     try:

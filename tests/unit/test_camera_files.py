@@ -4,6 +4,7 @@ import base64
 import io
 import zipfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -61,15 +62,23 @@ def test_pdfs_are_unfolded_in_a_batch_and_in_a_zip(visitor: Visitor, service: Se
     assert "b.pdf" in visitor.get(batch).text
 
 
+def test_a_pdf_beyond_the_limit_is_not_opened(settings: Settings) -> None:
+    with closing(Service(replace(settings, max_upload_mb=0.1))) as service:
+        data = SCAN.ljust(200_000, b"\n")
+        assert json_of(Visitor(service).send((data, "a.pdf"), accept="application/json"))["code"] == "upload-too-large"
+        batch = Visitor(service).send((data, "a.pdf"), (PHOTO, "b.jpg")).location
+        assert names_of(service, batch) == ["b.jpg"]
+        assert service.client.post("/api/v1/runs", data=data).status_code == 413
+
+
 def test_pages_count_as_photos_of_a_batch(settings: Settings) -> None:
-    service = Service(replace(settings, batch_max=3))
-    visitor = Visitor(service)
-    batch = visitor.send((SCAN, "one.pdf"), (SCAN, "two.pdf"), (PHOTO, "a.jpg")).location
-    assert names_of(service, batch) == ["one_page_1.jpg", "one_page_2.jpg", "two_page_1.jpg"]
-    page = visitor.get(batch).text
-    assert "two.pdf, from page 2" in page
-    assert "At most 3 photos" in page
-    service.close()
+    with closing(Service(replace(settings, batch_max=3))) as service:
+        visitor = Visitor(service)
+        batch = visitor.send((SCAN, "one.pdf"), (SCAN, "two.pdf"), (PHOTO, "a.jpg")).location
+        assert names_of(service, batch) == ["one_page_1.jpg", "one_page_2.jpg", "two_page_1.jpg"]
+        page = visitor.get(batch).text
+        assert "two.pdf, from page 2" in page
+        assert "a.jpg" in page
 
 
 def post(service: Service, status: int, **request: Any) -> Any:

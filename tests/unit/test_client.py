@@ -100,6 +100,19 @@ def test_a_run_in_the_queue_is_asked_for_until_it_is_done() -> None:
     assert script.slept == sorted(script.slept)
 
 
+def test_a_pdf_of_several_pages_names_its_batch_which_has_the_runs() -> None:
+    batch = httpx.Response(
+        202, json={"id": "b1", "runs": [run_json("queued"), run_json("queued", id="r2")], "refused": []}
+    )
+    script = Script(batch, batch)
+    client = script.client()
+    with pytest.raises(ApiError, match="batch b1") as several:
+        client.submit(b"%PDF-1.7")
+    assert several.value.code == "several-pages"
+    assert [run.id for run in client.batch("b1")] == ["r1", "r2"]
+    assert [request.url.path for request in script.requests] == ["/api/v1/runs", "/api/v1/batches/b1"]
+
+
 def test_a_failed_run_says_why() -> None:
     script = Script(ok("running"), ok("failed", error="The photo was too much."))
     with pytest.raises(RunFailed, match="The photo was too much"):

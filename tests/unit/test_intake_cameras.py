@@ -24,6 +24,7 @@ from tests.unit.photos import encode, pdf, scene, sheet, stored_as
 
 FOLDER = ROOT / "tests" / "fixtures" / "photos"
 PLAIN = (FOLDER / "plain.heic").read_bytes()
+LIMITS = {"max_bytes": 2**24, "max_pixels": 10**6}
 LARGE, SMALL = scene(96, 64), scene(24, 16)
 GREY = np.repeat(scene(320, 240)[..., :1], 3, 2)
 SENSOR = sensor(GREY[..., 0].astype(np.uint16) * 257)
@@ -51,7 +52,7 @@ def avif(rgb: np.ndarray = LARGE, **options: Any) -> bytes:
 
 
 def pages_of(data: bytes, max_photos: int = 9) -> list[Entry]:
-    return list(unfolded(Entry("scans/scan.pdf", data), max_photos=max_photos, max_pixels=10**6))
+    return list(unfolded(Entry("scans/scan.pdf", data), max_photos=max_photos, **LIMITS))
 
 
 @pytest.mark.parametrize("name", ["plain", "deep", "turned_6"])
@@ -219,8 +220,8 @@ def test_a_pdf_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 def test_files_that_are_no_pdf_come_as_they_are_within_the_limit() -> None:
     entry = Entry("a.heic", PLAIN)
-    assert list(unfolded(entry, max_photos=1, max_pixels=10**6)) == [entry]
-    (refused,) = unfolded(entry, max_photos=0, max_pixels=10**6)
+    assert list(unfolded(entry, max_photos=1, **LIMITS)) == [entry]
+    (refused,) = unfolded(entry, max_photos=0, **LIMITS)
     with pytest.raises(EntryRefused):
         refused.content()
 

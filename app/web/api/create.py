@@ -89,7 +89,7 @@ def _create(sources: Sequence[Source], options: dict[str, Any], renew: Callable[
     settings, owner = services().settings, request_owner()
     if len(sources) == 1:
         name, data = sources[0].read(settings)
-        if not has_pages(data):
+        if not has_pages(data, max_bytes=settings.max_upload_bytes):
             return submit(services(), _checked(data), name=name, owner=owner, **options)
         sources = [Source(name, BytesIO(data))]  # An address is fetched once.
     if len(sources) > settings.batch_max:
@@ -119,13 +119,14 @@ def _photos(sources: Sequence[Source]) -> Iterator[Entry]:
     """The files one at a time, PDFs page by page."""
     settings = services().settings
     left = settings.batch_max
+    limits = {"max_bytes": settings.max_upload_bytes, "max_pixels": settings.max_pixels}
     for source in sources:
         try:
             name, data = source.read(settings)
             entry = Entry(photo_path(name), data)
         except PublicError as error:
             entry = Entry(photo_path(source.name), error=error)
-        for photo in unfolded(entry, max_photos=left, max_pixels=settings.max_pixels):
+        for photo in unfolded(entry, max_photos=left, **limits):
             left -= photo.data is not None
             yield photo
 

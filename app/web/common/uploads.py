@@ -46,7 +46,7 @@ def submit_form() -> Run | Batch:
         raise NoPhoto
     if len(files) == 1 and not _is_archive(files[0]):
         data = file_bytes(files[0])
-        if not has_pages(data):
+        if not has_pages(data, max_bytes=services().settings.max_upload_bytes):
             return submit_photo(data, files[0].filename or "")
         files[0].stream.seek(0)
     return _submit_batch(files)
@@ -82,8 +82,9 @@ def _entries(file: FileStorage, accepted: int, rejections: Rejections) -> Iterat
     """The photos of one form file. It is not opened after the maximum number of photos or of rejected files."""
     settings = services().settings
     left = settings.batch_max - accepted
+    limits = {"max_bytes": settings.max_upload_bytes, "max_pixels": settings.max_pixels}
     for entry in _files(file, accepted, rejections):
-        for photo in unfolded(entry, max_photos=left, max_pixels=settings.max_pixels):
+        for photo in unfolded(entry, max_photos=left, **limits):
             left -= photo.data is not None
             yield photo
 
