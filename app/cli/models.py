@@ -15,8 +15,8 @@ from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
 from app.vision.catalogue.sources import place
 
-HEADINGS = ("NAME", "ANALYSIS", "DATA", "BOX AP", "MASK AP", "LICENCE", "STATE")
-RIGHT_ALIGNED = ("BOX AP", "MASK AP")
+HEADINGS = ("NAME", "ANALYSIS", "DATA", "BOX AP", "MASK AP", "GFLOP", "SECONDS", "MB", "LICENCE", "STATE")
+RIGHT_ALIGNED = ("BOX AP", "MASK AP", "GFLOP", "SECONDS", "MB")
 
 
 def init_app(app: Flask) -> None:
@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
 @click.option("--check", is_flag=True, help="Ask the sources of the catalogue's files whether they have them now.")
 @with_appcontext
 def models(zoo: bool, present: bool, check: bool) -> None:
-    """List the models that can be served, with their published average precision and what is installed.
+    """List the models that can be served: their average precision, what a photo takes, their size, what is installed.
 
     `make weights MODEL=<name>` installs one of them, MODEL=<name> serves it. --check exits with 1 where a file cannot
     be had from any source.
@@ -74,22 +74,21 @@ def _chosen(analysis: str, settings: Settings) -> Model | None:
 
 
 def _row(model: Model, settings: Settings, serving: bool) -> Sequence[str]:
-    precision = ["" if value is None else f"{value:.1f}" for value in (model.box_ap, model.mask_ap)]
+    precision = [_number(value, ".1f") for value in (model.box_ap, model.mask_ap)]
+    cost = _number(model.gflop, ".0f"), _number(model.seconds, ".2f"), _number(model.megabytes, ".0f")
     if serving:
         state = "serving"
     elif installed(model, settings.checkpoints_path):
         state = "installed"
     else:
-        state = f"to fetch, {_size(model)}" if _size(model) else "to fetch"
+        state = "to fetch"
     if model.gpu_only:
         state += ", needs a GPU"
-    return (model.name, model.analyzer, model.data, *precision, model.licence, state)
+    return (model.name, model.analyzer, model.data, *precision, *cost, model.licence, state)
 
 
-def _size(model: Model) -> str:
-    if model.size:
-        return f"{model.size / 1e6:.0f} MB"
-    return f"about {model.about:.0f} MB" if model.about else ""
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

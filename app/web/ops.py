@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Flask, jsonify
@@ -9,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
 from app.errors import PublicError
+from app.web.common.detectors import compare
 from app.web.common.services import services
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,8 @@ def healthz() -> ResponseReturnValue:
 def readyz() -> ResponseReturnValue:
     """200 when Redis, the database, room on the disk and a worker are available, else 503; with the analyses.
 
-    `analyses`: {name: {"model", "title", "note"}}; `missing`: {name: the step that adds it}.
+    `analyses`: {name: {"model", "title", "note"}}; `missing`: {name: the step that adds it}; `detectors`: which model
+    finds objects now, and what the others of the catalogue would give.
     """
     checks = {"redis": _redis(), "database": _database(), "disk": _disk()}
     offer = _offer()
@@ -73,9 +76,10 @@ def _offer() -> dict[str, Any]:
     try:
         jobs = services().jobs
         workers = jobs.workers()  # Before the cards: a worker announces its models before it is ready.
-        cards = jobs.cards().items()
-        analyses = {name: {"model": card.model, "title": card.title, "note": card.note} for name, card in cards}
-        return {"workers": workers, "analyses": analyses, "missing": jobs.missing()}
+        cards = jobs.cards()
+        analyses = {name: {"model": card.model, "title": card.title, "note": card.note} for name, card in cards.items()}
+        detectors = [asdict(detector) for detector in compare(cards.get("objects"))]
+        return {"workers": workers, "analyses": analyses, "missing": jobs.missing(), "detectors": detectors}
     except RedisError as error:
         log.warning("Redis does not answer: %s", error)
-        return {"workers": 0, "analyses": {}, "missing": {}}
+        return {"workers": 0, "analyses": {}, "missing": {}, "detectors": []}

@@ -8,6 +8,7 @@ from app import create_app
 from app.config.settings import Settings
 from app.queue.jobs import WorkerStatus
 from app.queue.services import Services
+from app.vision.catalogue.models import load_catalogue
 from app.vision.results import ModelCard
 from tests.conftest import free_port
 from tests.unit.api_service import json_of
@@ -35,6 +36,7 @@ def test_without_a_worker_the_service_lives_but_is_not_ready(services: Services)
         "workers": 0,
         "analyses": {},
         "missing": {},
+        "detectors": json_of(answer)["detectors"],
     }
 
 
@@ -52,6 +54,24 @@ def test_a_worker_makes_it_ready_and_each_missing_analysis_has_its_step(services
     assert json_of(answer)["workers"] == 1
     assert json_of(answer)["analyses"] == {"labels": {"model": CARD.model, "title": CARD.title, "note": CARD.note}}
     assert json_of(answer)["missing"] == {"objects": "Run make weights."}
+
+
+def test_the_detectors_are_compared_and_the_one_that_answers_is_marked(services: Services) -> None:
+    services.jobs.announce([replace(CARD, analyzer="objects", model="starter")], {})
+    detectors = json_of(create_app(services).test_client().get("/readyz"))["detectors"]
+    known = {model.name: model for model in load_catalogue().values() if model.analyzer == "objects"}
+    assert [row["name"] for row in detectors] == list(known)
+    assert [row["name"] for row in detectors if row["answers"]] == ["starter"]
+    for row in detectors:
+        for number in ("box_ap", "mask_ap", "gflop", "seconds", "megabytes"):
+            assert row[number] == getattr(known[row["name"]], number) > 0
+
+
+def test_a_detector_that_the_catalogue_does_not_know_is_in_the_comparison_too(services: Services) -> None:
+    services.jobs.announce([replace(CARD, analyzer="objects", model="mine", title="Mine")], {})
+    first, *others = json_of(create_app(services).test_client().get("/readyz"))["detectors"]
+    assert (first["name"], first["title"], first["answers"], first["box_ap"]) == ("mine", "Mine", True, None)
+    assert not any(row["answers"] for row in others)
 
 
 def test_without_redis_the_service_lives_but_is_not_ready(settings: Settings) -> None:

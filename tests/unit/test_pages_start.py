@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from app.intake import Photo
 from app.queue.jobs import Jobs, WorkerStatus
 from app.store.errors import StoreUnavailable
 from app.store.models import Batch
+from app.vision.catalogue.models import load_catalogue
 from app.vision.results import ModelCard
 from app.web.common import uploads
 from app.web.common.uploads import MAX_NAMED
@@ -321,6 +323,24 @@ def test_stand_ins_and_missing_analyses_are_named_with_the_next_step(visitor: Vi
     assert "A stand-in; run <code>make weights</code>." in page
     assert "Faces: not available yet. Install <code>facenet-pytorch</code>." in page
     assert page.count("disabled") == len(ANALYSES) - 1
+
+
+def test_the_page_compares_the_detectors_and_marks_the_one_that_answers(visitor: Visitor, service: Service) -> None:
+    service.services.jobs.announce([ModelCard("objects", "starter", "Starter", "1", "0" * 64)], {})
+    table = visitor.get("/").text.partition("<table>")[2].partition("</table>")[0]
+    rows = {name: row for row in table.split("<tr")[2:] for name in re.findall(r"<code>(.*?)</code>", row)}
+    catalogue = {model.name: model for model in load_catalogue().values() if model.analyzer == "objects"}
+    assert list(rows) == list(catalogue)
+    assert [name for name, row in rows.items() if "answers now" in row] == ["starter"]
+    for name, model in catalogue.items():
+        cells = re.findall(r"<td>(.*?)</td>", rows[name])
+        assert cells == [
+            f"{model.box_ap:.1f}",
+            f"{model.mask_ap:.1f}",
+            f"{model.gflop:.0f}",
+            f"{model.seconds:.2f}",
+            f"{model.megabytes:.0f}",
+        ]
 
 
 def test_before_the_first_worker_the_page_says_that_it_gets_ready(visitor: Visitor) -> None:

@@ -42,7 +42,9 @@ class Model:
     fetches a detector of a rank above 1. gpu_rank: the same where PyTorch runs on CUDA, None where it is no other.
     home: the catalogue's own folder, where the weights lie beside it, as a training leaves them.
     gpu_only: it uses operations that exist for CUDA only.
-    box_ap, mask_ap: published average precision in percent on data, the data set that the model was trained for.
+    box_ap, mask_ap: average precision in percent on data, the data set that the model was trained for.
+    gflop, seconds: multiplications and additions for a photo, in thousand millions, and the time that it took, both
+    measured by `bench.detectors` in one run for all.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Model:
     data: str = "COCO"
     box_ap: float | None = None
     mask_ap: float | None = None
+    gflop: float | None = None
+    seconds: float | None = None
     home: Path | None = None
 
     @property
@@ -74,6 +78,11 @@ class Model:
         if isinstance(self.labels, tuple):
             return self.labels
         return coco.CLASSES if self.labels == "coco" else ()
+
+    @property
+    def megabytes(self) -> float | None:
+        """Size of the weights in millions of bytes; None where it is not known."""
+        return round(self.size / 1e6) if self.size else self.about
 
     def path(self, folder: Path) -> Path | None:
         """Where the weights lie: beside their catalogue, else in the checkpoints folder; None for a package's."""

@@ -8,6 +8,7 @@ from redis.exceptions import RedisError
 from app.errors import PublicError
 from app.vision.analyses.registry import analyses
 from app.vision.results import ModelCard
+from app.web.common.detectors import Detector, compare
 from app.web.common.services import services
 
 pages = Blueprint("status", __name__)
@@ -35,6 +36,11 @@ class Status:
             return "Getting ready"
         card = self.cards.get("objects") or next(iter(self.cards.values()), None)
         return f"Ready · {card.title}" if card else "Ready"
+
+    @property
+    def detectors(self) -> list[Detector]:
+        """Which model finds objects, and what the others would give."""
+        return compare(self.cards.get("objects"))
 
     @property
     def notes(self) -> list[str]:
