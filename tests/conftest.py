@@ -48,7 +48,7 @@ def shared_data() -> Path:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings whose data lives in the test's own folder."""
-    return Settings(data_dir=str(tmp_path / "data"), secret_key="a key for tests")
+    return Settings(data_dir=str(tmp_path / "data"), secret_key="a key for the tests")
 
 
 def free_port() -> int:

@@ -9,6 +9,8 @@ import re
 from app.config.analyses import ANALYSES
 from app.config.networks import parse
 
+MIN_KEY = 16  # characters of a secret
+
 _ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?", re.IGNORECASE)
 _MIRROR = re.compile(r"(https?|s3)://[^\s/?#]+(/[^\s?#]*)?|(?![a-z0-9+.-]+://).+", re.IGNORECASE)
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
@@ -23,6 +25,12 @@ def address(value: str) -> None:
     """An http or https address, without a query; or nothing."""
     if value and not _ADDRESS.fullmatch(value):
         raise ValueError("an address such as https://photos.example.org")
+
+
+def key(value: str) -> None:
+    """A secret that cannot be guessed; or nothing."""
+    if value and len(value) < MIN_KEY:
+        raise ValueError(f"at least {MIN_KEY} characters long, such as `openssl rand -hex 32` prints")
 
 
 def mirrors(value: str) -> None:

@@ -53,7 +53,9 @@ class Settings:
     host: str = _setting("127.0.0.1", "Address that the web process listens on. `::`: every IPv6 and IPv4 address.")
     port: int = _setting(5000, "Port that the web process listens on.", minimum=1, maximum=65535)
     threads: int = _setting(16, "Threads of the web process.", minimum=2)
-    secret_key: str = _setting("", "Signs cookies and forms. Empty: made once and kept in DATA_DIR.", secret=True)
+    secret_key: str = _setting(
+        "", "Signs cookies and forms. Empty: made once and kept in DATA_DIR.", check=checks.key, secret=True
+    )
     public_url: str = _setting(
         "", "Address that people use, for absolute links. Empty: taken from the request.", check=checks.address
     )
@@ -145,7 +147,7 @@ class Settings:
     cors_origins: str = _setting(
         "", "Origins that may call the API from a browser, separated by commas; * for all.", check=checks.origins
     )
-    admin_key: str = _setting("", "Key for /reset and /log. Empty: both refuse.", secret=True)
+    admin_key: str = _setting("", "Key for /reset and /log. Empty: both refuse.", check=checks.key, secret=True)
     webhook_secret: str = _setting("", "Signs webhooks. Empty: derived from SECRET_KEY.", secret=True)
     webhook_allowed_networks: str = _setting(
         "", "The same as PHOTO_ALLOWED_NETWORKS, for webhooks (`homeassistant.local:8123`).", check=checks.networks

@@ -93,11 +93,12 @@ class Guard:
         """Check all of an address that needs no name resolved. Raises AddressRefused."""
         try:
             parsed = httpx.URL(url.strip()) if len(url) <= MAX_URL else None
+            host = parsed and parsed.host  # Decoded: Punycode may be malformed.
         except (httpx.InvalidURL, ValueError) as error:
             raise AddressRefused("This is not a web address.") from error
         if parsed is None:
             raise AddressRefused(_TOO_LONG)
-        if parsed.scheme not in ("http", "https") or not parsed.host:
+        if parsed.scheme not in ("http", "https") or not host:
             raise AddressRefused("Only addresses that begin with http:// or https:// can be used.")
         if parsed.userinfo or "@" in parsed.netloc.decode("ascii", "replace"):
             raise AddressRefused("An address with a user name or password in it cannot be used.")

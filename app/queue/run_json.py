@@ -31,7 +31,6 @@ def describe_run(run: Run, view: View) -> dict[str, Any]:
         "deduplicated": run.deduplicated,
         "threshold": view.threshold,
         "classes": None if view.classes is None else list(view.classes),
-        "batch": run.batch_id,
         "request_id": run.options.get("request_id"),
         "error": run.error,
     }

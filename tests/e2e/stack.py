@@ -28,7 +28,7 @@ def serving(folder: Path, redis_url: str, *analyzers: str, **settings: str) -> I
         **os.environ,
         "DATA_DIR": str(folder / "data"),
         "REDIS_URL": redis_url,
-        "SECRET_KEY": "a key for tests",
+        "SECRET_KEY": "a key for the tests",
         "PORT": str(port),
         "HOST": "127.0.0.1",
         "OMP_NUM_THREADS": "1",

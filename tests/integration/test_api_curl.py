@@ -17,7 +17,7 @@ from tests.e2e import stack
 from tests.unit.photos import jpeg
 
 PHOTO = jpeg(320, 240)
-ADMIN = "the admin's"
+ADMIN = "the key of the admin"
 
 
 class Curl:

@@ -305,7 +305,7 @@ def small_image(tmp_path: Path, checkpoints: Path) -> dict[str, str]:
         "PYTHONPATH": str(tmp_path),
         "CHECKPOINTS_DIR": str(checkpoints),
         "DATA_DIR": str(tmp_path / "data"),
-        "SECRET_KEY": "a key for tests",
+        "SECRET_KEY": "a key for the tests",
         "ENGINE": "openvino",
         "ANALYSES": "faces,labels",
         "OMP_NUM_THREADS": "1",

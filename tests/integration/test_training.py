@@ -67,7 +67,7 @@ def test_a_stopped_training_resumes_and_its_model_is_served_and_evaluated(
 
 def served(model: Path, photo: Path, folder: Path, redis_url: str) -> dict[str, Any]:
     """What the program answers to a photo posted to it, with a trained model in its worker as by default."""
-    settings = Settings(data_dir=str(folder), redis_url=redis_url, secret_key="a key for tests", log_level="ERROR")
+    settings = Settings(data_dir=str(folder), redis_url=redis_url, secret_key="a key for the tests", log_level="ERROR")
     services = Services.from_settings(settings)
     services.store.migrate()
     worker = Worker(settings, MODEL=str(model), ENGINE="auto", DEVICE="cpu")

@@ -35,7 +35,7 @@ ODD = "tests.integration.odd_analyzers:offer"
 @pytest.fixture
 def services(tmp_path: Path, clean_redis_url: str) -> Services:
     made = Services.from_settings(
-        Settings(data_dir=str(tmp_path), redis_url=clean_redis_url, secret_key="a key for tests")
+        Settings(data_dir=str(tmp_path), redis_url=clean_redis_url, secret_key="a key for the tests")
     )
     made.store.migrate()
     os.mkfifo(tmp_path / "at work")
@@ -227,7 +227,7 @@ class Outage:
         self._command = [binary, *options, "--appendonly", "yes", "--save", ""]
         url = f"redis://127.0.0.1:{port}/0"
         self.services = Services.from_settings(
-            Settings(data_dir=str(folder), redis_url=url, secret_key="a key for tests")
+            Settings(data_dir=str(folder), redis_url=url, secret_key="a key for the tests")
         )
         self.services.store.migrate()
         for pipe in ("at work", "go"):

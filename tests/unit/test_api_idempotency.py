@@ -57,6 +57,23 @@ def test_a_caller_without_a_key_is_known_by_the_address(service: Service) -> Non
     assert len(ids) == 1
 
 
+def test_visitors_behind_one_address_do_not_meet(service: Service) -> None:
+    ids = set()
+    for _ in range(2):
+        service.client = service.app.test_client()
+        service.client.get("/runs")
+        service.post(jpeg(50, 40))  # Makes it a visitor.
+        ids.add(json_of(service.post(PHOTO, Idempotency_Key="k1"))["id"])
+    assert len(ids) == 2
+
+
+def test_a_first_request_may_be_repeated_with_the_cookie_that_it_was_given_and_without(service: Service) -> None:
+    first = json_of(service.post(PHOTO, Idempotency_Key="k1"))["id"]
+    assert json_of(service.post(PHOTO, Idempotency_Key="k1"))["id"] == first
+    service.client = service.app.test_client()
+    assert json_of(service.post(PHOTO, Idempotency_Key="k1"))["id"] == first
+
+
 def test_a_refused_request_leaves_its_key_free(service: Service) -> None:
     assert service.post(b"not a photo", Idempotency_Key="k1").status_code == 415
     assert service.post(PHOTO, Idempotency_Key="k1").status_code == 202
@@ -84,7 +101,7 @@ def test_a_claim_ends_by_itself_and_an_answer_is_kept_for_a_day(service: Service
     with claim(service.redis, "v:me", "k1", "print") as known:
         (name,) = service.redis.keys("idempotency:*")  # type: ignore[misc]
         assert 0 < service.redis.ttl(name) <= CLAIMED  # type: ignore[operator]
-        known.keep("run x")
+        known.keep("run x", "v:me")
     assert CLAIMED < service.redis.ttl(name) <= KEPT  # type: ignore[operator]
 
 
@@ -125,10 +142,10 @@ def test_a_request_that_lost_its_claim_leaves_that_of_another_alone(service: Ser
             first.renew()
             if first_ends == "with an error":
                 raise ZeroDivisionError
-            first.keep("run first")
+            first.keep("run first", "v:me")
         with pytest.raises(KeyInUse), claim(service.redis, "v:me", "k1", "print"):
             pass
-        other.keep("run other")
+        other.keep("run other", "v:me")
     with claim(service.redis, "v:me", "k1", "print") as third:
         assert third.created == "run other"
 
@@ -137,7 +154,7 @@ def test_what_was_made_anew_takes_the_place_of_what_is_gone(service: Service) ->
     for made in ("run first", "run second"):
         with claim(service.redis, "v:me", "k1", "print") as known:
             known.renew()
-            known.keep(made)
+            known.keep(made, "v:me")
     with claim(service.redis, "v:me", "k1", "print") as known:
         assert known.created == "run second"
 

@@ -214,3 +214,15 @@ def test_a_full_queue_is_503_with_retry_after(settings: Settings) -> None:
     assert (answer.status_code, json_of(answer)["code"]) == (503, "queue-full")
     assert int(answer.headers["Retry-After"]) > 0
     small.close()
+
+
+def test_only_the_owner_learns_of_the_batch_behind_a_run(service: Service) -> None:
+    form = {"file": [(io.BytesIO(PHOTO), "a.jpg"), (io.BytesIO(PHOTO), "b.jpg")]}
+    batch = json_of(service.client.post("/api/v1/runs", data=form))
+    address = f"/api/v1/runs/{batch['runs'][0]['id']}"
+    service.answer()
+    stranger = service.app.test_client()
+    for path in (address, f"{address}/events", f"/api/v1/batches/{batch['id']}"):
+        assert batch["id"] in service.client.get(path).text
+    assert json_of(stranger.get(address))["batch"] is None
+    assert batch["id"] not in stranger.get(f"{address}/events").text

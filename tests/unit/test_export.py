@@ -24,7 +24,7 @@ from app.vision import masks
 from app.vision.analyses.labels.result import Labels
 from app.vision.analyses.objects.result import Instances
 from app.vision.export import FORMATS, ExportItem, export
-from app.vision.export.table import COLUMNS
+from app.vision.export.table import COLUMNS, _cell
 from app.vision.results import Analysed
 from app.vision.view import View
 from tests.unit.photos import encode, scene
@@ -352,3 +352,26 @@ def test_names_are_cut_only_where_disks_would(count: int) -> None:
 def test_labels_of_the_whole_photo_are_kept() -> None:
     results = {"labels": Analysed(CARD, Labels(("sports_car",), (0.7,)))}
     assert json.loads(export([item(results=results)], "geojson", ALL).read())["labels"] == {"sports_car": 0.7}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@a",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        " =1",
+        "\uff1d1+1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20a",
+        "\u3000\uff1d1",
+    ],
+)
+def test_no_text_in_a_table_becomes_a_formula(text: str) -> None:
+    assert _cell(text) == f"'{text}"
+    assert _cell(f"a{text}") == f"a{text}"

@@ -112,6 +112,8 @@ def test_odd_spellings_of_addresses_are_refused(url: str) -> None:
 TRICKS = {
     "file": "file:///etc/passwd",
     "ftp": "ftp://photos.example/a.jpg",
+    "malformed Punycode": "http://xn--/a.jpg",
+    "Punycode of no name": "http://xn--a/a.jpg",
     "gopher": "gopher://photos.example/_GET",
     "data": "data:image/png;base64,AAAA",
     "no scheme": "photos.example/a.jpg",

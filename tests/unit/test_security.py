@@ -30,6 +30,18 @@ def test_every_answer_carries_the_headers(service: Service, address: str) -> Non
     assert headers["Referrer-Policy"] == "same-origin"
 
 
+def test_what_belongs_to_a_visitor_is_never_taken_from_a_shared_cache(settings: Settings) -> None:
+    for service in running(settings, admin_key="the key of the admin"):
+        person = Visitor(service)
+        address = person.run()
+        id = address.rpartition("/")[2]
+        answers = [person.get(path) for path in ("/", "/runs", address, f"/api/v1/runs/{id}", "/api/v1/runs")]
+        answers.append(person.client.post("/log", headers={"Authorization": "Bearer the key of the admin"}))
+        for answer in answers:
+            assert answer.status_code == 200
+            assert {"private", "no-store"} & set(answer.headers["Cache-Control"].split(", "))
+
+
 def test_no_template_has_an_inline_script_or_style() -> None:
     for template in Path(ROOT, "app/templates").rglob("*.html"):
         text = template.read_text()

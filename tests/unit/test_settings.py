@@ -95,10 +95,12 @@ def test_a_name_that_is_nearly_a_short_one_is_another_programs() -> None:
 
 def test_a_secret_is_read_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    path.write_text("from the file\n")
-    assert Settings.from_env({"SECRET_KEY_FILE": str(path)}).secret_key == "from the file"
-    assert Settings.from_env({"SECRET_KEY_FILE": str(path), "SECRET_KEY": ""}).secret_key == "from the file"
-    assert Settings.from_env({"SECRET_KEY_FILE": str(path), "SECRET_KEY": "itself"}).secret_key == "itself"
+    path.write_text("the key from the file\n")
+    assert Settings.from_env({"SECRET_KEY_FILE": str(path)}).secret_key == "the key from the file"
+    assert Settings.from_env({"SECRET_KEY_FILE": str(path), "SECRET_KEY": ""}).secret_key == "the key from the file"
+    assert Settings.from_env({"SECRET_KEY_FILE": str(path), "SECRET_KEY": "the key itself, long"}).secret_key == (
+        "the key itself, long"
+    )
 
 
 def test_a_secrets_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -106,3 +108,11 @@ def test_a_secrets_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert refusal(SECRET_KEY_FILE=str(path)) == "SECRET_KEY_FILE cannot be read: No such file or directory."
     path.write_bytes(b"\xff")
     assert refusal(SECRET_KEY_FILE=str(path)) == "SECRET_KEY_FILE must name a file of text."
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "ADMIN_KEY"])
+def test_a_secret_that_can_be_guessed_ends_the_start_without_being_shown(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}.* at least 16 characters") as refusal:
+        Settings.from_env({name: "a short secret"})
+    assert "a short secret" not in str(refusal.value)
+    assert Settings.from_env({name: "x" * 16})

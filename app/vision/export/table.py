@@ -5,6 +5,7 @@ It begins with a byte order mark, by which spreadsheets know that it is UTF-8.
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -21,7 +22,7 @@ COLUMNS: Final = (
 )
 # Only where something has a text.
 TEXT_COLUMNS: Final = ("text", "corners")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # A spreadsheet would run a text that begins so.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")  # A spreadsheet would run a text that begins so.
 
 
 def write(items: Sequence[ExportItem], view: View) -> ExportFile:
@@ -59,4 +60,8 @@ def _points(points: Iterable[Point]) -> str:
 
 
 def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """Full-width signs count as their plain forms, as some spreadsheets read them, and blanks before them do not."""
+    if not isinstance(value, str):
+        return value
+    plain = unicodedata.normalize("NFKC", value)
+    return f"'{value}" if plain.startswith(_FORMULA) or plain.lstrip().startswith(_FORMULA) else value

@@ -30,7 +30,7 @@ from app.web.api.blueprint import (
 from app.web.api.idempotency import claim, fingerprint
 from app.web.api.serialise import batch_with_runs, run_with_results
 from app.web.common import inputs
-from app.web.common.keys import caller, request_owner
+from app.web.common.keys import request_owner, visitor_or_caller
 from app.web.common.rejections import Rejections
 from app.web.common.services import services
 from app.web.common.sources import Source, check_webhook, read_request
@@ -68,11 +68,11 @@ def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Respo
     options = _submit_options(asked)
     preferred = _preferred_wait(header.prefer)
     request_print = fingerprint(sorted(asked.items()), [source.fingerprint() for source in sources])
-    with claim(services().jobs.redis, caller(), header.idempotency_key, request_print) as key:
+    with claim(services().jobs.redis, visitor_or_caller(), header.idempotency_key, request_print) as key:
         created = _find_created(key.created) if key.created else None
         if created is None:
             created = _create(sources, options, key.renew)
-            key.keep(_reference(created))
+            key.keep(_reference(created), visitor_or_caller())
     if isinstance(created, str):
         return _batch_response(created)
     seconds = query.wait if query.wait is not None else preferred

@@ -39,8 +39,9 @@ class Claim:
     created: what an earlier request created; None for the first request.
     """
 
-    def __init__(self, redis: Redis, name: str, request_print: str, created: str | None = None):
-        self.created, self._redis, self._name, self._print = created, redis, name, request_print
+    def __init__(self, redis: Redis, owner: str, key: str, request_print: str, created: str | None = None):
+        self.created, self._redis, self._key, self._print = created, redis, key, request_print
+        self._name = _name(owner, key)
         self._in_progress = f"{request_print}:{_IN_PROGRESS}{secrets.token_hex(16)}"
         # The value in Redis as long as this request may change the key.
         self._own = f"{request_print}:{created}" if created else self._in_progress
@@ -54,11 +55,16 @@ class Claim:
         if self._change(lambda pipe: pipe.set(self._name, self._in_progress, ex=CLAIMED)):
             self._own = self._in_progress
 
-    def keep(self, created: str) -> None:
-        """Remember what was created."""
+    def keep(self, created: str, owner: str) -> None:
+        """Remember what was created.
+
+        owner: who the client is from now on, if the request made it a visitor. Under that name it is remembered too,
+        because the client repeats the request with the cookie, or without it if it never got the response.
+        """
         value = f"{self._print}:{created}"
         if self._change(lambda pipe: pipe.set(self._name, value, ex=KEPT)):
             self._own = value
+            self._redis.set(_name(owner, self._key), value, ex=KEPT)
 
     def end(self) -> None:
         """Free the key if nothing was created."""
@@ -90,7 +96,7 @@ class NoClaim(Claim):
     def renew(self) -> None:
         pass
 
-    def keep(self, created: str) -> None:
+    def keep(self, created: str, owner: str) -> None:
         pass
 
 
@@ -113,19 +119,22 @@ def claim(redis: Redis, owner: str, key: str | None, request_print: str) -> Iter
     if key is None:
         yield NoClaim()
         return
-    name = f"idempotency:{hashlib.sha256(f'{owner}:{key}'.encode()).hexdigest()}"
-    claimed = Claim(redis, name, request_print)
+    claimed = Claim(redis, owner, key, request_print)
     if not claimed.begin():
-        known, _, created = _text(redis.get(name)).partition(":")
+        known, _, created = _text(redis.get(_name(owner, key))).partition(":")
         if known and known != request_print:
             raise KeyReused
         if not created or created.startswith(_IN_PROGRESS):
             raise KeyInUse
-        claimed = Claim(redis, name, request_print, created)
+        claimed = Claim(redis, owner, key, request_print, created)
     try:
         yield claimed
     finally:
         claimed.end()
+
+
+def _name(owner: str, key: str) -> str:
+    return f"idempotency:{hashlib.sha256(f'{owner}:{key}'.encode()).hexdigest()}"
 
 
 def _text(value: object) -> str:

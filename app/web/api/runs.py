@@ -1,5 +1,6 @@
 """Runs: listing, reading, deleting and cancelling them; their images, exports and events."""
 
+from functools import partial
 from typing import Any
 
 from flask import Response, request
@@ -10,10 +11,17 @@ from app.store.states import State
 from app.vision.view import MEDIA_TYPES
 from app.web.api import events, schemas
 from app.web.api.blueprint import api, describe, describe_file, json_response
-from app.web.api.serialise import batch_with_runs, requested_view, run_links, run_summary, run_with_results
+from app.web.api.serialise import (
+    batch_with_runs,
+    build_summary,
+    requested_view,
+    run_links,
+    run_summary,
+    run_with_results,
+)
 from app.web.common import inputs, runs
 from app.web.common.exports import export_response
-from app.web.common.keys import check_owner, request_owner
+from app.web.common.keys import check_owner, is_own, request_owner
 from app.web.common.rendering import render_view
 from app.web.common.services import services
 
@@ -112,7 +120,8 @@ def get_export(path: inputs.RunPath, query: inputs.ExportQuery) -> Response:
 def get_events(path: inputs.RunPath) -> Response:
     """Server-sent events: `position` while it is queued, `running`, and finally `done`, `failed` or `cancelled`."""
     run = services().store.get_run(path.run_id)
-    return events.stream(services(), run, run_links(run))
+    summary = partial(build_summary, services(), links=run_links(run), own=is_own(run.owner))
+    return events.stream(services(), run, summary)
 
 
 @api.get(

@@ -10,6 +10,7 @@ from app.queue.services import Services
 from app.store.models import Run
 from app.store.states import FINISHED, State
 from app.vision.view import View
+from app.web.common.keys import is_own
 from app.web.common.services import services
 from app.web.common.urls import absolute_url
 
@@ -21,13 +22,17 @@ def requested_view(run: Run, args: Mapping[str, Any]) -> View:
 
 def run_summary(run: Run) -> dict[str, Any]:
     """A run without its results: `schemas.RunSummary`."""
-    return build_summary(services(), run, run_links(run))
+    return build_summary(services(), run, run_links(run), own=is_own(run.owner))
 
 
-def build_summary(services: Services, run: Run, links: Mapping[str, str]) -> dict[str, Any]:
-    """The same outside a request, with links that were made inside one."""
+def build_summary(services: Services, run: Run, links: Mapping[str, str], *, own: bool) -> dict[str, Any]:
+    """The same outside a request, with links that were made inside one.
+
+    own: whether the caller owns the run. Nobody else learns of the batch, whose id opens its other runs.
+    """
     return {
         **run_json.describe_run(run, run_json.view_of(run, {}, services.settings.threshold)),
+        "batch": run.batch_id if own else None,
         "position": services.jobs.position(run) if run.state == State.QUEUED else None,
         "eta": None if run.state in FINISHED else services.jobs.eta(run),
         "links": links,

@@ -2,7 +2,7 @@
 
 import hmac
 
-from flask import g, request
+from flask import g, request, session
 
 from app.errors import Forbidden, Unauthorized
 from app.store.errors import StoreUnavailable
@@ -35,20 +35,31 @@ def request_owner() -> str:
     return f"k:{key.id}" if key else visitor()
 
 
+def is_own(run_owner: str) -> bool:
+    """Whether the request comes from a run's owner."""
+    key = _key()
+    return hmac.compare_digest(run_owner, f"k:{key.id}") if key else is_owner(run_owner)
+
+
 def check_owner(run_owner: str) -> None:
     """Raises Forbidden unless the request comes from a run's owner. Reading needs only the run's address."""
-    key = _key()
-    if not (hmac.compare_digest(run_owner, f"k:{key.id}") if key else is_owner(run_owner)):
+    if not is_own(run_owner):
         raise Forbidden("Only the owner of a run can change it. Use the API key or the cookie that created it.")
 
 
 def caller() -> str:
-    """What rate limits and idempotency keys are counted by: the valid API key, else the address."""
+    """What rate limits are counted by: the valid API key, else the address."""
     try:
         key = _key()
     except StoreUnavailable:  # Counting a request must not make it fail.
         key = None
     return f"key:{key.id}" if key else f"address:{request.remote_addr}"
+
+
+def visitor_or_caller() -> str:
+    """What tells clients of one address apart: the API key, else the visitor of the signed cookie, else the address."""
+    known = caller()
+    return f"visitor:{session['visitor']}" if "visitor" in session and not known.startswith("key:") else known
 
 
 def check_admin() -> None:

@@ -6,12 +6,12 @@ While Redis is unavailable each process counts in its own memory, so the limit i
 import math
 import time
 
-from flask import Blueprint, Flask, Response, session
+from flask import Blueprint, Flask, Response
 from flask_limiter import Limiter
 from redis import RedisError
 
 from app.config.settings import Settings
-from app.web.common.keys import caller
+from app.web.common.keys import caller, visitor_or_caller
 
 # All APIs share one count.
 SCOPE = "api"
@@ -54,11 +54,6 @@ def limit(app: Flask, blueprint: Blueprint, *, rate: str = "", address_rate: str
     if address_rate:
         limiter.shared_limit(address_rate, scope=f"{scope}-crowd")(blueprint)
     app.after_request_funcs.setdefault(blueprint.name, []).append(lambda response: _add_headers(limiter, response))
-
-
-def visitor_or_caller() -> str:
-    """What requests from pages are counted by: the visitor known by the signed cookie, else the caller."""
-    return f"visitor:{session['visitor']}" if "visitor" in session else caller()
 
 
 def _add_headers(limiter: Limiter, response: Response) -> Response:

@@ -40,6 +40,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# Pages and results are one visitor's own. Whatever may be kept longer says so itself.
+CACHE = "private, no-cache"
 HSTS = "max-age=31536000"
 
 
@@ -88,6 +90,7 @@ def _add_headers(response: Response) -> Response:
     """Add the headers above where a view has not set its own."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", CACHE)
     return response
 
 
