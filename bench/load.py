@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
-from app.launch.redis_server import server_binary
-from tests.conftest import free_port
+from app.launch.redis_server import free_port, server_binary
 from tests.e2e import stack
 from tests.e2e.light import SLOW_SIDE
 from tests.unit.photos import jpeg

@@ -1,7 +1,6 @@
 """Fixtures that every test may use."""
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ import hypothesis
 import pytest
 
 from app.config.settings import Settings
-from app.launch.redis_server import server_binary
+from app.launch.redis_server import free_port, server_binary
 
 # Test processes that run side by side share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
@@ -49,13 +48,6 @@ def shared_data() -> Path:
 def settings(tmp_path: Path) -> Settings:
     """Settings whose data lives in the test's own folder."""
     return Settings(data_dir=str(tmp_path / "data"), secret_key="a key for the tests")
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

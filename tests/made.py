@@ -1,11 +1,14 @@
-"""Small made-up values that tests of the store share."""
+"""Made-up values and runs that tests of the store share."""
 
 import hashlib
 import uuid
+from typing import Any
 
 import numpy as np
 
 from app.intake.photo import Photo
+from app.store import Store
+from app.store.models import Run
 from app.vision.analyses.faces.result import Faces
 from app.vision.analyses.labels.result import Labels
 from app.vision.analyses.objects.result import Instances
@@ -14,10 +17,12 @@ from app.vision.rows import RLE, Row
 from tests.unit.signs import Signs
 
 IDENTITIES = {"objects": "model@0123/1"}
+BOTH = {**IDENTITIES, "faces": "mtcnn@4567/1"}
+OWNER = "v:visitor"
 
 
 def photo(data: bytes | None = None) -> Photo:
-    """A photo as intake answers it; a new one each time where no bytes are given. The store does not decode them."""
+    """A photo as intake returns it, by default a new one each time. The store does not decode its bytes."""
     data = uuid.uuid4().bytes if data is None else data
     sha256, md5 = hashlib.sha256(data).hexdigest(), hashlib.md5(data).hexdigest()
     return Photo(data, sha256, md5, "jpeg", width=64, height=48)
@@ -28,7 +33,7 @@ def card(analyzer: str = "objects") -> ModelCard:
 
 
 def objects(**best: float) -> Analysed:
-    """What the objects analyzer answers: each class once at its score, and the first one again at half of it."""
+    """An output of the objects analyzer: each class once at its score, and the first one again at half of it."""
     classes = tuple(best) or ("cat", "dog")
     scores = [*best.values(), *[score / 2 for score in list(best.values())[:1]]]
     n = len(scores)
@@ -52,3 +57,22 @@ def texts(*lines: str, score: float = 0.9) -> Analysed:
     """What an analysis answers that reads texts: each line at the same score."""
     rows = tuple(Row("sign", "sign", score, (0, 0, 9, 9), text=line) for line in lines)
     return Analysed(card("signs"), Signs((48, 64), rows))
+
+
+def add(store: Store, of: Photo | None = None, **options: Any) -> tuple[Run, list[str]]:
+    """A run of the visitor OWNER, of a new photo by default; and the ids of its queued analyses."""
+    return store.add_run(of or photo(), **{"name": "a.jpg", "identities": IDENTITIES, "owner": OWNER, **options})
+
+
+def finished(store: Store, of: Photo | None = None, *, analysed: Analysed | None = None, **options: Any) -> Run:
+    """The same, finished."""
+    run, queued = add(store, of, **options)
+    for id in queued:
+        store.start_analysis(id)
+        store.finish_analysis(id, analysed or objects(cat=0.9, dog=0.3))
+    return store.get_run(run.id)
+
+
+def blobs(store: Store) -> list[str]:
+    """The keys of all blobs of a store."""
+    return sorted(key for prefix in ("photos/", "results/") for key, _ in store.blobs.keys(prefix))

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.conftest import free_port
+from app.launch.redis_server import free_port
 
 
 def postgres_binaries() -> Path | None:

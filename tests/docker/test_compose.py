@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import free_port
+from app.launch.redis_server import free_port
 from tests.docker.containers import START, compose, docker, health, until
 from tests.docker.visitor import ANSWER, PHOTO, assert_answered, ready, send_photo
 

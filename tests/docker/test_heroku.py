@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import ROOT, free_port
+from app.launch.redis_server import free_port
+from tests.conftest import ROOT
 from tests.docker.containers import SMALL, START, assert_stops_by_itself, container, docker, made, until
 from tests.docker.visitor import PHOTO, assert_answered, readiness, ready, send_photo
 

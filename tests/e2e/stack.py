@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.conftest import ROOT, free_port
+from app.launch.redis_server import free_port
+from tests.conftest import ROOT
 
 READY_SECONDS = 90
 LIGHT = "tests.e2e.light:offer"

@@ -18,8 +18,7 @@ from pathlib import Path
 import httpx
 
 from app.config.settings import ROOT
-from app.launch.redis_server import _kind, server_binary
-from tests.conftest import free_port
+from app.launch.redis_server import _kind, free_port, server_binary
 
 READY = "Flask Detector is ready: "
 PATIENCE = 60.0  # seconds for anything to come true before a test fails

@@ -1,7 +1,6 @@
 """The OpenAPI file, and schemathesis against it: no 5xx, and no answer that the file does not know."""
 
 import json
-from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -27,10 +26,7 @@ load_all_checks()
 UNSAID, REFUSED = CHECKS.get_by_names(["positive_data_acceptance", "negative_data_rejection"])
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An application with a finished run, a waiting one and a batch."""
-    yield from api_service.running(Settings(data_dir=str(tmp_path_factory.mktemp("data")), secret_key="tests"))
+service = api_service.module_service
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import pytest
 
 from app import create_app
 from app.config.settings import Settings
+from app.launch.redis_server import free_port
 from app.queue.jobs import WorkerStatus
 from app.queue.services import Services
 from app.vision.catalogue.models import load_catalogue
 from app.vision.results import ModelCard
-from tests.conftest import free_port
 from tests.unit.api_service import json_of
 
 CARD = ModelCard("labels", "odd", "Odd", "1", "0" * 64)

@@ -12,25 +12,7 @@ from app.store.models import AnalysisClass, AnalysisText, Run, new_id
 from app.store.states import State
 from tests import made
 from tests.deliveries import deliveries_of
-
-OWNER = "v:visitor"
-BOTH = {"objects": "model@0123/1", "faces": "mtcnn@4567/1"}
-
-
-def add(store: Store, photo=None, *, identities=made.IDENTITIES, **options) -> tuple[Run, list[str]]:
-    return store.add_run(photo or made.photo(), name="a.jpg", identities=identities, owner=OWNER, **options)
-
-
-def finished(store: Store, photo=None, *, analysed=None, **options) -> Run:
-    run, queued = add(store, photo, **options)
-    for id in queued:
-        store.start_analysis(id)
-        store.finish_analysis(id, analysed or made.objects(cat=0.9, dog=0.3))
-    return store.get_run(run.id)
-
-
-def blobs(store: Store) -> list[str]:
-    return sorted(key for prefix in ("photos/", "results/") for key, _ in store.blobs.keys(prefix))
+from tests.made import BOTH, OWNER, add, blobs, finished
 
 
 @pytest.fixture

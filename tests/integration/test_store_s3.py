@@ -11,9 +11,10 @@ from threading import Thread
 import pytest
 
 from app.config.settings import Settings
+from app.launch.redis_server import free_port
 from app.store import BlobMissing, Store, StoreUnavailable
 from app.store.s3 import S3Blobs
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 
 KEY = "photos/" + "ab" * 32
 

@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import event, inspect, text
 
 from app.config.settings import Settings, SettingsError
+from app.launch.redis_server import free_port
 from app.store import Store, StoreUnavailable, schema
 from app.store.database import database_url
 from app.store.models import Base
-from tests.conftest import ROOT, free_port
+from tests.conftest import ROOT
 from tests.integration.conftest import DATABASES
 
 MIGRATE = (

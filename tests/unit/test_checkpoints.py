@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from app.config.settings import Settings
+from app.launch.redis_server import free_port
 from app.vision.catalogue import download, preference, transfer
 from app.vision.catalogue import fetch as weights
 from app.vision.catalogue import models as catalogue
@@ -27,7 +28,6 @@ from app.vision.catalogue.checkpoints import CheckpointError, load_weights, sha2
 from app.vision.catalogue.fetch import main
 from app.vision.catalogue.models import Model
 from app.worker.models import FETCH
-from tests.conftest import free_port
 from tests.http_server import Answer, Seen, reply, serving
 
 WEIGHTS = b"\x80\x02" + np.random.default_rng(1).bytes(300_000)

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,9 +24,7 @@ from tests.unit.visitor import Visitor, form_body, peak_memory
 ADDRESS = "/api/v1/drawings"
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    yield from api_service.running(Settings(data_dir=str(tmp_path_factory.mktemp("data")), secret_key="tests"))
+service = api_service.module_service
 
 
 def send(service: Service, body: Any) -> TestResponse:

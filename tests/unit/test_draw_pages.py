@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-from collections.abc import Iterator
 from html import unescape
 from urllib.parse import urlencode
 
@@ -19,10 +18,7 @@ from tests.unit import api_service
 from tests.unit.api_service import Service, json_of
 from tests.unit.visitor import Visitor
 
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    yield from api_service.running(Settings(data_dir=str(tmp_path_factory.mktemp("data")), secret_key="tests"))
+service = api_service.module_service
 
 
 def bars(page: str) -> dict[str, int]:

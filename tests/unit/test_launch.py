@@ -14,7 +14,7 @@ from app.launch import LaunchError, data_folder, redis_server
 from app.launch.launcher import listen
 from app.launch.processes import Supervised
 from app.launch.ready import introduction, local_address
-from tests.conftest import free_port
+from app.launch.redis_server import free_port
 
 PYTHON = sys.executable
 

@@ -1,19 +1,13 @@
 """scripts/pip_settings.py: uv gets the index, links, constraints and certificates that pip is given."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from scripts import pip_settings
 
-SPEC = importlib.util.spec_from_file_location("pip_settings_script", ROOT / "scripts" / "pip_settings.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-script = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(script)
 # uv makes virtual environments without pip, so it is the pip of the Python behind this one.
 PIP = [str(Path(sys.base_prefix) / "bin" / "python3"), "-m", "pip"]
 
@@ -21,7 +15,7 @@ PIP = [str(Path(sys.base_prefix) / "bin" / "python3"), "-m", "pip"]
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Variables of a process whose home and system-wide settings are in the test's own folder."""
-    monkeypatch.setattr(script, "SYSTEM", tmp_path / "etc" / "pip.conf")
+    monkeypatch.setattr(pip_settings, "SYSTEM", tmp_path / "etc" / "pip.conf")
     return {"HOME": str(tmp_path / "home"), "XDG_CONFIG_DIRS": f"{tmp_path}/first:{tmp_path}/second"}
 
 
@@ -39,7 +33,7 @@ def test_later_files_replace_earlier_ones_and_variables_replace_both(
     write(tmp_path / "home/.pip/pip.conf", "[global]\ntimeout = 3\nretries = 3\nproxy = c\n")
     write(tmp_path / "home/.config/pip/pip.conf", "[global]\nretries = 4\nproxy = d\n")
     environment["PIP_PROXY"] = "e"
-    assert script.pip_settings(environment) == {
+    assert pip_settings.pip_settings(environment) == {
         "index-url": "a",
         "cert": "b",
         "timeout": "3",
@@ -53,25 +47,25 @@ def test_the_section_of_the_command_replaces_the_global_one_wherever_it_stands(
 ) -> None:
     write(tmp_path / "first/pip/pip.conf", "[install]\ncert = install\n[download]\nproxy = other\n")
     write(tmp_path / "home/.config/pip/pip.conf", "[global]\ncert = global\n")
-    assert script.pip_settings(environment) == {"cert": "install"}
+    assert pip_settings.pip_settings(environment) == {"cert": "install"}
 
 
 def test_a_file_named_by_a_variable_replaces_the_users_own(tmp_path: Path, environment: dict[str, str]) -> None:
     write(tmp_path / "first/pip/pip.conf", "[global]\nretries = 1\ncert = a\n")
     write(tmp_path / "home/.config/pip/pip.conf", "[global]\nproxy = user\n")
     write(tmp_path / "named.conf", "[global]\nretries = 2\n")
-    assert script.pip_settings(environment | {"PIP_CONFIG_FILE": str(tmp_path / "named.conf")}) == {
+    assert pip_settings.pip_settings(environment | {"PIP_CONFIG_FILE": str(tmp_path / "named.conf")}) == {
         "retries": "2",
         "cert": "a",
         "config-file": str(tmp_path / "named.conf"),
     }
-    assert script.pip_settings(environment | {"PIP_CONFIG_FILE": "/dev/null"}) == {"config-file": "/dev/null"}
+    assert pip_settings.pip_settings(environment | {"PIP_CONFIG_FILE": "/dev/null"}) == {"config-file": "/dev/null"}
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
     write(tmp_path / "first/pip/pip.conf", "index-url = a\n")
     with pytest.raises(ValueError, match=r"first/pip/pip\.conf cannot be read"):
-        script.pip_settings(environment)
+        pip_settings.pip_settings(environment)
 
 
 @pytest.mark.skipif(subprocess.run([*PIP, "--version"], capture_output=True).returncode != 0, reason="there is no pip")
@@ -84,9 +78,9 @@ def test_pip_itself_reads_the_same(tmp_path: Path, environment: dict[str, str]) 
     ).stdout
     for name, value in {"index-url": "d", "extra-index-url": "\nb\nc", "find-links": "e f"}.items():
         assert f"global.{name}={value!r}" in listed.splitlines()
-        assert script.pip_settings(environment)[name] == value.strip()
+        assert pip_settings.pip_settings(environment)[name] == value.strip()
     assert ":env:.default-timeout='7'" in listed.splitlines()
-    assert script.pip_settings(environment)["default-timeout"] == "7"
+    assert pip_settings.pip_settings(environment)["default-timeout"] == "7"
 
 
 def test_uv_gets_each_setting_in_its_own_words(tmp_path: Path) -> None:
@@ -100,7 +94,7 @@ def test_uv_gets_each_setting_in_its_own_words(tmp_path: Path) -> None:
         "retries": "2",
         "cert": "/e.pem",
     }
-    assert script.uv_variables(pip, {}) == {
+    assert pip_settings.uv_variables(pip, {}) == {
         "UV_DEFAULT_INDEX": "https://a/simple",
         "UV_INDEX": "file:///b/simple https://c/simple",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
@@ -111,15 +105,15 @@ def test_uv_gets_each_setting_in_its_own_words(tmp_path: Path) -> None:
         "UV_HTTP_RETRIES": "2",
         "SSL_CERT_FILE": "/e.pem",
     }
-    assert script.uv_variables({"cert": str(tmp_path)}, {}) == {"SSL_CERT_DIR": str(tmp_path)}
-    assert script.uv_variables({}, {}) == {}
+    assert pip_settings.uv_variables({"cert": str(tmp_path)}, {}) == {"SSL_CERT_DIR": str(tmp_path)}
+    assert pip_settings.uv_variables({}, {}) == {}
 
 
 def test_paths_in_the_home_folder_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "wheels").mkdir()
     pip = {"find-links": "~/wheels", "constraint": "~/pins.txt", "cert": "~/ca.pem"}
-    assert script.uv_variables(pip, {}) == {
+    assert pip_settings.uv_variables(pip, {}) == {
         "UV_FIND_LINKS": f"{tmp_path}/wheels",
         "UV_CONSTRAINT": f"{tmp_path}/pins.txt",
         "SSL_CERT_FILE": f"{tmp_path}/ca.pem",
@@ -128,11 +122,11 @@ def test_paths_in_the_home_folder_are_found(tmp_path: Path, monkeypatch: pytest.
 
 def test_settings_of_uv_itself_are_not_changed() -> None:
     given = {"UV_DEFAULT_INDEX": "https://mine", "SSL_CERT_FILE": "/mine.pem"}
-    assert script.uv_variables({"index-url": "https://a", "cert": "/e.pem", "retries": "3"}, given) == {
+    assert pip_settings.uv_variables({"index-url": "https://a", "cert": "/e.pem", "retries": "3"}, given) == {
         "UV_HTTP_RETRIES": "3"
     }
 
 
 @pytest.mark.parametrize(("value", "options"), [("1", ["--no-index"]), ("true", ["--no-index"]), ("0", []), ("", [])])
 def test_no_index_is_passed_on(value: str, options: list[str]) -> None:
-    assert script.uv_options({"no-index": value}) == options
+    assert pip_settings.uv_options({"no-index": value}) == options

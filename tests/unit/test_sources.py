@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from app.config.settings import ROOT, Settings, SettingsError
+from app.launch.redis_server import free_port
 from app.system.s3 import signed_url
 from app.vision.catalogue import transfer
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import load_catalogue
 from app.vision.catalogue.sources import place, sources
 from app.vision.catalogue.zoo import load_zoo
-from tests.conftest import free_port
 from tests.http_server import certificate, serving
 from tests.unit.test_checkpoints import WEIGHTS, breaking_off, fetch, fixed, model, names, with_ranges
 

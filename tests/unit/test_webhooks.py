@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from app.client import InvalidSignature, verify
 from app.config.settings import Settings
 from app.intake.address import Guard
-from app.store import Store, StoreUnavailable
+from app.store import StoreUnavailable
 from app.store.models import Delivery, Run
 from app.worker.webhooks import DELAYS, LEASE, Courier, deliver_due, shown_secret, sign, signing_secret
 from tests import made
@@ -46,15 +45,6 @@ def receiver() -> Receiver:
 def server(receiver: Receiver) -> Iterator[Server]:
     with serving(receiver) as server:
         yield server
-
-
-@pytest.fixture
-def services(settings: Settings) -> Iterator[Any]:
-    """Settings and a store with its tables; what deliveries need of the services."""
-    store = Store.from_settings(settings)
-    store.migrate()
-    yield SimpleNamespace(settings=settings, store=store)
-    store.close()
 
 
 def add_run(services: Any, url: str, **options: Any) -> Run:

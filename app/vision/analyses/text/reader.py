@@ -71,7 +71,7 @@ class TextReader(Analyzer):
         self.release_memory()
 
     def release_memory(self) -> None:
-        """Where memory is short, give the networks back; the next photo makes them anew, in a second."""
+        """If memory is short, free the networks; the next photo makes them again in a second."""
         for graph in (self._detector, self._classifier, self._recogniser):
             graph.unload()
 
