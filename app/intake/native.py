@@ -19,6 +19,7 @@ from app.intake.limits import check_size
 SECONDS: Final = 30
 # Processes at a time: each holds the pixels of a photo.
 AT_ONCE: Final = 2
+_TOO_MANY: Final = "Too many photos of this kind are being read at the moment. Try again in a moment."
 _SCRIPT: Final = Path(__file__).with_name("native_process.py")
 _slots = threading.BoundedSemaphore(AT_ONCE)
 
@@ -27,7 +28,7 @@ def check(data: bytes, format: str, max_pixels: int) -> tuple[int, int]:
     """Width and height of a photo, `heic` or `avif`, as seen upright, once it has been decoded.
 
     Raises:
-        TooManyPixels, BrokenPhoto. Busy: others have kept their processes for too long.
+        TooManyPixels, BrokenPhoto. Busy: no process in time.
     """
     answer, _ = _ask(format, data, max_pixels)
     return answer["width"], answer["height"]
@@ -51,7 +52,7 @@ def draw_page(data: bytes, page: int, max_pixels: int) -> bytes:
 
 def _ask(task: str, data: bytes, max_pixels: int, page: int = 0) -> tuple[dict[str, Any], bytes]:
     if not _slots.acquire(timeout=SECONDS):
-        raise Busy("Too many photos of this kind are being read at the moment. Try again in a moment.")
+        raise Busy(_TOO_MANY)
     try:
         command = [sys.executable, "-I", str(_SCRIPT), task, str(max_pixels), str(SECONDS), str(page)]
         ended = subprocess.run(
@@ -59,6 +60,8 @@ def _ask(task: str, data: bytes, max_pixels: int, page: int = 0) -> tuple[dict[s
         )
     except subprocess.TimeoutExpired as error:
         raise BrokenPhoto("This file takes too long to open, and was given up. Save it as JPEG or PNG.") from error
+    except OSError as error:  # No process can be started: too many of them, or too little memory.
+        raise Busy(_TOO_MANY) from error
     finally:
         _slots.release()
     line, _, picture = ended.stdout.partition(b"\n")

@@ -342,6 +342,12 @@ def test_whoever_waits_too_long_for_a_process_is_told_to_come_back(monkeypatch: 
     assert refused.value.headers["Retry-After"]
 
 
+def test_where_no_process_can_be_started_the_sender_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(Busy):
+        read(PLAIN)
+
+
 def test_a_decoder_does_not_get_the_secrets_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     script = tmp_path / "environment.py"
     script.write_text(

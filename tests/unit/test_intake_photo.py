@@ -24,7 +24,7 @@ def read(data: bytes, max_bytes: int = 16 * 2**20, max_pixels: int = 40_000_000)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_six_formats_are_known_by_content(format: str) -> None:
+def test_photos_are_known_by_their_content(format: str) -> None:
     data = encode(scene(31, 17), format)
     photo = read(data)
     assert (photo.format, photo.width, photo.height) == (format.lower(), 31, 17)
