@@ -8,7 +8,7 @@ import threading
 
 from app.config.settings import ROOT, Settings, SettingsError
 from app.launch import LaunchError
-from app.launch.data_folder import use_for_uploads, writable_folder
+from app.launch.data_folder import PRIVATE_UMASK, use_for_uploads, writable_folder
 from app.launch.launcher import GUNICORN, WORKER, Launcher, listen
 from app.queue.services import Services
 from app.store.errors import StoreUnavailable
@@ -29,6 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.with_parent:
         die_with_parent(signal.SIGTERM)
+    os.umask(PRIVATE_UMASK)
     try:
         settings = Settings.from_env()
         configure_logging(settings.log_level, settings.log_format)

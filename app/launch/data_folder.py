@@ -2,18 +2,28 @@
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 from typing import IO
 
 from app.config.settings import Settings
 from app.launch import LaunchError
 
+# Photos, results and keys are nobody's but this user's.
+PRIVATE_UMASK = 0o077
+
 
 def writable_folder(settings: Settings) -> Path:
-    """DATA_DIR, created if it is missing. Raises LaunchError if it cannot be written to."""
+    """DATA_DIR, created if it is missing, and closed to other users. Raises LaunchError if it cannot be written to.
+
+    A folder with the sticky bit is shared on purpose, such as the container's, where any user id may start the service.
+    """
     folder = settings.data_path
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        status = folder.stat()
+        if status.st_uid == os.getuid() and not status.st_mode & stat.S_ISVTX:
+            folder.chmod(0o700)
         (folder / ".writable").touch()
         (folder / ".writable").unlink()
     except OSError as error:

@@ -6,6 +6,7 @@ Threads, not processes: four slow uploads block synchronous workers, and one pro
 import os
 
 from app.config.settings import Settings
+from app.launch.data_folder import PRIVATE_UMASK
 from app.system.logs import logging_config
 
 _settings = Settings.from_env()
@@ -17,6 +18,7 @@ bind = f"fd://{_listener}" if _listener else f"{_host}:{_settings.port}"
 workers = 1
 worker_class = "app.launch.threads.Worker"
 threads = _settings.threads
+umask = PRIVATE_UMASK
 # Idle keep-alive connections wait in a poller and take no thread.
 worker_connections = 1000
 keepalive = 20

@@ -35,9 +35,13 @@ class NoDeathPenalty(BaseDeathPenalty):
 
 
 class AnalysisJob(Job):
-    """A job whose function is given by the worker that runs it, not looked up by name."""
+    """A job whose function is given by the worker that runs it.
+
+    Nothing is looked up by a name that the job holds: whoever writes to Redis could name any function.
+    """
 
     task: Task
+    success_callback = failure_callback = stopped_callback = None
 
     @property
     def func(self) -> Task:

@@ -219,3 +219,15 @@ def test_the_web_process_alone_migrates_and_serves_on_a_redis_of_others(tmp_path
         process.terminate()
         process.stderr.read()
         assert process.wait(PATIENCE) == 0
+
+
+def test_nothing_in_the_data_folder_can_be_read_by_others(tmp_path: Path) -> None:
+    with launched(tmp_path) as service:
+        photo = (ROOT / "test_images" / "coffee.jpg").read_bytes()
+        sent = httpx.post(
+            f"http://127.0.0.1:{service.port}/api/v1/runs?wait=30", content=photo, timeout=PATIENCE, trust_env=False
+        )
+        assert sent.json()["state"] == "done"
+        written = [path for path in (tmp_path / "data").rglob("*") if not path.is_socket()]
+        assert any(path.parent.name == "tmp" or path.suffix == ".db" for path in written)
+        assert [path for path in written if path.stat().st_mode & 0o077] == []

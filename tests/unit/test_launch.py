@@ -101,6 +101,18 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         data_folder.writable_folder(Settings(data_dir=str(tmp_path / "file" / "data")))
 
 
+def test_the_data_folder_is_closed_to_others_unless_it_is_shared_on_purpose(tmp_path: Path) -> None:
+    old, shared = tmp_path / "old", tmp_path / "shared"
+    old.mkdir()
+    shared.mkdir()
+    old.chmod(0o755)
+    shared.chmod(0o1777)
+    folders = [
+        data_folder.writable_folder(Settings(data_dir=str(tmp_path / name))) for name in ("new", "old", "shared")
+    ]
+    assert [folder.stat().st_mode & 0o7777 for folder in folders] == [0o700, 0o700, 0o1777]
+
+
 def fake_server(path: Path, version: str) -> str:
     path.write_text(f"#!/bin/sh\necho '{version}'\n")
     path.chmod(0o755)

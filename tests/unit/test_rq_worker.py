@@ -2,9 +2,11 @@
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
+from rq.job import Callback, Job
 
 from app.queue import constants
 from app.queue.jobs import Jobs
@@ -30,6 +32,31 @@ def test_every_job_runs_the_task_whatever_its_name(jobs: Jobs, monkeypatch: pyte
     DetectorWorker(jobs, done.append, lambda: None).work(burst=True)
     assert done == ["a", "b"]
     assert jobs.waiting() == []
+
+
+def test_no_function_that_a_job_names_is_called(jobs: Jobs, tmp_path: Path) -> None:
+    """As whoever may write to Redis would queue it: `os.remove` of a file, with callbacks that remove another."""
+    files = [tmp_path / name for name in "abc"]
+    for file in files:
+        file.touch()
+    remove = Callback(f"{__name__}.remove_file")
+    meta = {"file": str(files[0])}
+    arguments = {"meta": meta, "on_success": remove, "on_failure": remove, "on_stopped": remove}
+    jobs.queue.enqueue("os.remove", str(files[1]), **arguments)
+    jobs.queue.enqueue("os.remove", str(files[2]), **arguments)
+    outcomes = [None, OSError("a job that fails")]
+
+    def task(id: str) -> None:
+        if error := outcomes.pop():
+            raise error
+
+    DetectorWorker(jobs, task, lambda: None).work(burst=True)
+    assert outcomes == []
+    assert all(file.exists() for file in files)
+
+
+def remove_file(job: Job, connection: redis.Redis, *outcome: object) -> None:
+    Path(job.meta["file"]).unlink()
 
 
 def test_a_consumer_goes_on_with_the_same_task_after_redis_went_away_during_a_job(
