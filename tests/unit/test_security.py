@@ -75,6 +75,7 @@ def test_a_form_without_its_token_is_refused_in_plain_words(service: Service) ->
         {"X-Forwarded-Proto": "https", "Host": "photos.example:8443", "Referer": "https://photos.example:8443/"},
         {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "photos.example", "Referer": "https://photos.example:8443/"},
         {"X-Forwarded-Proto": "https", "X-Forwarded-Port": "8443", "Referer": "https://photos.example/"},
+        {"X-Forwarded-Proto": "https", "Host": "photos.example", "Origin": "https://photos.example:8443"},
     ],
 )
 @pytest.mark.parametrize("secure", [False, True])
@@ -88,7 +89,9 @@ def test_behind_a_proxy_with_https_a_valid_token_is_enough(
         assert token
         headers = {**proxy, "Cookie": page.headers["Set-Cookie"].split(";")[0]}
         form = {"csrf_token": token[1], "photo": (io.BytesIO(PHOTO), "a.jpg")}
-        assert browser.post("/", data=form, headers=headers).status_code == 303
+        answer = browser.post("/", data=form, headers=headers)
+        assert answer.status_code == 303
+        assert "Set-Cookie" in answer.headers  # The visitor owns the run.
         assert browser.post("/", data={"sample": "coffee.jpg"}, headers=headers).status_code == 400
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Flask, Request, request
+from flask import Flask, Request, g, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
@@ -38,8 +38,12 @@ class Sessions(SecureCookieSessionInterface):
         return f"__Host-{name}" if self.get_cookie_path(app) == "/" else f"__Secure-{name}"
 
     def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
-        """Never for what another site's page asks for: it comes without the visitor's cookie, and would replace it."""
-        return not is_cross_site_change(request) and super().should_set_cookie(app, session)
+        """Never for what another site's page asks for: it comes without the visitor's cookie, and would replace it.
+
+        A valid form token came from a page of ours, also where a proxy hides the port that the browser names.
+        """
+        ours = g.get("csrf_valid", False) or not is_cross_site_change(request)
+        return ours and super().should_set_cookie(app, session)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
         """The session that the request's cookie holds, else an empty one."""
