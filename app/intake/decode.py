@@ -188,6 +188,8 @@ def _orientation(image: Image.Image, format: str) -> int:
     """The orientation by EXIF, else by XMP, still to be applied to a loaded image; Pillow turns TIFFs while loading."""
     if format in ("tiff", "gif", "bmp"):
         return 1
+    if format == "avif":
+        image.info.pop("xmp", None)  # Only the file's own rotation counts, which Pillow puts into the EXIF.
     try:
         value = image.getexif().get(ExifTags.Base.Orientation)
     except _PARSER_ERRORS:

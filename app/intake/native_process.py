@@ -55,10 +55,11 @@ def heic(data: bytes, max_pixels: int, _: int) -> Answer:
 
 
 def avif(data: bytes, max_pixels: int, _: int) -> Answer:
-    """Decode an AVIF file to its last pixel. Pillow tells of its rotation as of an EXIF orientation."""
+    """Decode an AVIF file to its last pixel. Pillow puts its own rotation, which alone counts, into the EXIF."""
     with Image.open(BytesIO(data), formats=["AVIF"]) as image:
         check_size(image.size, max_pixels)
         image.load()
+        image.info.pop("xmp", None)
         turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         width, height = image.size[::-1] if turned else image.size
     return {"width": width, "height": height}, b""

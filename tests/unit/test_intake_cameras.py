@@ -88,6 +88,14 @@ def test_avif_is_read_upright(orientation: int) -> None:
     assert difference(pixels(data), LARGE) < 2
 
 
+@pytest.mark.parametrize("prefix", [b"tiff", b"any"])
+def test_an_orientation_in_the_xmp_of_an_avif_counts_for_nothing(prefix: bytes) -> None:
+    xmp = b'<x xmlns:%s="http://ns.adobe.com/tiff/1.0/" %s:Orientation="6"/>' % (prefix, prefix)
+    data = avif(xmp=xmp)
+    assert (read(data).width, read(data).height) == (96, 64)
+    assert difference(pixels(data), LARGE) < 2
+
+
 @pytest.mark.parametrize(
     ("head", "format"),
     [
