@@ -40,7 +40,7 @@ def use_for_uploads(folder: Path) -> None:
     """
     uploads = folder / "tmp"
     uploads.mkdir(exist_ok=True)
-    for leftover in uploads.iterdir():  # Of a process that was killed.
+    for leftover in uploads.glob("photo-*"):  # Left by processes that were killed.
         leftover.unlink(missing_ok=True)
     os.environ.setdefault("TMPDIR", str(uploads))
 
