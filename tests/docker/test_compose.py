@@ -26,7 +26,8 @@ def test_all_photos_are_answered_though_a_worker_is_killed_and_outlive_a_restart
         until(lambda: docker("inspect", "-f", "{{.State.Status}}", victim) == "exited", 30, "it still runs")
         others = [name for name in run("ps", "-q").split() if not name.startswith(victim)]
         until(lambda: all(health(name) == "healthy" for name in others), 120, "redis, web and worker are not healthy")
-        assert run("exec", "-T", "redis", "redis-cli", "config", "get", "appendonly").split() == ["appendonly", "yes"]
+        assert redis(run, "config get appendonly").split() == ["appendonly", "yes"]
+        assert "NOAUTH" in run("exec", "-T", "redis", "redis-cli", "get", "anything")
         run("restart", "redis", "web")
         until(lambda: ready(address), START, "not ready after a restart")
         assert_answered(address, runs[0])
@@ -34,9 +35,12 @@ def test_all_photos_are_answered_though_a_worker_is_killed_and_outlive_a_restart
 
 def busy_worker(run: Callable[..., str]) -> str:
     """The container that is analysing a photo; empty while none is. Workers are named by their container's host."""
-    keys = run("exec", "-T", "redis", "redis-cli", "keys", "detector:alive:*").split()
-    for key in keys:
-        said = run("exec", "-T", "redis", "redis-cli", "get", key)
-        if '"job": "' in said:
+    for key in redis(run, "keys 'detector:alive:*'").split():
+        if '"job": "' in redis(run, f"get {key}"):
             return key.split(":")[2]
     return ""
+
+
+def redis(run: Callable[..., str], command: str) -> str:
+    """What a command of Redis answers; its container's file `url` holds the password."""
+    return run("exec", "-T", "redis", "sh", "-c", f'redis-cli -u "$(cat /data/url)" {command}')

@@ -24,18 +24,32 @@ def environment(part: str) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_setting_is_passed_on_and_nothing_else(part: str) -> None:
-    assert set(environment(part)) == SETTINGS
+    assert {name.removesuffix("_FILE") for name in environment(part)} == SETTINGS
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_only_where_the_container_lives_is_decided_by_the_file(part: str) -> None:
     decided = {name for name, value in environment(part).items() if value is not None}
-    assert decided == {"HOST", "PORT", "DATA_DIR", "CHECKPOINTS_DIR", "REDIS_URL"}
+    assert decided == {"HOST", "PORT", "DATA_DIR", "CHECKPOINTS_DIR", "REDIS_URL_FILE"}
 
 
 def test_the_operators_port_is_that_of_the_machine() -> None:
     assert environment("web")["PORT"] == "5000"
-    assert service("web")["ports"] == ["${PORT:-5000}:5000"]
+    assert service("web")["ports"] == ["${ADDRESS:-127.0.0.1}:${PORT:-5000}:5000"]
+
+
+@pytest.mark.parametrize("part", ["redis", *PARTS])
+def test_a_part_may_do_no_more_than_it_must(part: str) -> None:
+    confined = service(part)
+    assert confined["cap_drop"] == ["ALL"]
+    assert confined["security_opt"] == ["no-new-privileges:true"]
+    assert confined["read_only"] is True
+    assert "privileged" not in confined
+
+
+def test_redis_publishes_no_port_and_asks_for_a_password() -> None:
+    assert "ports" not in service("redis")
+    assert "--requirepass" in service("redis")["command"][-1]
 
 
 def test_the_override_at_its_head_gives_both_parts_a_secret_that_a_file_may_hold() -> None:
