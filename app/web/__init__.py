@@ -12,6 +12,7 @@ MODULES = (
     "app.web.common.security",
     "app.web.common.waiting",
     "app.web.common.limits",
+    "app.web.common.guesses",
     "app.web.common.words",
     "app.web.common.navigation",
     "app.web.ops",

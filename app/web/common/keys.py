@@ -7,6 +7,8 @@ from flask import g, request, session
 from app.errors import Forbidden, Unauthorized
 from app.store.errors import StoreUnavailable
 from app.store.models import ApiKey
+from app.web.common.addresses import network_of
+from app.web.common.guesses import check_guesses, count_guess
 from app.web.common.security import is_owner, visitor
 from app.web.common.services import services
 
@@ -24,6 +26,8 @@ def check_key() -> None:
         return
     given = _secret() is not None
     if given and _key() is None:
+        check_guesses()
+        count_guess()
         raise Unauthorized("This API key is not valid.", CHALLENGE)
     if not given and services().settings.api_keys_required:
         raise Unauthorized("This request needs an API key: `Authorization: Bearer <key>`.", CHALLENGE)
@@ -48,12 +52,12 @@ def check_owner(run_owner: str) -> None:
 
 
 def caller() -> str:
-    """What rate limits are counted by: the valid API key, else the address."""
+    """What rate limits are counted by: the valid API key, else the network of the address."""
     try:
         key = _key()
     except StoreUnavailable:  # Counting a request must not make it fail.
         key = None
-    return f"key:{key.id}" if key else f"address:{request.remote_addr}"
+    return f"key:{key.id}" if key else f"address:{network_of(request.remote_addr)}"
 
 
 def visitor_or_caller() -> str:
@@ -63,10 +67,16 @@ def visitor_or_caller() -> str:
 
 
 def check_admin() -> None:
-    """Raises Forbidden unless the request carries ADMIN_KEY, as a Bearer token or as the form field `key`."""
+    """The request must carry ADMIN_KEY, as a Bearer token or as the form field `key`.
+
+    Raises:
+        Forbidden: it does not. TooManyGuesses: nor did many before it, so it is not looked at.
+    """
+    check_guesses()
     expected = services().settings.admin_key
     given = _secret() or request.form.get("key", "")
     if not expected or not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+        count_guess()
         raise Forbidden("Only administrators can do this. It needs the key from ADMIN_KEY.")
 
 
