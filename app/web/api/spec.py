@@ -16,8 +16,8 @@ from app.web.common.services import services
 from app.web.common.urls import absolute_url
 
 VERSION = "1.0.0"
-ABOUT = """Finds objects in photos. A photo makes a *run*. Its result is stored once. Threshold, classes, image and
-exports are views of it and need no new inference.
+ABOUT = """Finds objects, faces, labels, codes and text in photos. A photo makes a *run*. Its result is stored
+once. Threshold, classes, image and exports are views of it and need no new inference.
 
 Every error is a problem detail (RFC 9457, `application/problem+json`)."""
 METHODS = ("post", "get", "delete")

@@ -52,7 +52,7 @@ class Lines(Result):
 
     def rows(self) -> list[Row]:
         limits = np.array(self.size[::-1])
-        columns = zip(self.corners.astype(float), self.texts, self.scores.astype(float), strict=True)
+        columns = zip(self.corners.astype(float).round(2), self.texts, self.scores.astype(float), strict=True)
         return [
             Row(
                 self.noun,
