@@ -226,3 +226,13 @@ def test_only_the_owner_learns_of_the_batch_behind_a_run(service: Service) -> No
         assert batch["id"] in service.client.get(path).text
     assert json_of(stranger.get(address))["batch"] is None
     assert batch["id"] not in stranger.get(f"{address}/events").text
+
+
+@pytest.mark.parametrize("names", [["x" * 4001], ["person"] * 700, [""] * 4001])
+def test_names_of_classes_have_a_limit_together(service: Service, names: list[str]) -> None:
+    sent = {"image": base64.b64encode(PHOTO).decode(), "classes": names}
+    answer = service.client.post("/api/v1/runs", json=sent)
+    assert answer.status_code == 422
+    assert "4,000 characters" in answer.text
+    assert service.services.jobs.waiting() == []
+    assert service.client.post("/api/v1/runs", json=sent | {"classes": ["person"] * 600}).status_code == 202

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -235,6 +236,18 @@ def test_the_log_lists_requests_newest_first(service: Service) -> None:
     page = service.client.post("/log", data={"key": "the admin's"}).text
     assert page.index("<td>400</td>") < page.index("<td>200</td>")
     assert MD5 in page
+
+
+def test_the_log_keeps_equal_requests_and_forgets_them_with_the_runs(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        post(service, 400)
+    rows = [service.client.post("/log", data={"key": "the admin's"}).text.count("<td>400</td>")]
+    later = time.time() + 86_400 * service.settings.retention_days + 1
+    monkeypatch.setattr("time.time", lambda: later)
+    rows.append(service.client.post("/log", data={"key": "the admin's"}).text.count("<td>400</td>"))
+    assert rows == [2, 0]
 
 
 @pytest.mark.parametrize("path", ["/reset", "/log"])

@@ -19,6 +19,7 @@ from app.errors import PublicError
 from app.vision.export import FORMATS
 
 M = TypeVar("M", bound=BaseModel)
+MAX_NAMES = 4_000  # characters of all names in a list
 MAX_WAIT = 60  # seconds
 MAX_SEARCH = 200  # characters
 # What PostgreSQL takes neither as text nor inside JSON.
@@ -69,15 +70,22 @@ def _storable(value: str) -> str:
     return value
 
 
+def _short(names: list[str]) -> list[str]:
+    """Names are stored with a run, and compared with every instance whenever it is shown."""
+    if sum(map(len, names)) > MAX_NAMES or len(names) > MAX_NAMES:
+        raise ValueError(f"the names have more than {MAX_NAMES:,} characters together")
+    return names
+
+
 # Rounded to four decimals, as scores are shown and compared everywhere.
 Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(lambda value: round(value, 4))]
 Seconds = Annotated[float, Field(ge=0, le=MAX_WAIT, allow_inf_nan=False)]
 Moment = Annotated[datetime, AfterValidator(_utc)]
 Text = Annotated[str, AfterValidator(_storable)]
-Names = list[Text]
+Names = Annotated[list[Text], AfterValidator(_short)]
 # In a body, names may also be a single text.
 BodyNames = Annotated[
-    list[Text],
+    Names,
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
 ]
