@@ -55,7 +55,7 @@ def pages_of(data: bytes, max_photos: int = 9) -> list[Entry]:
     return list(unfolded(Entry("scans/scan.pdf", data), max_photos=max_photos, **LIMITS))
 
 
-@pytest.mark.parametrize("name", ["plain", "deep", "turned_6"])
+@pytest.mark.parametrize("name", ["plain", "deep", *(f"turned_{orientation}" for orientation in range(2, 9))])
 def test_heic_is_read_upright(name: str) -> None:
     data = (FOLDER / f"{name}.heic").read_bytes()
     photo = read(data)
