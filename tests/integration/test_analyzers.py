@@ -60,6 +60,8 @@ def test_without_network_every_analysis_is_offered_and_the_stand_in_says_so(sett
         "objects": "starter",
         "faces": "mtcnn",
         "labels": "efficientnet_lite0",
+        "codes": "zxing",
+        "text": "ppocrv6_small",
     }
     assert cards["objects"].checkpoint == hashlib.sha256(STARTER.read_bytes()).hexdigest()
     assert "`make weights`" in cards["objects"].note
