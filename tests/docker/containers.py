@@ -72,6 +72,11 @@ def health(name: str) -> str:
     return docker("inspect", "-f", "{{if .State.Health}}{{.State.Health.Status}}{{end}}", name)
 
 
+def logs(name: str) -> str:
+    """All that a container has said."""
+    return subprocess.run([DOCKER, "logs", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+
 def size_mb(image: str) -> float:
     return int(docker("image", "inspect", "-f", "{{.Size}}", image)) / 1e6
 
