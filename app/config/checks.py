@@ -9,10 +9,12 @@ import re
 from app.config.analyses import ANALYSES
 from app.config.networks import parse
 
+FORWARDED = ("for", "proto", "host", "port", "prefix")
 MIN_KEY = 16  # characters of a secret
 
 _ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?", re.IGNORECASE)
 _MIRROR = re.compile(r"(https?|s3)://[^\s/?#]+(/[^\s?#]*)?|(?![a-z0-9+.-]+://).+", re.IGNORECASE)
+_HOST = re.compile(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^\s/?#@*]+", re.IGNORECASE)
 
 
@@ -31,6 +33,18 @@ def key(value: str) -> None:
     """A secret that cannot be guessed; or nothing."""
     if value and len(value) < MIN_KEY:
         raise ValueError(f"at least {MIN_KEY} characters long, such as `openssl rand -hex 32` prints")
+
+
+def forwarded(value: str) -> None:
+    """Names of X-Forwarded-* headers; or nothing."""
+    if not set(split(value)) <= set(FORWARDED):
+        raise ValueError(f"some of {', '.join(FORWARDED)}, separated by commas")
+
+
+def hosts(value: str) -> None:
+    """Names of hosts, each perhaps with a dot before it; `*`; or nothing."""
+    if not all(_HOST.fullmatch(host) for host in split(value)):
+        raise ValueError("names such as photos.example.org or .example.org, without ports, separated by commas, or *")
 
 
 def mirrors(value: str) -> None:

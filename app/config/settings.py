@@ -60,6 +60,17 @@ class Settings:
         "", "Address that people use, for absolute links. Empty: taken from the request.", check=checks.address
     )
     trusted_proxies: int = _setting(0, "Number of reverse proxies whose X-Forwarded-* headers count.", minimum=0)
+    trusted_headers: str = _setting(
+        "for,proto",
+        "Which of those count: some of for, proto, host, port, prefix, separated by commas.",
+        check=checks.forwarded,
+    )
+    allowed_hosts: str = _setting(
+        "",
+        "Names under which the service answers, besides PUBLIC_URL's, IP addresses, localhost and the machine's own, "
+        "separated by commas. `.example.org`: all below it; `*`: every name.",
+        check=checks.hosts,
+    )
     cookie_secure: bool = _setting(False, "Send cookies over HTTPS only.")
     log_level: str = _setting("INFO", "Lowest severity that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     log_format: str = _setting("text", "Form of a log line.", choices=("text", "json"))

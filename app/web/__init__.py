@@ -9,6 +9,7 @@ MODULES = (
     "app.web.common.access_log",  # so that every later hook and every error knows the request's id
     "app.web.common.errors",
     "app.web.common.bodies",
+    "app.web.common.proxies",  # refuses unknown names before anything is done for them
     "app.web.common.security",
     "app.web.common.waiting",
     "app.web.common.limits",

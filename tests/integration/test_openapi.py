@@ -62,7 +62,9 @@ def test_the_file_names_every_route_of_the_api_and_nothing_else(service: Service
 
 def test_under_a_path_the_file_and_its_page_name_addresses_there(settings: Settings) -> None:
     under = {"X-Forwarded-Prefix": "/photos", "X-Forwarded-Host": "example.org"}
-    for service in api_service.running(settings, trusted_proxies=1):
+    for service in api_service.running(
+        settings, trusted_proxies=1, trusted_headers="host,prefix", allowed_hosts="example.org"
+    ):
         assert "servers" not in json_of(service.client.get(FILE))
         assert json_of(service.client.get(FILE, headers=under))["servers"] == [{"url": "/photos"}]
         page = service.client.get("/docs", headers=under).text

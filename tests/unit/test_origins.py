@@ -80,7 +80,7 @@ def test_reading_is_left_to_the_browsers_own_rules(service: Service) -> None:
 
 
 def test_a_cookie_made_over_https_can_be_set_by_this_host_over_https_alone(settings: Settings) -> None:
-    for service in running(settings, trusted_proxies=1):
+    for service in running(settings, trusted_proxies=1, trusted_headers="prefix", allowed_hosts=".example"):
         person = Visitor(service)
         cookie = person.get("/runs", base_url="https://photos.example").headers["Set-Cookie"]
         assert cookie.startswith("__Host-visitor_")

@@ -9,7 +9,8 @@ from flask import Flask, request, session
 from itsdangerous import TimestampSigner
 
 from app.config.settings import ROOT, Settings
-from app.web.common.security import is_owner, trust_proxies, visitor
+from app.web.common.proxies import trust_proxies
+from app.web.common.security import is_owner, visitor
 from tests.unit.api_service import PHOTO, Service, running
 from tests.unit.visitor import Visitor
 
@@ -82,7 +83,13 @@ def test_a_form_without_its_token_is_refused_in_plain_words(service: Service) ->
 def test_behind_a_proxy_with_https_a_valid_token_is_enough(
     settings: Settings, proxy: dict[str, str], secure: bool
 ) -> None:
-    for service in running(settings, trusted_proxies=1, cookie_secure=secure):
+    for service in running(
+        settings,
+        trusted_proxies=1,
+        trusted_headers="for,proto,host,port",
+        allowed_hosts="photos.example",
+        cookie_secure=secure,
+    ):
         browser = service.app.test_client(use_cookies=False)
         page = browser.get("/", headers=proxy)
         token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
@@ -144,7 +151,7 @@ def test_instances_on_one_host_do_not_end_each_others_sessions(settings: Setting
 
 
 def test_under_a_path_the_cookie_stays_on_that_path(settings: Settings) -> None:
-    for service in running(settings, trusted_proxies=1):
+    for service in running(settings, trusted_proxies=1, trusted_headers="prefix"):
         assert "Path=/;" in service.app.test_client().get("/runs").headers["Set-Cookie"]
         set_cookie = service.client.get("/runs", headers={"X-Forwarded-Prefix": "/photos"}).headers["Set-Cookie"]
         assert "Path=/photos;" in set_cookie
@@ -185,7 +192,7 @@ def test_the_cookie_is_hidden_from_scripts_and_other_sites(service: Service) -> 
 
 
 def test_cookie_secure_sends_it_over_https_only(settings: Settings) -> None:
-    for service in running(settings, cookie_secure=True):
+    for service in running(settings, cookie_secure=True, public_url="https://photos.example"):
         answer = Visitor(service).get("/runs", base_url="https://photos.example")
         assert "Secure" in answer.headers["Set-Cookie"]
         assert "max-age" in answer.headers["Strict-Transport-Security"]
@@ -199,7 +206,7 @@ def test_looking_whose_a_run_is_makes_nobody_a_visitor(service: Service) -> None
 
 def app_that_says_who_asks(proxies: int) -> Flask:
     app = Flask(__name__)
-    trust_proxies(app, proxies)
+    trust_proxies(app, proxies, ["for", "proto", "host"])
     app.add_url_rule("/", "who", lambda: f"{request.remote_addr} {request.scheme} {request.host}")
     return app
 

@@ -1,11 +1,10 @@
 // What every page does: local times, the service's status, menus that close when something else is used, and photos
 // that may be dropped anywhere.
 
-import { byId } from "./dom.js";
 import { keepStatus } from "./status.js";
 import { localDays, localise } from "./times.js";
 
-if (!byId("upload")) import("./anywhere.js");
+if (!document.querySelector("form[data-takes-photos]")) import("./anywhere.js");
 keepStatus(document.querySelector(".status"));
 localise(document);
 for (const form of document.querySelectorAll("form.filter")) localDays(form);

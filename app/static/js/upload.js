@@ -12,12 +12,12 @@ const FROM_PROXY = {
 /**
  * @param {string} address
  * @param {FormData} body
- * @param {AbortSignal} signal
- * @param {(share: number) => void} onProgress
+ * @param {AbortSignal} [signal]
+ * @param {(share: number) => void} [onProgress]
  * @returns {Promise<string>}  the address of what was made; rejects with an Error whose message is for people, or with
  *   an AbortError
  */
-export function upload(address, body, signal, onProgress) {
+export function upload(address, body, signal = undefined, onProgress = () => {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", address);
@@ -32,7 +32,7 @@ export function upload(address, body, signal, onProgress) {
       else reject(new Error(error || "The photo could not be sent. Please try again."));
     });
     request.addEventListener("error", () => reject(new Error("The connection was lost. Please try again.")));
-    signal.addEventListener("abort", () => {
+    signal?.addEventListener("abort", () => {
       request.abort();
       reject(signal.reason);
     });

@@ -1,11 +1,10 @@
-"""Form tokens, response headers, the visitor's cookie and trusted proxies."""
+"""Form tokens, response headers and the visitor's cookie."""
 
 import secrets
 from datetime import timedelta
 
 from flask import Flask, Response, session
 from flask_wtf import CSRFProtect
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.config.settings import Settings
 from app.web.common.sessions import Sessions, cookie_name
@@ -46,7 +45,7 @@ HSTS = "max-age=31536000"
 
 
 def init_app(app: Flask) -> None:
-    """Configure cookies, tokens, headers and proxies as the settings say."""
+    """Configure cookies, tokens and headers as the settings say."""
     settings: Settings = app.extensions["services"].settings
     app.config.update(
         SESSION_COOKIE_NAME=cookie_name(settings.signing_key()),
@@ -63,7 +62,6 @@ def init_app(app: Flask) -> None:
     app.session_interface = Sessions()
     csrf.init_app(app)
     app.after_request(_add_hsts if settings.cookie_secure else _add_headers)
-    trust_proxies(app, settings.trusted_proxies)
 
 
 def visitor() -> str:
@@ -77,13 +75,6 @@ def visitor() -> str:
 def is_owner(run_owner: str) -> bool:
     """Whether this visitor is `run_owner`. Sets no cookie."""
     return "visitor" in session and secrets.compare_digest(f"v:{session['visitor']}", run_owner)
-
-
-def trust_proxies(app: Flask, count: int) -> None:
-    """Trust the X-Forwarded-* headers of this many proxies, and no others."""
-    if count:
-        fixed = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=count, x_prefix=count)
-        app.wsgi_app = fixed  # type: ignore[method-assign]
 
 
 def _add_headers(response: Response) -> Response:
