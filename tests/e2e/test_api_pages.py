@@ -87,8 +87,13 @@ def test_photos_dropped_while_others_are_sent_are_sent_after_them(site: str, vis
     ("status", "body", "sentence"),
     [
         (415, '{"error": "This file is not a photo."}', "This file is not a photo."),
-        (413, "<html>Request Entity Too Large</html>", "The photo could not be sent. Please try again."),
-        (502, "<html>Bad Gateway</html>", "The photo could not be sent. Please try again."),
+        (
+            413,
+            "<html>Request Entity Too Large</html>",
+            "A web server in front of this service takes no upload of this size. "
+            "Send less at once, or ask whoever runs it.",
+        ),
+        (502, "<html>Bad Gateway</html>", "The service does not answer right now. Please try again in a moment."),
         (200, "{}", "The photo could not be sent. Please try again."),
     ],
 )
