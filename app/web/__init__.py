@@ -11,6 +11,7 @@ MODULES = (
     "app.web.common.bodies",
     "app.web.common.proxies",  # refuses unknown names before anything is done for them
     "app.web.common.security",
+    "app.web.common.assets",
     "app.web.common.waiting",
     "app.web.common.limits",
     "app.web.common.guesses",

@@ -72,7 +72,7 @@ def test_slider_chips_and_layers_act_at_once_without_a_request(site: str, visit:
         page.locator(".layers label", has_text=layer).click()
         assert page.locator(shown).count() == 0
     # The browser fetches the tab's icon when it likes.
-    assert [url for url in requests if not url.endswith("/static/icon.svg")] == []
+    assert [url for url in requests if not url.endswith("/icon.svg")] == []
 
 
 def test_the_address_keeps_the_view_for_a_reload_and_for_others(site: str, visit: Visit, tmp_path: Path) -> None:

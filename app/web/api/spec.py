@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 file, generated from the code, and the page that shows it."""
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, make_response, render_template, request
@@ -9,7 +10,7 @@ from flask_openapi3 import Info, OpenAPI
 from app.web.api import schemas
 from app.web.api.blueprint import PREFIX, api, json_response
 from app.web.api.problems import error_classes
-from app.web.common import navigation
+from app.web.common import assets, navigation
 from app.web.common.inputs import InvalidRequest
 from app.web.common.security import CONTENT_SECURITY_POLICY
 from app.web.common.services import services
@@ -23,12 +24,9 @@ Every error is a problem detail (RFC 9457, `application/problem+json`)."""
 METHODS = ("post", "get", "delete")
 BEARER = {"type": "http", "scheme": "bearer", "description": "An API key, created with `flask keys create`."}
 
-docs = Blueprint(
-    "api_docs",
-    __name__,
-    static_folder=str(files("flask_openapi3_swagger") / "templates" / "swagger"),
-    static_url_path="/docs/assets",
-)
+SWAGGER = Path(str(files("flask_openapi3_swagger") / "templates" / "swagger"))
+
+docs = Blueprint("api_docs", __name__, static_folder=SWAGGER, static_url_path="/docs/assets")
 
 
 def init_app(app: Flask) -> None:
@@ -37,6 +35,7 @@ def init_app(app: Flask) -> None:
     app.validation_error_callback = InvalidRequest.raise_from  # type: ignore[attr-defined]
     app.extensions["openapi"] = document(bool(app.extensions["services"].settings.api_keys_required))
     app.register_blueprint(docs)
+    assets.serve(app, "api_docs.static", SWAGGER)
     navigation.add(app, "api_docs.page", "API")
 
 

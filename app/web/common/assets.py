@@ -1,0 +1,95 @@
+"""Scripts, style sheets and fonts: compressed, under addresses that change with their contents.
+
+`url_for("static", filename="js/start.js")` gives `/static/<version>/js/start.js`, which a browser keeps and never asks
+for again. The version is a folder: modules import each other by relative paths, so these follow it.
+"""
+
+import functools
+import gzip
+import hashlib
+import mimetypes
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import NotFound
+from werkzeug.security import safe_join
+
+VERSION_DIGITS = 12
+_VERSIONED = re.compile(rf"([0-9a-f]{{{VERSION_DIGITS}}})/(.+)")
+FOR_GOOD = "public, max-age=31536000, immutable"
+# An address without the version may show another file tomorrow, and one with an old version shows today's files.
+ASK_AGAIN = "public, no-cache"
+COMPRESSIBLE = ("text/", "application/json", "image/svg+xml")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file. packed: its bytes in gzip, None where that saves nothing."""
+
+    data: bytes
+    packed: bytes | None
+    media_type: str
+    digest: str
+
+
+def init_app(app: Flask) -> None:
+    """Serve the application's own folder."""
+    assert app.static_folder
+    serve(app, "static", Path(app.static_folder))
+
+
+def serve(app: Flask, endpoint: str, folder: Path) -> None:
+    """Serve a folder at the address of an endpoint that Flask made for it."""
+    version = _version(folder)
+    load = functools.cache(functools.partial(_load, folder))
+
+    def add_version(name: str, values: dict[str, Any]) -> None:
+        if name == endpoint:
+            values["filename"] = f"{version}/{values['filename']}"
+
+    def view(filename: str) -> Response:
+        versioned = _VERSIONED.fullmatch(filename)
+        asset = load(versioned[2] if versioned else filename)
+        return _answer(asset, FOR_GOOD if versioned and versioned[1] == version else ASK_AGAIN)
+
+    app.url_defaults(add_version)
+    app.view_functions[endpoint] = view
+
+
+def _version(folder: Path) -> str:
+    """The hash of all files of a folder and their names."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:VERSION_DIGITS]
+
+
+def _load(folder: Path, name: str) -> Asset:
+    """Read a file. Names of no file raise `NotFound`, so only files are kept in memory."""
+    path = safe_join(str(folder), name)
+    if path is None or not Path(path).is_file():
+        raise NotFound
+    data = Path(path).read_bytes()
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    packed = gzip.compress(data, mtime=0) if media_type.startswith(COMPRESSIBLE) else b""
+    return Asset(
+        data, packed if 0 < len(packed) < len(data) else None, media_type, hashlib.sha256(data).hexdigest()[:16]
+    )
+
+
+def _answer(asset: Asset, cache: str) -> Response:
+    """The file as the client can take it; 304 where the client has it."""
+    packed = asset.packed if request.accept_encodings["gzip"] > 0 else None
+    response = Response(packed or asset.data, mimetype=asset.media_type)
+    if packed:
+        response.content_encoding = "gzip"
+    if asset.packed:
+        response.vary.add("Accept-Encoding")
+    response.set_etag(f"{asset.digest}-gzip" if packed else asset.digest)
+    response.headers["Cache-Control"] = cache
+    response.make_conditional(request)
+    return response

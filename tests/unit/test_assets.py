@@ -1,0 +1,102 @@
+"""Scripts, style sheets and fonts: how long they are kept, and how they are sent."""
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask, url_for
+
+from app.config.settings import ROOT
+from app.web.common import assets
+from tests.unit.api_service import Service, module_service
+
+service = module_service
+STATIC = ROOT / "app" / "static"
+GZIP = {"Accept-Encoding": "gzip, deflate, br"}
+
+
+def addresses(page: str) -> list[str]:
+    return re.findall(r'(?:href|src)="([^"]+\.(?:css|js|svg|woff2))"', page)
+
+
+@pytest.mark.parametrize("page", ["/", "/runs", "/draw", "/board", "/docs"])
+def test_all_files_of_a_page_are_kept_for_good(service: Service, page: str) -> None:
+    found = addresses(service.client.get(page).text)
+    assert len(found) > 3
+    for address in found:
+        answer = service.client.get(address)
+        assert answer.status_code == 200, address
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert "Set-Cookie" not in answer.headers
+        assert "Cookie" not in answer.headers.get("Vary", "")
+
+
+def test_whatever_a_file_of_a_page_refers_to_is_beside_it(service: Service) -> None:
+    seen: set[str] = set()
+    waiting = addresses(service.client.get("/").text)
+    while waiting:
+        address = waiting.pop()
+        if address in seen:
+            continue
+        seen.add(address)
+        answer = service.client.get(address)
+        assert answer.headers["Cache-Control"] == assets.FOR_GOOD, address
+        if address.endswith((".js", ".css")):
+            for name in re.findall(r'(?:from |url\()"(\.{1,2}/[^"]+)"', answer.text):
+                waiting.append(service.client.get(address).request.path.rpartition("/")[0] + "/" + name)
+    assert any(address.endswith("dom.js") for address in seen)
+
+
+@pytest.mark.parametrize("address", ["/static/css/base.css", "/static/0123456789ab/css/base.css"])
+def test_without_this_version_a_browser_asks_again(service: Service, address: str) -> None:
+    answer = service.client.get(address)
+    assert answer.data == (STATIC / "css" / "base.css").read_bytes()
+    assert answer.headers["Cache-Control"] == "public, no-cache"
+
+
+def test_text_is_compressed_for_those_who_can_unpack_it(service: Service) -> None:
+    plain = service.client.get("/static/js/viewer.js")
+    packed = service.client.get("/static/js/viewer.js", headers=GZIP)
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 2
+    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+    assert plain.headers["ETag"] != packed.headers["ETag"]
+    assert plain.headers["Content-Type"] == packed.headers["Content-Type"] == "text/javascript; charset=utf-8"
+
+
+def test_a_font_is_sent_as_it_is(service: Service) -> None:
+    font = service.client.get("/static/fonts/inter-latin.woff2", headers=GZIP)
+    assert "Content-Encoding" not in font.headers
+    assert font.data == (STATIC / "fonts" / "inter-latin.woff2").read_bytes()
+
+
+@pytest.mark.parametrize("headers", [{}, GZIP])
+def test_whoever_has_the_file_gets_no_second_copy(service: Service, headers: dict[str, str]) -> None:
+    etag = service.client.get("/static/js/page.js", headers=headers).headers["ETag"]
+    again = service.client.get("/static/js/page.js", headers={**headers, "If-None-Match": etag})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "../__init__.py", "..%2f__init__.py", "js", "js/../../errors.py"])
+def test_only_files_of_the_folder_are_served(service: Service, name: str) -> None:
+    version = addresses(service.client.get("/").text)[0].split("/")[2]
+    for prefix in ("", f"{version}/"):
+        assert service.client.get(f"/static/{prefix}{name}").status_code == 404
+
+
+def test_the_address_changes_with_any_file_of_the_folder(tmp_path: Path) -> None:
+    def address() -> str:
+        app = Flask(__name__, static_folder=str(tmp_path), static_url_path="/static")
+        assets.init_app(app)
+        with app.test_request_context():
+            return url_for("static", filename="a.js")
+
+    (tmp_path / "a.js").write_text('import "./b.js";')
+    (tmp_path / "b.js").write_text("1")
+    first = address()
+    assert address() == first
+    (tmp_path / "b.js").write_text("2")
+    assert address() != first
