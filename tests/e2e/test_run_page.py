@@ -197,11 +197,33 @@ def test_nothing_sure_shows_weaker_guesses_to_choose_from(site: str, visit: Visi
     page = visit()
     send(page, site, photos.blank(tmp_path))
     done(page)
-    assert page.locator(".empty").inner_text() == "Nothing above 50\u00a0%. 3\u00a0weaker guesses:"
+    assert page.locator(".empty").inner_text() == "Nothing above 50\u00a0%. 3\u00a0weaker guesses: Lower to 41\u00a0%"
     assert names(page) == []
     page.locator("#list li:not([hidden])").first.click()
     assert names(page) == ["traffic light 41 %"]
     assert page.locator(".empty").is_hidden()
+
+
+def test_nothing_sure_offers_the_threshold_of_the_best_guess(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.blank(tmp_path))
+    done(page)
+    page.get_by_role("link", name="Lower to 41\u00a0%").click()
+    assert names(page) == ["traffic light 41 %"]
+    expect(page.locator("#threshold")).to_be_focused()
+    plain = visit(page.url.split("?")[0], java_script_enabled=False)
+    plain.get_by_role("link", name="Lower to 41\u00a0%").click()
+    assert plain.locator("#list .what").all_inner_texts() == ["traffic light"]
+
+
+def test_the_drawing_fades_in_unless_motion_is_unwanted(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    fade = "svg => [getComputedStyle(svg).animationName, getComputedStyle(svg).animationDuration]"
+    assert page.locator("#stage > svg").evaluate(fade) == ["appear", "0.15s"]
+    page.emulate_media(reduced_motion="reduce")
+    assert page.locator("#stage > svg").evaluate(fade)[0] == "none"
 
 
 def test_a_deleted_photo_is_gone(site: str, visit: Visit, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The page of a run: waiting, done, failed; its images, overlay, exports; deleting."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -241,6 +242,16 @@ def test_nothing_found_shows_the_weaker_guesses(visitor: Visitor, service: Servi
     page = visitor.get(visitor.run()).text
     assert "Nothing above 50\u00a0%. 2\u00a0weaker guesses:" in page
     assert "40\u00a0%" in page
+
+
+def test_nothing_found_leads_to_the_best_guess_of_what_is_shown(visitor: Visitor, service: Service) -> None:
+    service.found |= objects(SIZE, ("car", 0.419, (10, 20, 110, 90)), ("dog", 0.2, (150, 60, 300, 220)))
+    address = visitor.run()
+    page = visitor.get(address).text
+    lower = re.search(r'<a href="([^"]+)">Lower to 41\u00a0%</a>', page)
+    assert lower
+    assert "1\u00a0object" in visitor.get(html.unescape(lower[1])).text
+    assert "threshold=0.2&amp;exclude=car" in visitor.get(f"{address}?exclude=car").text
 
 
 def test_hiding_everything_says_so(visitor: Visitor) -> None:

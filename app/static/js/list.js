@@ -2,6 +2,7 @@
 
 import { bar, dot, html } from "./dom.js";
 import { offerText } from "./share.js";
+import { wholePercents } from "./view.js";
 import { count, percent } from "./words.js";
 
 const MAX_WEAKER = 8;
@@ -11,18 +12,24 @@ export class List {
   #instances;
   #rows;
   #empty;
+  #lower = html("a");
 
   /**
    * @param {HTMLElement} box  holds the list
    * @param {import("./overlay.js").Instance[]} instances  best first
+   * @param {(threshold: number) => void} onLower  called where the visitor asks for a lower threshold
    */
-  constructor(box, instances) {
+  constructor(box, instances, onLower) {
     this.#list = box.querySelector("#list");
     this.#instances = instances;
     this.#rows = new Map(instances.map((instance) => [instance.id, row(instance)]));
     this.#empty = box.querySelector(".empty") ?? html("p", { className: "empty" });
     this.#list.before(this.#empty);
     this.#list.replaceChildren(...this.#rows.values());
+    this.#lower.addEventListener("click", (event) => {
+      event.preventDefault();
+      onLower(Number(new URL(this.#lower.href).searchParams.get("threshold")));
+    });
   }
 
   /** The element whose rows are pointed at. */
@@ -43,7 +50,20 @@ export class List {
     }
     this.#empty.hidden = shown.length > 0;
     this.#empty.textContent = allHidden ? "Everything that was found is hidden." : nothingAbove(view, below.length);
+    if (weaker.length) this.#offerLower(view);
     this.#list.setAttribute("aria-label", weaker.length ? "Weaker guesses" : "Found");
+  }
+
+  /** The next step where nothing is shown: the threshold from which on the best weaker guess is. */
+  #offerLower(view) {
+    const best = this.#instances.filter((instance) => view.allows(instance)).map(({ score }) => score);
+    if (!best.length) return;
+    const threshold = wholePercents(Math.max(...best)) / 100;
+    const query = view.query();
+    query.set("threshold", String(threshold));
+    this.#lower.href = `?${query}`;
+    this.#lower.textContent = `Lower to ${percent(threshold)}`;
+    this.#empty.append(" ", this.#lower);
   }
 
   /** Highlights a row, or none. */

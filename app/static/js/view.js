@@ -2,6 +2,9 @@
 
 import { sameName } from "./overlay.js";
 
+/** A share of 0..1 as the slider knows it, rounded down: 0.419 -> 41. */
+export const wholePercents = (share) => Math.floor(100 * share + 1e-6);
+
 const LAYERS = ["masks", "boxes", "labels", "faces"];
 
 export class View {
@@ -29,7 +32,7 @@ export class View {
 
   set threshold(share) {
     this.#exact = null;
-    this.#range.value = String(Math.floor(100 * share + 1e-6));
+    this.#range.value = String(wholePercents(share));
   }
 
   /** Whether a layer (masks, boxes, labels, faces) is shown. */
@@ -53,8 +56,13 @@ export class View {
     return instance.score >= this.threshold;
   }
 
+  /** Whether an instance's class and layer are shown, whatever its score. */
+  allows(instance) {
+    return !this.hides(instance.name) && (instance.kind !== "face" || this.layer("faces"));
+  }
+
   shows(instance) {
-    return this.passes(instance) && !this.hides(instance.name) && (instance.kind !== "face" || this.layer("faces"));
+    return this.passes(instance) && this.allows(instance);
   }
 
   /** The query that asks the server for the same view. */

@@ -56,7 +56,7 @@ class Viewer {
     this.#form = form;
     this.#view = new View(form);
     this.#stage = new Stage(box, overlay);
-    this.#list = new List(byId("found"), overlay.instances);
+    this.#list = new List(byId("found"), overlay.instances, (threshold) => this.#lower(threshold));
     if (byId("chips")) this.#chips = new Chips(byId("chips"), overlay.instances, this.#view);
     this.#listen(box);
     this.#update();
@@ -127,6 +127,11 @@ class Viewer {
       event.preventDefault();
       this.#choose(handle.dataset.id);
     }
+  }
+
+  #lower(threshold) {
+    this.#setThreshold(threshold);
+    byId("threshold").focus();
   }
 
   #setThreshold(share) {

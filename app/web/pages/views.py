@@ -1,5 +1,6 @@
 """From a request's arguments to a view of a run, and from the view to the lists on its page."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class ResultLists:
 
     weaker: rows below the threshold, best first; hidden: the classes that the view leaves out, at any score.
     nouns: the kinds of rows, also of those without any row.
+    lower: the threshold, in whole percents, from which on the best weaker row is shown; None where none would be.
     """
 
     rows: list[ListRow]
@@ -59,6 +61,7 @@ class ResultLists:
     has: dict[str, bool]
     hidden: list[str]
     nouns: list[str]
+    lower: float | None
 
     @property
     def texts(self) -> bool:
@@ -113,12 +116,14 @@ def result_lists(results: Mapping[str, Analysed], view: View) -> ResultLists:
     chips: list[Chip] = []
     captions: list[tuple[str, float]] = []
     hidden: list[str] = []
+    within_reach: list[float] = []
     for analysed in results.values():
         rows = sorted(enumerate(analysed.result.rows()), key=lambda pair: -pair[1].score)
         captions += [(row.name.replace("_", " "), row.score) for _, row in rows if row.box is None]
         placed = [(index, row) for index, row in rows if row.box is not None]
         kept += [_list_row(index, row) for index, row in placed if view.reaches(row) and view.shows_row(row)]
         weaker += [_list_row(index, row) for index, row in placed if not view.reaches(row)]
+        within_reach += [row.shown_score for _, row in placed if not view.reaches(row) and view.shows_row(row)]
         # A layer has a switch of its own instead of chips.
         chosen = [row for _, row in placed if not row.layer]
         chips += _chips(chosen, view)
@@ -126,7 +131,13 @@ def result_lists(results: Mapping[str, Analysed], view: View) -> ResultLists:
     kept.sort(key=_list_order)
     weaker.sort(key=_list_order)
     nouns = [analysed.result.noun for analysed in ordered(results) if analysed.result.placed]
-    return ResultLists(kept, weaker, chips, captions, _has(results), hidden, nouns)
+    lower = _whole_percents(max(within_reach)) if within_reach else None
+    return ResultLists(kept, weaker, chips, captions, _has(results), hidden, nouns, lower)
+
+
+def _whole_percents(share: float) -> float:
+    """A share rounded down to what the slider knows."""
+    return math.floor(100 * share + 1e-6) / 100
 
 
 def _list_order(row: ListRow) -> tuple[bool, float]:
