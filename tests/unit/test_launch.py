@@ -187,12 +187,14 @@ adopt_orphans()
 ours = subprocess.Popen(["true"])
 os.waitid(os.P_PID, ours.pid, os.WEXITED | os.WNOWAIT)
 reader, writer = os.pipe()
-if os.fork() == 0:
+between = os.fork()
+if between == 0:
     if os.fork() == 0:
         os.write(writer, str(os.getpid()).encode())
         signal.pause()
     os._exit(0)
 orphan = int(os.read(reader, 20))
+os.waitpid(between, 0)  # Only now is the orphan ours.
 os.kill(orphan, signal.SIGKILL)
 os.waitid(os.P_PID, orphan, os.WEXITED | os.WNOWAIT)
 reap_orphans([ours.pid])
