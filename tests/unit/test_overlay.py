@@ -9,12 +9,13 @@ import pytest
 
 from app.vision import masks
 from app.vision.render.overlay import overlay, rings
-from app.vision.render.palette import colour, contrast
+from app.vision.render.palette import colour, contrast, rgb
+from app.vision.render.picture import annotate
 from app.vision.results import Analysed
 from app.vision.rows import RLE
 from app.vision.view import View
 from tests.unit.ground_truth import ground_truth, true_instances
-from tests.unit.results import CARD, everything, instances
+from tests.unit.results import CARD, everything, instances, objects
 
 
 def iou(one: np.ndarray, other: np.ndarray) -> float:
@@ -44,6 +45,17 @@ def test_it_is_plain_json_with_everything_that_a_page_draws() -> None:
     assert shown["labels"][0] == {"name": "sports_car", "score": 0.7}
     assert shown["counts"] == {"car": 2, "dog": 1, "face": 1}
     assert [(c["name"], c["count"]) for c in shown["classes"]] == [("car", 2), ("dog", 1), ("face", 1)]
+
+
+def test_classes_of_nearly_one_colour_get_others_in_the_overlay_as_in_the_picture() -> None:
+    found = objects((100, 200), ("knife", 0.9, (10, 10, 90, 90)), ("apple", 0.8, (110, 10, 190, 90)))
+    knife, apple = (entry["colour"] for entry in overlay(found)["instances"])
+    assert knife == colour("knife")
+    assert apple != colour("apple")
+    for hidden, shown in (("apple", knife), ("knife", apple)):
+        view = View.from_args({"masks": False, "labels": False, "exclude": hidden})
+        picture = annotate(np.zeros((100, 200, 3), np.uint8), found, view)
+        assert {tuple(pixel) for pixel in picture.reshape(-1, 3)} == {(0, 0, 0), rgb(shown)}
 
 
 def test_a_box_only_model_has_no_polygons() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.vision.coco import CLASSES
-from app.vision.render.palette import CHOSEN, colour, contrast, luminance, rgb, text_colour
+from app.vision.render.palette import CHOSEN, colour, colours_apart, contrast, luminance, rgb, text_colour
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear sRGB.
 SIGHTS = {
@@ -19,6 +19,7 @@ SIGHTS = {
 }
 # Most often found together, so these must be told apart at a glance.
 MARGIN = 0.07  # More than three times what is just noticeable, in OKLab.
+PHOTO_MARGIN = 0.055  # Of the first eight classes of any photo.
 STREET = ("person", "car", "bicycle", "bus", "truck", "traffic light")
 
 
@@ -72,6 +73,26 @@ def test_chosen_colours_are_all_different() -> None:
 def test_objects_of_a_street_have_distinct_colours_for_everyone(sight: str) -> None:
     distances = {pair: math.dist(*(oklab(colour(name), sight) for name in pair)) for pair in combinations(STREET, 2)}
     assert min(distances.values()) >= MARGIN, min(distances, key=lambda pair: distances[pair])
+
+
+@given(st.lists(st.sampled_from(CLASSES) | st.text(min_size=1), unique=True, max_size=8))
+def test_up_to_eight_classes_of_one_photo_can_be_told_apart_by_everyone(names: list[str]) -> None:
+    colours = colours_apart(names)
+    assert list(colours) == names
+    for sight in SIGHTS:
+        seen = [oklab(shown, sight) for shown in colours.values()]
+        assert all(math.dist(one, other) >= PHOTO_MARGIN for one, other in combinations(seen, 2))
+
+
+@given(st.lists(st.text(), max_size=40))
+def test_the_colours_of_any_photo_are_readable_and_the_first_class_keeps_its_own(names: list[str]) -> None:
+    colours = colours_apart(names)
+    assert all(0.135 <= luminance(shown) <= 0.305 for shown in colours.values())
+    assert not names or colours[names[0]] == colour(names[0])
+
+
+def test_classes_whose_own_colours_are_far_apart_keep_them() -> None:
+    assert colours_apart(["person", "car"]) == {"person": colour("person"), "car": colour("car")}
 
 
 def test_contrast_is_that_of_wcag() -> None:

@@ -33,12 +33,12 @@ def only(*layers: str) -> View:
     return View.from_args({name: name in layers for name in ("masks", "boxes", "labels", "faces")})
 
 
-def test_a_mask_tints_exactly_its_own_pixels_by_a_third() -> None:
+def test_a_mask_tints_exactly_its_own_pixels_by_a_quarter() -> None:
     found = instances((120, 160), [("car", 0.9, (30, 20, 130, 100))])
     picture = annotate(grey(120, 160), {"objects": Analysed(CARD, found)}, only("masks"))
     assert found.masks
     mask = masks.decode(found.masks[0]).astype(bool)
-    tinted = np.round(90 * 2 / 3 + np.array(rgb(colour("car"))) / 3)
+    tinted = np.round(90 * 3 / 4 + np.array(rgb(colour("car"))) / 4)
     inner = mask & (np.abs(picture.astype(int) - tinted) <= 1).all(2)
     assert inner.sum() >= 0.85 * mask.sum()  # The rest is the contour.
     assert inner[60, 80]
@@ -104,7 +104,7 @@ def test_a_box_outside_the_photo_does_not_break_the_picture() -> None:
 def test_a_smaller_picture_shows_the_same_in_its_own_size() -> None:
     picture = annotate(grey(400, 600), objects((400, 600), ("car", 0.9, (200, 100, 400, 300))), View(max_size=150))
     assert picture.shape == (100, 150, 3)
-    tinted = np.round(90 * 2 / 3 + np.array(rgb(colour("car"))) / 3)
+    tinted = np.round(90 * 3 / 4 + np.array(rgb(colour("car"))) / 4)
     assert np.abs(picture[50, 75].astype(int) - tinted).max() <= 1
     assert (picture[50, 10] == 90).all()
 

@@ -10,12 +10,12 @@ import numpy as np
 from app.vision import masks
 from app.vision.render.labels_layout import place
 from app.vision.render.lettering import draw_patch, line_height, shorten, tag, tag_size
-from app.vision.render.palette import colour, rgb, text_colour
+from app.vision.render.palette import rgb, text_colour
 from app.vision.rows import RLE, Point, Row
 from app.vision.view import percent
 
 _BAND = 1 << 15  # Pixels blended at a time: they stay in the processor's cache.
-_FILL = 1 / 3
+_FILL = 0.25
 _CASING = (16, 18, 20)
 _WHITE = (255, 255, 255)
 _MIN_FONT = 7
@@ -38,20 +38,21 @@ class Style:
     def of(cls, height: int, width: int) -> "Style":
         """For a picture of that size."""
         extent = math.sqrt(height * width)
-        return cls(round(1 + extent / 500), max(1, round(0.6 + extent / 800)), max(9, round(5 + extent / 69)))
+        return cls(round(1 + extent / 500), max(2, round(0.6 + extent / 400)), max(9, round(5 + extent / 69)))
 
 
 @dataclass(frozen=True)
 class Item:
     """One thing to draw: its box, points and corners in pixels of the picture, its mask in those of the photo.
 
-    written: the text that was read there; tagged: whether it gets a tag.
+    colour: #rrggbb; written: the text that was read there; tagged: whether it gets a tag.
     scale: the picture's width and height as shares of the photo's.
     """
 
     name: str
     score: float
     box: tuple[float, ...]
+    colour: str
     mask: RLE | None = None
     points: tuple[Point, ...] = ()
     corners: tuple[Point, ...] = ()
@@ -60,7 +61,7 @@ class Item:
     scale: tuple[float, float] = (1.0, 1.0)
 
     @classmethod
-    def of(cls, row: Row, scale: tuple[float, float], masked: bool = True) -> "Item":
+    def of(cls, row: Row, colour: str, scale: tuple[float, float], masked: bool = True) -> "Item":
         """A row with a box, in a picture of another size. masked: whether its mask is drawn."""
         sx, sy = scale
         x1, y1, x2, y2 = row.box or (0.0, 0.0, 0.0, 0.0)
@@ -68,6 +69,7 @@ class Item:
             row.name,
             row.shown_score,
             (x1 * sx, y1 * sy, x2 * sx, y2 * sy),
+            colour,
             row.mask if masked else None,
             tuple((x * sx, y * sy) for _, (x, y) in row.points),
             tuple((x * sx, y * sy) for x, y in row.corners),
@@ -77,8 +79,8 @@ class Item:
         )
 
     @property
-    def colour(self) -> tuple[int, int, int]:
-        return rgb(colour(self.name))
+    def ink(self) -> tuple[int, int, int]:
+        return rgb(self.colour)
 
     @property
     def text(self) -> str:
@@ -114,7 +116,7 @@ def draw_objects(picture: np.ndarray, items: list[Item], style: Style, boxes: bo
     outlines = {i: _fill(picture, items[i], style) for i in order}
     for i in order:
         if outlines[i]:
-            cv2.polylines(picture, outlines[i], True, items[i].colour, style.contour, cv2.LINE_AA)
+            cv2.polylines(picture, outlines[i], True, items[i].ink, style.contour, cv2.LINE_AA)
         if boxes:
             _draw_box(picture, items[i], style)
     return [item if boxes else _headed(item, outlines[i]) for i, item in enumerate(items)]
@@ -128,7 +130,7 @@ def draw_face(picture: np.ndarray, face: Item, style: Style) -> None:
     lines = [np.array([(x, y + dy * arm), (x, y), (x + dx * arm, y)], np.int32) for x, y, dx, dy in corners]
     edge = max(1, style.line // 2)
     cv2.polylines(picture, lines, False, _WHITE, style.line + 2 * edge, cv2.LINE_AA)
-    cv2.polylines(picture, lines, False, face.colour, style.line, cv2.LINE_AA)
+    cv2.polylines(picture, lines, False, face.ink, style.line, cv2.LINE_AA)
     radius = max(1.0, min(style.line * 1.3, (x2 - x1) / 22))
     for x, y in face.points:
         _dot(picture, x, y, radius + edge, _CASING)
@@ -154,10 +156,9 @@ def draw_tags(picture: np.ndarray, items: list[Item], style: Style, taken: np.nd
     for item, text, p in chosen:
         if p.leader:
             w, h = tag_size(text, size)
-            _draw_leader(picture, item.colour, (p.x, p.y, p.x + w, p.y + h), p.leader, style)
+            _draw_leader(picture, item.ink, (p.x, p.y, p.x + w, p.y + h), p.leader, style)
     for item, text, p in chosen:
-        fill = colour(item.name)
-        draw_patch(picture, tag(text, size, fill, text_colour(fill)), p.x, p.y)
+        draw_patch(picture, tag(text, size, item.colour, text_colour(item.colour)), p.x, p.y)
 
 
 def draw_caption(picture: np.ndarray, labels: Sequence[Row], style: Style) -> np.ndarray | None:
@@ -181,7 +182,7 @@ def draw_caption(picture: np.ndarray, labels: Sequence[Row], style: Style) -> np
 
 
 def _fill(picture: np.ndarray, item: Item, style: Style) -> list[np.ndarray]:
-    """Tint a mask's pixels by a third of its colour, a few rows at a time. Returns its outline, smoothed."""
+    """Tint a mask's pixels by a quarter of its colour, a few rows at a time. Returns its outline, smoothed."""
     pixels = item.pixels()
     if pixels is None:
         return []
@@ -189,7 +190,7 @@ def _fill(picture: np.ndarray, item: Item, style: Style) -> list[np.ndarray]:
     h, w = crop.shape
     rows = min(h, max(1, _BAND // w))
     tint = np.empty((rows, w, 3), np.uint8)
-    tint[:] = np.tile(np.array(item.colour, np.uint8), (w, 1))
+    tint[:] = np.tile(np.array(item.ink, np.uint8), (w, 1))
     for top in range(0, h, rows):
         band = crop[top : top + rows]
         under = picture[y + top : y + top + len(band), x : x + w]
@@ -214,9 +215,9 @@ def _draw_box(picture: np.ndarray, item: Item, style: Style) -> None:
     line = max(1, min(style.line, min(x2 - x1, y2 - y1) // 12))
     if item.corners:
         ring = np.round(np.array(item.corners) * 16).astype(np.int32)
-        cv2.polylines(picture, [ring], True, item.colour, line, cv2.LINE_AA, 4)
+        cv2.polylines(picture, [ring], True, item.ink, line, cv2.LINE_AA, 4)
         return
-    cv2.rectangle(picture, (x1, y1), (x2, y2), item.colour, line)
+    cv2.rectangle(picture, (x1, y1), (x2, y2), item.ink, line)
 
 
 def _inside(box: tuple[float, ...], picture: np.ndarray, line: int) -> tuple[int, int, int, int]:

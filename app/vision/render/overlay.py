@@ -8,12 +8,13 @@ import numpy as np
 
 from app.vision import masks
 from app.vision.analyses.registry import ordered
-from app.vision.render.palette import colour, text_colour
+from app.vision.render.class_colours import class_colours
+from app.vision.render.palette import text_colour
 from app.vision.results import Analysed
 from app.vision.rows import RLE, Row
 
 # Raised when the same results give another overlay, which invalidates the cache.
-VERSION = "1"
+VERSION = "2"
 
 
 def overlay(results: Mapping[str, Analysed], size: tuple[int, int] | None = None) -> dict[str, Any]:
@@ -39,13 +40,14 @@ def overlay(results: Mapping[str, Analysed], size: tuple[int, int] | None = None
     placed = [row for row in rows if row.box is not None]
     height, width = next((result.size for result in listed if result.size), size or (None, None))
     counts = Counter(row.name for row in placed)
+    colours = {name: _colours(colour) for name, colour in class_colours(results).items()}
     return {
         "width": width,
         "height": height,
-        "instances": [_entry(id, row) for id, row in enumerate(row for row in placed if not row.layer)],
-        "faces": [_entry(id, row) for id, row in enumerate(row for row in placed if row.layer == "faces")],
+        "instances": [_entry(id, row, colours) for id, row in enumerate(row for row in placed if not row.layer)],
+        "faces": [_entry(id, row, colours) for id, row in enumerate(row for row in placed if row.layer == "faces")],
         "labels": [{"name": row.name, "score": row.shown_score} for row in rows if row.box is None],
-        "classes": [{"name": name, "count": count, **_colours(name)} for name, count in counts.most_common()],
+        "classes": [{"name": name, "count": count, **colours[name]} for name, count in counts.most_common()],
         "counts": dict(counts),
     }
 
@@ -57,8 +59,8 @@ def rings(rle: RLE) -> list[list[int]]:
     return [ring.round().astype(int).ravel().tolist() for ring in outlines]
 
 
-def _entry(id: int, row: Row) -> dict[str, Any]:
-    entry = {"id": id, "class": row.name, "score": row.shown_score, **_colours(row.name), "box": _pixels(row.box)}
+def _entry(id: int, row: Row, colours: Mapping[str, dict[str, str]]) -> dict[str, Any]:
+    entry = {"id": id, "class": row.name, "score": row.shown_score, **colours[row.name], "box": _pixels(row.box)}
     if row.points:
         return entry | {"landmarks": [_pixels(point) for _, point in row.points]}
     return entry | {"polygons": rings(row.mask) if row.mask else [], **_written(row)}
@@ -74,8 +76,8 @@ def _written(row: Row) -> dict[str, Any]:
     return members if row.tagged else {**members, "tagged": False}
 
 
-def _colours(name: str) -> dict[str, str]:
-    return {"colour": colour(name), "text_colour": text_colour(colour(name))}
+def _colours(colour: str) -> dict[str, str]:
+    return {"colour": colour, "text_colour": text_colour(colour)}
 
 
 def _pixels(values: Sequence[float] | None) -> list[float]:

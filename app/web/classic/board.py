@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.store.models import Run
 from app.store.states import FINISHED, State
-from app.vision.render.palette import colour
+from app.vision.render.class_colours import class_colours
 from app.vision.view import View
 from app.web.classic.image import THRESHOLD
 from app.web.common import navigation
@@ -101,5 +101,6 @@ def card_of(run: Run) -> Card:
     if objects is None:
         return Card(run, [], 0, searched=False)
     rows = sorted(View(threshold=THRESHOLD).select(objects.result.rows()), key=lambda row: -row.score)
-    lines = [Line(row.name, row.score, colour(row.name)) for row in rows]
+    colours = class_colours({"objects": objects})
+    lines = [Line(row.name, row.score, colours[row.name]) for row in rows]
     return Card(run, lines[:LINES_PER_CARD], max(0, len(lines) - LINES_PER_CARD))

@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.store.models import Run
 from app.vision.analyses.registry import ordered
-from app.vision.render.palette import colour
+from app.vision.render.class_colours import class_colours
 from app.vision.results import Analysed
 from app.vision.rows import Row
 from app.vision.view import FILTERS, View
@@ -117,16 +117,17 @@ def result_lists(results: Mapping[str, Analysed], view: View) -> ResultLists:
     captions: list[tuple[str, float]] = []
     hidden: list[str] = []
     within_reach: list[float] = []
+    colours = class_colours(results)
     for analysed in results.values():
         rows = sorted(enumerate(analysed.result.rows()), key=lambda pair: -pair[1].score)
         captions += [(row.name.replace("_", " "), row.score) for _, row in rows if row.box is None]
         placed = [(index, row) for index, row in rows if row.box is not None]
-        kept += [_list_row(index, row) for index, row in placed if view.reaches(row) and view.shows_row(row)]
-        weaker += [_list_row(index, row) for index, row in placed if not view.reaches(row)]
+        kept += [_list_row(index, row, colours) for index, row in placed if view.reaches(row) and view.shows_row(row)]
+        weaker += [_list_row(index, row, colours) for index, row in placed if not view.reaches(row)]
         within_reach += [row.shown_score for _, row in placed if not view.reaches(row) and view.shows_row(row)]
         # A layer has a switch of its own instead of chips.
         chosen = [row for _, row in placed if not row.layer]
-        chips += _chips(chosen, view)
+        chips += _chips(chosen, view, colours)
         hidden += [name for name in dict.fromkeys(row.name for row in chosen) if not view.shows(name)]
     kept.sort(key=_list_order)
     weaker.sort(key=_list_order)
@@ -145,15 +146,15 @@ def _list_order(row: ListRow) -> tuple[bool, float]:
     return bool(row.text), row.index if row.text else -row.score
 
 
-def _list_row(index: int, row: Row) -> ListRow:
-    return ListRow(row.kind, index, row.name, row.score, colour(row.name), row.text)
+def _list_row(index: int, row: Row, colours: Mapping[str, str]) -> ListRow:
+    return ListRow(row.kind, index, row.name, row.score, colours[row.name], row.text)
 
 
-def _chips(rows: list[Row], view: View) -> list[Chip]:
+def _chips(rows: list[Row], view: View, colours: Mapping[str, str]) -> list[Chip]:
     """Classes in the order of their best score; those with nothing above the threshold are left out."""
     counts = Counter(row.name for row in rows if view.reaches(row))
     names = dict.fromkeys(row.name for row in rows)
-    return [Chip(name, counts[name], colour(name), view.shows(name)) for name in names if counts[name]]
+    return [Chip(name, counts[name], colours[name], view.shows(name)) for name in names if counts[name]]
 
 
 def _has(results: Mapping[str, Analysed]) -> dict[str, Any]:
