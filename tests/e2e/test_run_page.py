@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e import photos
@@ -278,6 +279,30 @@ def test_the_photo_itself_never_takes_the_focus(site: str, visit: Visit, tmp_pat
     page.evaluate("document.activeElement.blur()")
     page.locator("#stage svg").tap(position={"x": 5, "y": 5})
     assert not page.evaluate("document.activeElement.closest('#stage')")
+
+
+PHONES = {"upright": (390, 844), "small": (320, 568), "on its side": (844, 390)}
+
+
+@pytest.mark.parametrize("size", PHONES.values(), ids=PHONES)
+def test_on_a_phone_the_photo_stays_in_view_and_nothing_is_hidden(
+    site: str, visit: Visit, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    width, height = size
+    page = visit(viewport={"width": width, "height": height}, has_touch=True, is_mobile=True)
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    photo = page.locator("#photo").bounding_box()
+    assert photo
+    if height > width:
+        assert photo["height"] <= 0.45 * height
+    else:
+        assert photo["y"] + photo["height"] <= height, "the whole photo is seen at first sight"
+        assert photo["height"] >= 0.7 * height
+    page.evaluate("window.scrollTo(0, 260)")
+    expect(page.locator("#photo")).to_be_in_viewport(ratio=0.99)
+    assert page.locator(".acts").evaluate("acts => getComputedStyle(acts).position") == "static"
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_two_fingers_enlarge_the_photo(site: str, visit: Visit, tmp_path: Path) -> None:
