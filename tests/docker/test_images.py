@@ -16,7 +16,7 @@ from tests.docker.containers import (
 )
 from tests.docker.visitor import PHOTO, assert_answered, assert_data_science, ready, send_photo
 
-MAX_SMALL = 700  # megabytes that the image without torch may have
+MAX_SMALL = 750  # megabytes that the image without torch may have
 
 
 @pytest.mark.timeout(600)
