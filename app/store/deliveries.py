@@ -1,7 +1,9 @@
 """Webhooks to be delivered. A delivery is stored in the same transaction as the run's last state, so none is lost."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from sqlalchemy import select, update
 
@@ -12,14 +14,27 @@ from app.store.models import Delivery, utcnow
 class Deliveries(StorePart):
     """The outbox of webhooks: `claim` those that are due, then call `delivered`, `retry`, `postpone` or `give_up`."""
 
-    def claim(self, *, now: datetime | None = None, limit: int = 10, lease: float = 60) -> Sequence[Delivery]:
-        """The deliveries that are due, each counted as one more attempt and given to this caller alone.
+    def claim(
+        self,
+        *,
+        now: datetime | None = None,
+        limit: int = 10,
+        lease: float = 60,
+        busy: Mapping[str, int] | None = None,
+        share: int | None = None,
+    ) -> Sequence[Delivery]:
+        """Deliveries that are due, each counted as one more attempt and given to this caller alone.
 
-        lease: seconds after which another caller gets them, if this one dies meanwhile.
+        Args:
+            lease: seconds after which another caller gets them, if this one dies meanwhile.
+            busy: deliveries that the caller has under way, by receiver; share: the most that a receiver may have.
         """
         now = now or utcnow()
-        query = select(Delivery).where(Delivery.due_at <= now).order_by(Delivery.due_at).limit(limit)
+        is_due = Delivery.due_at <= now
         with self.database.writing() as session:
+            waiting = session.execute(select(Delivery.id, Delivery.url).where(is_due).order_by(Delivery.due_at))
+            chosen = _shared(((row.id, row.url) for row in waiting), limit, Counter(busy or {}), share or limit)
+            query = select(Delivery).where(Delivery.id.in_(chosen), is_due).order_by(Delivery.due_at)
             due = session.scalars(query.with_for_update(skip_locked=True)).all()
             for delivery in due:
                 delivery.attempts += 1
@@ -45,3 +60,20 @@ class Deliveries(StorePart):
     def _mark(self, id: str, **values: object) -> None:
         with self.database.writing() as session:
             session.execute(update(Delivery).where(Delivery.id == id).values(**values))
+
+
+def receiver_of(url: str) -> str:
+    """What deliveries to one server have in common: host and port."""
+    return urlsplit(url).netloc.lower()
+
+
+def _shared(waiting: Iterable[tuple[str, str]], limit: int, busy: Counter[str], share: int) -> list[str]:
+    """The first ids whose receivers have fewer than `share` deliveries, these included. waiting: ids and addresses."""
+    chosen: list[str] = []
+    for id, url in waiting:
+        if len(chosen) == limit:
+            break
+        if busy[receiver_of(url)] < share:
+            busy[receiver_of(url)] += 1
+            chosen.append(id)
+    return chosen

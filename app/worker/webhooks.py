@@ -34,8 +34,9 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ from app.errors import AddressRefused, FetchFailed, NotFound
 from app.intake.address import Guard, exchange, webhook_guard
 from app.queue import run_json
 from app.store import BlobMissing, StoreUnavailable
+from app.store.deliveries import receiver_of
 from app.store.models import Delivery, Run, utcnow
 
 if TYPE_CHECKING:
@@ -57,11 +59,13 @@ log = logging.getLogger(__name__)
 # Seconds from each failed try to the next: 23.7 hours in all.
 DELAYS = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 TIMEOUT = 10.0
-# Deliveries at a time, and the seconds for which they are reserved: more than any of them can take.
+# Deliveries at a time, how many of them may be to one receiver, so that a slow one does not delay the others, and the
+# seconds for which they are reserved: more than any of them can take.
 AT_ONCE = 8
+SHARE = 2
 LEASE = 60.0
-# Rounds of one call, so that a long outbox does not delay the caller's other work.
-MAX_ROUNDS = 10
+# Deliveries of one call, so that a long outbox does not delay the caller's other work.
+MAX_TRIED = 80
 _GONE = 410
 
 
@@ -76,15 +80,21 @@ def deliver_due(services: "Services", now: datetime | None = None, *, guard: Gua
         The number of deliveries tried, successfully or not.
     """
     guard = guard or webhook_guard(services.settings)
-    tried = 0
-    for _ in range(MAX_ROUNDS):
-        due = services.store.deliveries.claim(now=now, limit=AT_ONCE, lease=LEASE)
-        if not due:
-            break
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            list(threads.map(lambda delivery: _attempt(services, delivery, now or utcnow(), guard), due))
-        tried += len(due)
-    return tried
+    tried, under_way = 0, dict[Future[None], str]()
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        while True:
+            limit = min(AT_ONCE - len(under_way), MAX_TRIED - tried)
+            busy = Counter(under_way.values())
+            due = services.store.deliveries.claim(now=now, limit=limit, lease=LEASE, busy=busy, share=SHARE)
+            for delivery in due:
+                attempt = threads.submit(_attempt, services, delivery, now or utcnow(), guard)
+                under_way[attempt] = receiver_of(delivery.url)
+            tried += len(due)
+            if not under_way:
+                return tried
+            for attempt in wait(under_way, return_when=FIRST_COMPLETED).done:
+                del under_way[attempt]
+                attempt.result()
 
 
 def signing_secret(settings: Settings) -> bytes:

@@ -16,7 +16,7 @@ from app.config.settings import Settings
 from app.intake.address import Guard
 from app.store import StoreUnavailable
 from app.store.models import Delivery, Run
-from app.worker.webhooks import DELAYS, LEASE, Courier, deliver_due, shown_secret, sign, signing_secret
+from app.worker.webhooks import DELAYS, LEASE, SHARE, Courier, deliver_due, shown_secret, sign, signing_secret
 from tests import made
 from tests.deliveries import deliveries_of
 from tests.http_server import Seen, Server, reply, serving
@@ -279,6 +279,28 @@ def test_many_deliveries_are_all_made_in_one_call(services: Any, server: Server)
     runs = {finished_run(services, server).id for _ in range(20)}
     assert deliver_due(services, guard=HERE) == 20
     assert {json.loads(seen.body)["data"]["id"] for seen in server.seen} == runs
+
+
+def test_a_slow_receiver_of_many_leaves_the_others_their_turns(services: Any) -> None:
+    """The slow one answers nobody before the other has all of its own."""
+    slow_under_way: list[int] = []
+    others_done = threading.Event()
+
+    def slow(seen: Seen, handler: BaseHTTPRequestHandler) -> None:
+        others_done.wait(10)
+        reply(handler, 200)
+
+    def quick(seen: Seen, handler: BaseHTTPRequestHandler) -> None:
+        slow_under_way.append(len(slow_server.seen))
+        reply(handler, 200)
+        if len(slow_under_way) == 12:
+            others_done.set()
+
+    with serving(slow) as slow_server, serving(quick) as quick_server:
+        runs = [finished_run(services, server) for server in [slow_server] * 20 + [quick_server] * 12]
+        assert deliver_due(services, guard=HERE) == 32
+    assert max(slow_under_way) <= SHARE
+    assert all(outcome(services, run).delivered_at for run in runs)
 
 
 def test_signatures_are_those_of_standard_webhooks() -> None:
