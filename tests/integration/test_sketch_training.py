@@ -1,5 +1,6 @@
 """The drawing recogniser's training from end to end on a small set: fetch, train, publish, serve, measure."""
 
+import gzip
 import io
 import json
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from app.sketch import ANIMALS, Recogniser, Strokes, raster
 from app.sketch.training import recipe
@@ -19,6 +21,7 @@ from app.sketch.training.download import download_bitmaps, download_strokes
 from app.sketch.training.evaluate import main as evaluate
 from app.sketch.training.export import publish
 from app.sketch.training.networks import NAMES, build
+from app.sketch.training.train import Plan, Pool, train
 from app.sketch.training.words import WORDS
 from tests.http_server import Seen, Server, reply, serving
 
@@ -95,17 +98,31 @@ def test_what_is_trained_serves_and_is_measured_on_what_it_has_not_learned(
     assert (mixed["cross_validated"], mixed["new"]) == (6 * 4 + 4 * 6, 6 * 2)
 
 
-def test_a_training_that_is_stopped_leaves_nothing_behind(
+def test_a_training_that_is_stopped_goes_on_after_its_last_whole_fold(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(recipe, "train", stop)
     out = tmp_path / "out"
-    assert main(["--strokes", str(data), "--out", str(out), *QUICK]) == 130
-    assert "nothing was written" in capsys.readouterr().err
-    assert not out.exists()
+    command = ["--strokes", str(data), "--network", "small", "--steps", "2", *QUICK]
+    trained: list[int] = []
+
+    def train_and_stop(name: str, pool: Pool, plan: Plan) -> nn.Module:
+        if len(trained) == 1:
+            raise KeyboardInterrupt
+        trained.append(plan.seed)
+        return train(name, pool, plan)
+
+    monkeypatch.setattr(recipe, "train", train_and_stop)
+    assert main([*command, "--out", str(out)]) == 130
+    assert "goes on after the last whole fold" in capsys.readouterr().err
+    assert [path.suffix for path in out.iterdir()] == [".pt"]
+    monkeypatch.setattr(recipe, "train", lambda *given: trained.append(given[2].seed) or train(*given))
+    assert main([*command, "--out", str(out)]) == 0
+    assert trained == [0, 1]
+    assert sorted(path.name for path in out.iterdir()) == ["sketch_small.json", "sketch_small.onnx"]
+    monkeypatch.setattr(recipe, "train", train)
+    assert main([*command, "--out", str(tmp_path / "at once")]) == 0
+    weights = [(folder / "sketch_small.onnx").read_bytes() for folder in (out, tmp_path / "at once")]
+    assert weights[0] == weights[1]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,6 +156,29 @@ def test_folds_leave_out_a_share_of_every_animal_and_whole_words() -> None:
         counts = np.bincount([animals[d.identity] for d in drawings if d.word == word], minlength=5)
         assert sorted(counts.tolist()) == [3, 3, 3, 4, 4]
     assert assign_folds(drawings[::-1], 5, seed=0) == (animals, words)
+
+
+def test_folders_are_read_together_with_what_is_gzipped_in_folders_within(data: Path, tmp_path: Path) -> None:
+    within = tmp_path / "other"
+    within.mkdir()
+    lines = [line_of("ice cream", made_up("ice cream", i)) for i in (3, 4, 5)]
+    (within / "ice cream.ndjson.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    (tmp_path / "cat.ndjson").write_text(line_of("cat", made_up("cat", 9)))
+    drawings = read_drawings(data, tmp_path)
+    # One of the three gzipped drawings is in the first folder too.
+    assert len(drawings) == len(read_drawings(data)) + 3
+    assert [d.word for d in drawings[-3:]] == ["cat", "ice cream", "ice cream"]
+    (within / "fish.ndjson.gz").write_bytes(gzip.compress(b"{}")[:-9])
+    with pytest.raises(SketchDataError, match=r"fish\.ndjson\.gz"):
+        read_drawings(tmp_path)
+
+
+def test_folders_of_bitmaps_are_read_together(tmp_path: Path) -> None:
+    for name, count in (("one", 2), ("two", 3)):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "cat.npy", np.full((count, 784), count, np.uint8))
+    found = read_bitmaps(tmp_path / "one", tmp_path / "two")
+    assert {word: bitmaps[:, 0, 0].tolist() for word, bitmaps in found.items()} == {"cat": [2, 2, 3, 3, 3]}
 
 
 def test_bad_data_is_named(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,6 +294,6 @@ def test_an_unknown_word_or_host_is_a_clear_error(official: Server, tmp_path: Pa
         download_strokes(["cat"], tmp_path, 1, "http://127.0.0.1:1")
 
 
-def test_the_list_of_words_has_the_six_and_the_other_338() -> None:
-    assert len(WORDS) == len(set(WORDS)) == 344
+def test_the_list_of_words_has_the_six_and_the_other_339() -> None:
+    assert len(WORDS) == len(set(WORDS)) == 345
     assert set(ANIMALS) < set(WORDS)

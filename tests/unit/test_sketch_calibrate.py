@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from app.sketch import ANIMALS, raster
 from app.sketch.recogniser import Calibration, judge
 from app.sketch.training.augment import variations
 from app.sketch.training.calibrate import MAX_WRONG, Outputs, calibrate, confidence, crosswise, measure
 from app.sketch.training.recipe import without
-from app.sketch.training.train import Plan, Pool
+from app.sketch.training.train import Plan, Pool, loss_of, warped
 from tests.drawings import fish, house, spider
 
 WORDS = [*ANIMALS, "house", "tree", "sun"]
@@ -36,6 +37,16 @@ def test_the_threshold_keeps_confident_wrong_answers_to_what_is_allowed() -> Non
     found = calibrate(outputs)
     others = confidence(outputs.take(outputs.labels == 6), found)[1]
     assert (others >= found.threshold).mean() == pytest.approx(MAX_WRONG, abs=0.005)
+
+
+def test_temperature_and_offset_come_from_a_sample_of_many_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = made_up(sharpness=2.5)
+    whole = calibrate(outputs)
+    monkeypatch.setattr("app.sketch.training.calibrate.MAX_FITTED", 700)
+    sample = calibrate(outputs)
+    assert sample != whole
+    assert sample.temperature == pytest.approx(whole.temperature, rel=0.1)
+    assert sample.other == pytest.approx(whole.other, abs=0.15)
 
 
 def test_a_fold_is_not_calibrated_on_itself() -> None:
@@ -100,13 +111,12 @@ def test_versions_begin_with_the_drawing_itself_and_follow_the_seed() -> None:
     assert variations(dot_and_line, 50, np.random.default_rng(1)).any(axis=(1, 2)).all()
 
 
-def test_bitmaps_up_to_the_last_that_shows_a_known_drawing_are_left_out() -> None:
-    rng = np.random.default_rng(0)
-    many = variations(spider(), 12, rng)
+def test_bitmaps_that_show_a_known_drawing_are_left_out() -> None:
+    many = variations(spider(), 12, np.random.default_rng(0))
     known = np.stack([raster(fish()), raster(house())])
-    bitmaps = np.concatenate([many[1:4], known[:1], many[4:6], known[1:], many[6:]])
-    np.testing.assert_array_equal(without(bitmaps, known), many[6:])
-    np.testing.assert_array_equal(without(many, known), many)
+    bitmaps = np.concatenate([many[1:4], known[:1], many[4:6], known[1:] // 8 * 8, many[6:]])
+    np.testing.assert_array_equal(without(bitmaps, known), many[1:])
+    np.testing.assert_array_equal(without(many, known[:0]), many)
 
 
 def test_a_batch_shows_each_animal_as_often_and_the_share_that_the_plan_says() -> None:
@@ -119,3 +129,22 @@ def test_a_batch_shows_each_animal_as_often_and_the_share_that_the_plan_says() -
     assert counts[6] == 3000
     assert abs(counts[0] - counts[1]) < 200
     np.testing.assert_array_equal(bitmaps[:, 0, 0], np.where(labels == 6, 2, labels))
+
+
+def test_the_loss_is_that_of_the_word_and_for_animals_that_of_the_choice_among_the_six() -> None:
+    even, six = torch.zeros(2, 8), torch.arange(6)
+    labels = torch.tensor([3, 7])
+    plan = Plan(smoothing=0, choice=0.5)
+    assert float(loss_of(even, labels, six, plan)) == pytest.approx(np.log(8) + 0.5 * np.log(6))
+    tree_and_giraffe = torch.tensor([[0, 0, 0, 50.0, 0, 0, 0, 50], [0, 0, 0, 0, 0, 0, 0, 50]])
+    assert float(loss_of(tree_and_giraffe, labels, six, plan)) == pytest.approx(np.log(2) / 2)
+    assert float(loss_of(even[:1], labels[1:], six, plan)) == pytest.approx(np.log(8))
+
+
+def test_a_warped_bitmap_is_the_drawing_a_little_turned() -> None:
+    bitmap, rng = raster(house()), np.random.default_rng(0)
+    versions = np.stack([warped(bitmap, rng) for _ in range(50)]).astype(int)
+    differences = np.abs(versions - bitmap).mean(axis=(1, 2))
+    assert differences.min() > 1
+    assert np.median(differences) < np.abs(raster(spider()).astype(int) - bitmap).mean()
+    assert versions.sum(axis=(1, 2)).mean() == pytest.approx(bitmap.sum(), rel=0.05)

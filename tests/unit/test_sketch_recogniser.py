@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -84,6 +85,28 @@ def test_the_weights_are_under_two_megabytes_and_belong_to_their_card() -> None:
     card = json.loads(weights.with_suffix(".json").read_text())
     assert card["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert card["bytes"] == weights.stat().st_size < 2_000_000
+
+
+def test_the_readme_says_what_was_measured() -> None:
+    card = json.loads((BUNDLED / "sketch_small.json").read_text())
+    six, others = card["measured"]["animals"], card["measured"]["others"]
+    measured = [six["balanced_accuracy"], *(six["accuracy"][name] for name in ANIMALS)]
+    measured += [six["answered_right"], six["answered_wrong"], 1 - six["answered"], others["confident_wrong"]]
+    readme = (BUNDLED.parent / "README.md").read_text()
+    table = re.findall(r"^  \| (?:correct|of)\b.* \| ([\d.]+) \| [\d.]+ \|$", readme, re.MULTILINE)
+    assert table == [f"{100 * share:.1f}" for share in measured]
+    assert f"{card['parameters']:,} parameters" in readme
+    for drawings in (six["drawings"], others["drawings"]):
+        assert f"{drawings:,}" in readme
+
+
+def test_the_page_says_what_was_measured() -> None:
+    measured = json.loads((BUNDLED / "sketch_small.json").read_text())["measured"]
+    six, others = measured["animals"], measured["others"]
+    page = (BUNDLED.parent / "web" / "templates" / "draw" / "page.html").read_text()
+    said = [six["answered_right"], six["answered_wrong"], others["confident_wrong"]]
+    assert re.findall(r"(\d+) % (?:right|wrong|of drawings)", page) == [f"{100 * share:.0f}" for share in said]
+    assert f"{six['drawings']:,} drawings" in page
 
 
 def test_a_folder_without_a_recogniser_gets_the_bundled_one(tmp_path: Path) -> None:

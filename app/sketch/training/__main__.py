@@ -1,6 +1,6 @@
 """`python -m app.sketch.training`: train the drawing recogniser and measure it by cross-validation.
 
-    python -m app.sketch.training --strokes quickdraw/ --bitmaps quickdraw_bitmaps/ --out checkpoints/
+    python -m app.sketch.training --strokes FOLDER ... --bitmaps FOLDER ... --out checkpoints/
 
 Each fold's network is trained without a fifth of the drawings of the six animals and without a fifth of the other
 words, and measured on these. All networks together are served. Without folders, the official files are downloaded
@@ -35,10 +35,10 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     try:
         strokes, bitmaps = _folders(options)
-        drawings = read_drawings(strokes)
+        drawings = read_drawings(*strokes)
         missing = set(ANIMALS) - {drawing.word for drawing in drawings}
         if missing:
-            raise SketchDataError(f"{strokes} has no drawings of {', '.join(sorted(missing))}.")
+            raise SketchDataError(f"{', '.join(map(str, strokes))} has no drawings of {', '.join(sorted(missing))}.")
         recipe = Recipe(
             folds=options.folds,
             seed=options.seed,
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         start = time.monotonic()
         print(f"{len(drawings)} drawings; rendering variations of them.", flush=True)
-        material = render(drawings, read_bitmaps(bitmaps), recipe)
+        material = render(drawings, read_bitmaps(*bitmaps), recipe)
         print(f"{material.count} bitmaps, {time.monotonic() - start:.0f} s", flush=True)
         for name in options.network:
             cross_validate(name, material, recipe, options.steps, options.out)
@@ -55,12 +55,12 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped; nothing was written.", file=sys.stderr)
+        print("Stopped. The same command goes on after the last whole fold.", file=sys.stderr)
         return 130
     return 0
 
 
-def _folders(options: argparse.Namespace) -> tuple[Path, Path | None]:
+def _folders(options: argparse.Namespace) -> tuple[list[Path], list[Path]]:
     """The folders of drawings and of bitmaps, downloaded from the official source if none is given."""
     if options.strokes:
         return options.strokes, options.bitmaps
@@ -68,26 +68,30 @@ def _folders(options: argparse.Namespace) -> tuple[Path, Path | None]:
     print(f"Downloading {options.each} drawings each of {len(WORDS)} words from {options.source}", flush=True)
     download_strokes(WORDS, strokes, options.each, options.source)
     download_bitmaps(ANIMALS, bitmaps, options.each_bitmap, options.source)
-    return strokes, bitmaps
+    return [strokes], [bitmaps]
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m app.sketch.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--strokes", type=Path, help="folder of ndjson files named by word; default: download them")
-    parser.add_argument("--bitmaps", type=Path, help="folder of npy files of 28x28 bitmaps of some of the six animals")
+    parser.add_argument(
+        "--strokes", nargs="+", type=Path, help="folders of ndjson files named by word; default: download them"
+    )
+    parser.add_argument(
+        "--bitmaps", nargs="+", type=Path, default=[], help="folders of npy files of 28x28 bitmaps of the six animals"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the networks, sketch_<name>.onnx and .json")
     parser.add_argument("--network", nargs="+", choices=NAMES, default=list(NAMES), help="networks to train")
     parser.add_argument("--steps", type=int, help="steps for each fold; default: by network")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--versions", type=int, default=32, help="variations of each drawing of other words")
-    parser.add_argument("--animal-versions", type=int, default=200, help="variations of each drawing of the six")
+    parser.add_argument("--versions", type=int, default=2, help="variations of each drawing of other words")
+    parser.add_argument("--animal-versions", type=int, default=80, help="variations of each drawing of the six")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", type=Path, default=Path("data/quickdraw"), help="folder for downloaded files")
     parser.add_argument("--source", default=OFFICIAL, help="address of the official files")
-    parser.add_argument("--each", type=int, default=25, help="drawings of each word to download")
+    parser.add_argument("--each", type=int, default=400, help="drawings of each word to download")
     parser.add_argument("--each-bitmap", type=int, default=3000, help="bitmaps of each of the six to download")
     return parser.parse_args(arguments)
 

@@ -1,7 +1,9 @@
 """Reads QuickDraw's files of drawings."""
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.sketch import ANIMALS, NothingDrawn, Strokes, raster
+from app.sketch import ANIMALS, NothingDrawn, Strokes
+from app.sketch.raster import to_box
 
 
 class SketchDataError(ValueError):
@@ -25,39 +28,50 @@ class Drawing:
     identity: str
 
 
-def read_drawings(folder: Path) -> list[Drawing]:
-    """Read a folder of ndjson files named by word, in the format of QuickDraw's simplified (or raw) drawings.
+def read_drawings(*folders: Path) -> list[Drawing]:
+    """Read folders of files named by word, in the format of QuickDraw's simplified (or raw) drawings.
 
-    Drawings without an extent, and duplicates within a word, are left out.
+    The files, `<word>.ndjson` or gzipped `<word>.ndjson.gz`, may lie in folders within the folders. Drawings without an
+    extent, and duplicates within a word, are left out.
 
     Raises:
-        SketchDataError: there are no such files, a line is not a drawing, or all drawings are blank.
+        SketchDataError: a folder has no such files, a line is not a drawing, or all drawings are blank.
     """
-    paths = sorted(folder.glob("*.ndjson"))
-    if not paths:
-        raise SketchDataError(f"{folder} has no .ndjson files named by word.")
     drawings: dict[tuple[str, str], Drawing] = {}
-    for path in paths:
-        for drawing in _read(path):
-            drawings.setdefault((drawing.word, drawing.identity), drawing)
+    for folder in folders:
+        paths = sorted([*folder.rglob("*.ndjson"), *folder.rglob("*.ndjson.gz")])
+        if not paths:
+            raise SketchDataError(f"{folder} has no .ndjson files named by word.")
+        for path in paths:
+            for drawing in _read(path):
+                drawings.setdefault((drawing.word, drawing.identity), drawing)
     if not drawings:
-        raise SketchDataError(f"{folder} has no drawings in its .ndjson files.")
+        raise SketchDataError(f"{', '.join(map(str, folders))} has no drawings in its .ndjson files.")
     return list(drawings.values())
 
 
 def _read(path: Path) -> Iterator[Drawing]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    word = path.name.removesuffix(".gz").removesuffix(".ndjson")
+    for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
             lists = json.loads(line)["drawing"]
             strokes = [np.stack([np.asarray(s[0], float), np.asarray(s[1], float)], axis=1) for s in lists]
-            raster(strokes)
+            to_box(strokes)
         except NothingDrawn:
             continue
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise SketchDataError(f"{path}, line {number}: this is not a QuickDraw drawing ({error}).") from error
-        yield Drawing(path.stem, strokes, identity(strokes))
+        yield Drawing(word, strokes, identity(strokes))
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise SketchDataError(f"{path} is not a file of QuickDraw drawings ({error}).") from error
 
 
 def identity(strokes: Strokes) -> str:
@@ -68,25 +82,28 @@ def identity(strokes: Strokes) -> str:
     return digest.hexdigest()[:16]
 
 
-def read_bitmaps(folder: Path | None) -> dict[str, npt.NDArray[np.uint8]]:
+def read_bitmaps(*folders: Path) -> dict[str, npt.NDArray[np.uint8]]:
     """Read QuickDraw's bitmaps of the six animals from `<word>.npy`, (N, 28, 28) by word; missing files are skipped.
 
     Raises:
         SketchDataError: a file has another shape or dtype.
     """
-    bitmaps = {}
+    bitmaps: dict[str, npt.NDArray[np.uint8]] = {}
     for word in ANIMALS:
-        path = folder / f"{word}.npy" if folder else None
-        if path is None or not path.is_file():
-            continue
-        try:
-            array = np.load(path, allow_pickle=False)
-            if array.dtype != np.uint8 or array.size % 784 or not array.size:
-                raise ValueError(f"{array.shape} {array.dtype}")
-        except (ValueError, OSError, EOFError) as error:
-            raise SketchDataError(f"{path} is not a file of 28x28 bitmaps ({error}).") from error
-        bitmaps[word] = array.reshape(-1, 28, 28)
+        own = [_bitmaps(folder / f"{word}.npy") for folder in folders if (folder / f"{word}.npy").is_file()]
+        if own:
+            bitmaps[word] = np.concatenate(own)
     return bitmaps
+
+
+def _bitmaps(path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        array = np.load(path, allow_pickle=False)
+        if array.dtype != np.uint8 or array.size % 784 or not array.size:
+            raise ValueError(f"{array.shape} {array.dtype}")
+    except (ValueError, OSError, EOFError) as error:
+        raise SketchDataError(f"{path} is not a file of 28x28 bitmaps ({error}).") from error
+    return np.asarray(array, np.uint8).reshape(-1, 28, 28)
 
 
 def assign_folds(drawings: list[Drawing], folds: int, seed: int) -> tuple[dict[str, int], dict[str, int]]:

@@ -1,6 +1,6 @@
-"""`python -m app.sketch.training.evaluate MODEL FOLDER`: how well drawings are recognised.
+"""`python -m app.sketch.training.evaluate MODEL FOLDER ...`: how well drawings are recognised.
 
-The folder holds ndjson files named by word. `make eval MODEL=sketch DATA=FOLDER` does the same.
+The folders hold ndjson files named by word. `make eval MODEL=sketch DATA=FOLDER` does the same.
 
 No network is measured on drawings that it was trained on. A drawing of the six animals that was in the training data is
 judged only by the network whose fold held it out, and so is every drawing of another word that was in it; on the
@@ -37,11 +37,11 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", choices=MODELS)
-    parser.add_argument("data", type=Path, help="the folder of ndjson files")
+    parser.add_argument("data", nargs="+", type=Path, help="folders of ndjson files")
     options = parser.parse_args(arguments)
     try:
         recogniser = Recogniser.from_folder(Settings.from_env().checkpoints_path, MODELS[options.model])
-        drawings = read_drawings(options.data)
+        drawings = read_drawings(*options.data)
     except (SettingsError, FileNotFoundError, SketchDataError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -47,20 +47,21 @@ def onnx_bytes(networks: Sequence[nn.Module]) -> bytes:
 
 
 def publish(folder: Path, name: str, networks: Sequence[nn.Module], card: dict[str, Any]) -> tuple[Path, Path]:
-    """Write `sketch_<name>.onnx` and `sketch_<name>.json`. A file appears only when it is complete.
+    """Write `sketch_<name>.onnx` and `sketch_<name>.json`.
 
     The card holds the SHA-256 of the weights, so that a mismatched pair can be detected.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     weights = onnx_bytes(networks)
     card = card | {"sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)}
     network_path, card_path = folder / f"sketch_{name}.onnx", folder / f"sketch_{name}.json"
-    _replace(network_path, weights)
-    _replace(card_path, (json.dumps(card, indent=1) + "\n").encode())
+    write_file(network_path, weights)
+    write_file(card_path, (json.dumps(card, indent=1) + "\n").encode())
     return network_path, card_path
 
 
-def _replace(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, and its folder if it is missing. It appears only when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)
     os.replace(part, path)

@@ -15,7 +15,7 @@ def build(name: str, words: int) -> nn.Module:
     if name == "baseline":
         return baseline(words)
     if name == "small":
-        return Small(words)
+        return small(words)
     raise ValueError(f"The networks are {' and '.join(NAMES)}.")
 
 
@@ -31,26 +31,33 @@ def baseline(words: int) -> nn.Module:
     )
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
     )
 
 
-class Small(nn.Module):
-    """Convolutions at 14, 7 and 3 pixels, average pooling and a linear layer."""
+class Residual(nn.Module):
+    """Two convolutions whose output is added to their input (He et al. 2016)."""
 
-    def __init__(self, words: int, widths: tuple[int, int, int] = (32, 48, 96)):
+    def __init__(self, channels: int):
         super().__init__()
-        a, b, c = widths
-        self.features = nn.Sequential(
-            *(_convolution(1, a, stride=2), _convolution(a, a), nn.MaxPool2d(2)),
-            *(_convolution(a, b), _convolution(b, b), nn.MaxPool2d(2)),
-            _convolution(b, c),
-        )
-        self.head = nn.Sequential(nn.AvgPool2d(3), nn.Flatten(), nn.Dropout(0.2), nn.Linear(c, words))
+        self.first = _convolution(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
 
-    def forward(self, bitmaps: torch.Tensor) -> torch.Tensor:
-        """(N, 1, 28, 28) to (N, words)."""
-        logits: torch.Tensor = self.head(self.features(bitmaps))
-        return logits
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, channels, H, W) to the same shape."""
+        added: torch.Tensor = features + self.second(self.first(features))
+        return torch.relu(added)
+
+
+def small(words: int) -> nn.Module:
+    """Convolutions at 14, 7 and 3 pixels, average pooling and a linear layer."""
+    return nn.Sequential(
+        *(_convolution(1, 32, size=5, stride=2), _convolution(32, 32), nn.MaxPool2d(2)),
+        *(_convolution(32, 64), Residual(64), nn.MaxPool2d(2)),
+        *(_convolution(64, 96), nn.AvgPool2d(3)),
+        *(nn.Flatten(), nn.Dropout(0.2), nn.Linear(96, words)),
+    )

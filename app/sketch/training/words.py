@@ -28,7 +28,7 @@ stitches, stop sign, stove, strawberry, streetlight, string bean, submarine, sui
 sword, syringe, t-shirt, table, teapot, teddy-bear, telephone, television, tennis racquet, tent, tiger, toaster, toe,
 toilet, tooth, toothbrush, toothpaste, tornado, tractor, traffic light, train, tree, triangle, trombone, truck,
 trumpet, umbrella, underwear, van, vase, violin, washing machine, watermelon, waterslide, whale, wheel, windmill,
-wine bottle, wine glass, wristwatch, yoga, zebra
+wine bottle, wine glass, wristwatch, yoga, zebra, zigzag
 """
 
 WORDS: tuple[str, ...] = tuple(word.strip() for word in _WORDS.split(","))
