@@ -65,7 +65,12 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 def real_port(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[int]:
     """A gunicorn that serves the whole application with small limits."""
     folder = tmp_path_factory.mktemp("data")
-    settings = {"DATA_DIR": str(folder), "REDIS_URL": redis_url, "SECRET_KEY": "a key for the tests"}
+    settings = {
+        "DATA_DIR": str(folder),
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": "a key for the tests",
+        "ALLOWED_HOSTS": "x",
+    }
     limits = {"MAX_UPLOAD_MB": "1", "MAX_BATCH_MB": "1", "UPLOAD_TIMEOUT": "1"}
     Store.from_settings(Settings.from_env(settings)).migrate()
     with served("app:create_app()", **settings, **limits) as port:
