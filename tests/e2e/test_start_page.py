@@ -75,6 +75,43 @@ def test_a_sample_is_one_click(site: str, visit: Visit) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("coffee.jpg")
 
 
+def test_an_address_that_is_refused_is_said_on_the_spot(site: str, visit: Visit) -> None:
+    page = visit(site, allow="status of 422")
+    page.get_by_label("address of a photo").fill("http://127.0.0.1/a.jpg")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("does not belong to a public web server")
+    expect(page.get_by_label("address of a photo")).to_be_focused()
+
+
+def test_the_photo_at_an_address_is_waited_for_and_shown(site: str, visit: Visit) -> None:
+    page = visit(site)
+    held: list[Route] = []
+    page.route(f"{site}/", lambda route: held.append(route))
+    page.get_by_label("address of a photo").fill("https://example.com/a.jpg")
+    page.get_by_role("button", name="Fetch it").click()
+    expect(page.locator("#sending-words")).to_have_text("Fetching it")
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    assert "https://example.com/a.jpg" in (held[0].request.post_data or "")
+    held[0].fulfill(json={"location": "/runs"})
+    page.wait_for_url("**/runs")
+
+
+def test_without_scripts_an_address_is_sent_without_a_file(site: str, visit: Visit) -> None:
+    page = visit(site, allow="status of 422", java_script_enabled=False)
+    page.get_by_label("address of a photo").fill("http://127.0.0.1/a.jpg")
+    page.get_by_role("button", name="Fetch it").click()
+    expect(page.get_by_text("does not belong to a public web server")).to_be_visible()
+
+
+def test_a_phone_offers_its_camera(site: str, visit: Visit, tmp_path: Path) -> None:
+    expect(visit(site).get_by_text("Take a photo")).to_be_hidden()
+    page = visit(site, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    expect(page.get_by_text("Take a photo")).to_be_visible()
+    assert page.locator("#camera").get_attribute("capture") == "environment"
+    page.set_input_files("#camera", str(photos.photo(tmp_path)))
+    done(page)
+
+
 def test_what_is_no_photo_is_said_on_the_spot(site: str, visit: Visit, tmp_path: Path) -> None:
     page = visit(site, allow="status of 415")
     (tmp_path / "notes.txt").write_text("hello")

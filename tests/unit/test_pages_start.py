@@ -15,8 +15,9 @@ from sqlalchemy import func, select
 
 from app.config.analyses import ANALYSES
 from app.config.settings import Settings
-from app.errors import BrokenPhoto, NoPhoto, NotAPhoto, PublicError, QueueFull
+from app.errors import BrokenPhoto, NoAnalysis, NoPhoto, NotAPhoto, PublicError, QueueFull
 from app.intake import Photo
+from app.intake.address import Guard
 from app.queue.jobs import Jobs, WorkerStatus
 from app.store.errors import StoreUnavailable
 from app.store.models import Batch
@@ -25,6 +26,7 @@ from app.vision.results import ModelCard
 from app.web.common import uploads
 from app.web.common.uploads import MAX_NAMED
 from app.web.pages.status import STARTING, service_status
+from tests.http_server import reply, serving
 from tests.unit.api_service import PHOTO, Service, json_of, running
 from tests.unit.photos import jpeg
 from tests.unit.visitor import Visitor
@@ -85,6 +87,36 @@ def test_a_sample_is_taken_by_its_name(visitor: Visitor, service: Service) -> No
     answer = visitor.client.post("/", data={"csrf_token": visitor.token(), "sample": "coffee.jpg"})
     run = service.services.store.get_run(answer.location.removeprefix("/runs/"))
     assert (run.name, run.photo.width) == ("coffee.jpg", 600)
+
+
+def test_a_photo_is_fetched_from_its_address(visitor: Visitor, service: Service) -> None:
+    service.app.extensions["address_guard"] = Guard(allows=lambda address: address == "127.0.0.1", ports=None)
+    with serving(lambda seen, handler: reply(handler, 200, PHOTO)) as server:
+        answer = visitor.send(address=f" http://127.0.0.1:{server.port}/photos/car.jpg ")
+    assert answer.status_code == 303
+    assert service.services.store.get_run(answer.location.removeprefix("/runs/")).name == "car.jpg"
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1/a.jpg", "169.254.169.254/latest", "file:///etc/passwd"])
+def test_an_address_that_is_not_public_is_refused_in_plain_words(
+    visitor: Visitor, service: Service, address: str
+) -> None:
+    answer = visitor.send(address=address)
+    assert (answer.status_code, "can be used." in answer.text) == (422, True)
+    assert visitor.client.post("/", data={"address": address}).status_code == 400, "a token is needed"
+    assert service.services.jobs.waiting() == []
+
+
+def test_with_nothing_ticked_no_address_is_fetched(visitor: Visitor, service: Service) -> None:
+    service.app.extensions["address_guard"] = Guard(resolve=lambda host, port: pytest.fail("It was visited."))
+    answer = visitor.send(address="https://example.com/a.jpg", offered="analyses")
+    assert (answer.status_code, NoAnalysis.message in answer.text) == (422, True)
+
+
+def test_a_file_goes_before_an_address(visitor: Visitor, service: Service) -> None:
+    service.app.extensions["address_guard"] = Guard(resolve=lambda host, port: pytest.fail("It was visited."))
+    address = visitor.send((PHOTO, "a.jpg"), address="https://example.com/b.jpg").location
+    assert service.services.store.get_run(address.removeprefix("/runs/")).name == "a.jpg"
 
 
 def test_an_unknown_sample_is_not_found(visitor: Visitor) -> None:

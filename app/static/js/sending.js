@@ -12,6 +12,8 @@ const input = byId("photo");
 const previews = byId("preview");
 const progress = byId("progress");
 const words = byId("sending-words");
+const address = byId("address");
+const camera = byId("camera");
 const cancel = byId("cancel");
 const spoken = byId("sending-spoken");
 const problem = byId("problem");
@@ -45,6 +47,7 @@ function reset() {
   byId("sending").hidden = true;
   clear(previews);
   input.value = "";
+  camera.value = "";
   document.title = title;
 }
 
@@ -61,27 +64,48 @@ function showProgress(share, files) {
 /** Sends files as the form asks, and goes to their page; a problem or a cancellation leads back to the form. */
 export async function send(list) {
   const files = [...list];
-  if (!files.length || drop.classList.contains("busy")) return;
-  showProblem(refusal(files));
-  if (!problem.hidden) {
-    reset();
-    return;
-  }
+  if (!files.length || !mayBegin(files)) return;
   const body = new FormData(form);
   body.delete(input.name);
   for (const file of files) body.append(input.name, file, file.name || "photo.png");
+  preview(previews, files);
+  begin(files.length === 1 ? files[0].name : count(files.length, "photo"));
+  showProgress(0, files);
+  await deliver(body, (share) => showProgress(share, files), input);
+}
+
+/** Has the server fetch the photo at the address in the form. */
+async function sendAddress() {
+  if (!mayBegin([])) return;
+  begin(address.value.trim());
+  progress.removeAttribute("value");
+  words.textContent = "Fetching it";
+  announce(words.textContent, spoken);
+  await deliver(new FormData(form), () => {}, address);
+}
+
+function mayBegin(files) {
+  if (drop.classList.contains("busy")) return false;
+  showProblem(refusal(files));
+  if (!problem.hidden) reset();
+  return problem.hidden;
+}
+
+function begin(name) {
   drop.classList.add("busy");
   byId("sending").hidden = false;
-  byId("sending-name").textContent = files.length === 1 ? files[0].name : count(files.length, "photo");
-  preview(previews, files);
-  showProgress(0, files);
+  byId("sending-name").textContent = name;
   cancel.focus();
+}
+
+/** Sends the form's data; where that fails the focus goes back to the control that it came from. */
+async function deliver(body, onProgress, from) {
   sending = new AbortController();
   try {
-    location.assign(await upload(form.action, body, sending.signal, (share) => showProgress(share, files)));
+    location.assign(await upload(form.action, body, sending.signal, onProgress));
   } catch (error) {
     reset();
-    input.focus();
+    from.focus();
     if (error.name === "AbortError") announce("Cancelled", spoken);
     else showProblem(error.message);
   }
@@ -89,6 +113,13 @@ export async function send(list) {
 
 cancel.addEventListener("click", () => sending.abort());
 input.addEventListener("change", () => send(input.files));
+camera.addEventListener("change", () => send(camera.files));
+form.addEventListener("submit", (event) => {
+  if (event.submitter?.id !== "fetch") return;
+  event.preventDefault();
+  if (address.value.trim()) sendAddress();
+  else address.focus();
+});
 // On the way back from a run the browser restores the page as it was left, or builds it again with the file chosen.
 // An upload that began before the page was complete goes on.
 window.addEventListener("pageshow", (event) => {

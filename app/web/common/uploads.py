@@ -1,6 +1,10 @@
-"""What a page's form sends: one photo, or several photos and ZIPs, one at a time. The pages of a PDF are photos too."""
+"""What a page's form sends: one photo or its address, or several photos and ZIPs, one at a time.
+
+The pages of a PDF are photos too.
+"""
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 
 from flask import request
 from werkzeug.datastructures import FileStorage
@@ -17,6 +21,7 @@ from app.web.common.bodies import file_bytes
 from app.web.common.rejections import Rejections
 from app.web.common.security import visitor
 from app.web.common.services import services
+from app.web.common.sources import Source
 
 # How many rejected files a batch lists with the reason. Nobody reads more.
 MAX_NAMED = 50
@@ -42,6 +47,22 @@ def submit_form() -> Run | Batch:
         error of a service that was unavailable for all of its photos.
     """
     files = [file for _, several in request.files.lists() for file in several if file.filename]
+    return _submit(files)
+
+
+def submit_address(address: str) -> Run | Batch:
+    """Submit the photo at an address of the web, for which `https://` may be left out, as if it had been sent.
+
+    Raises:
+        AddressRefused, FetchFailed, Busy: it cannot be fetched. Every error of `submit_form`.
+    """
+    chosen_analyses()  # Where nothing is ticked, nothing is fetched.
+    url = address if "://" in address else f"https://{address}"
+    name, data = Source("", url=url).read(services().settings)
+    return _submit([FileStorage(BytesIO(data), name)])
+
+
+def _submit(files: Sequence[FileStorage]) -> Run | Batch:
     if not files:
         raise NoPhoto
     if len(files) == 1 and not _is_archive(files[0]):

@@ -12,7 +12,7 @@ from app.store.models import Batch, Run
 from app.vision.analyses.registry import analyses
 from app.web.common.errors import wants_json
 from app.web.common.services import services
-from app.web.common.uploads import submit_form, submit_photo
+from app.web.common.uploads import submit_address, submit_form, submit_photo
 from app.web.pages.status import service_status
 
 pages = Blueprint("start", __name__)
@@ -33,9 +33,8 @@ def start() -> ResponseReturnValue:
 
 @pages.post("/")
 def upload() -> ResponseReturnValue:
-    """Submit a sample, a photo, several photos or a ZIP, and redirect to the page of the run or the batch."""
-    sample = request.form.get("sample", "")
-    created = submit_photo(_sample(sample), sample) if sample else submit_form()
+    """Submit a sample, a photo or its address, several photos or a ZIP, and redirect to the run's or batch's page."""
+    created = _submitted()
     address = page_url(created)
     if wants_json():
         return jsonify(location=address), 201, {"Location": address}
@@ -67,6 +66,14 @@ def page_url(created: Run | Batch) -> str:
     if isinstance(created, Run):
         return url_for("run.page", run_id=created.id)
     return url_for("batch.page", batch_id=created.id)
+
+
+def _submitted() -> Run | Batch:
+    sample, address = (request.form.get(name, "").strip() for name in ("sample", "address"))
+    if sample:
+        return submit_photo(_sample(sample), sample)
+    has_file = any(file.filename for file in request.files.values())
+    return submit_address(address) if address and not has_file else submit_form()
 
 
 def _sample(name: str) -> bytes:
