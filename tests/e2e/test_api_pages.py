@@ -1,7 +1,10 @@
 """The API's page and the board in a browser."""
 
 import base64
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -51,6 +54,37 @@ def test_an_operation_can_be_tried_out_on_the_page(site: str, visit: Visit) -> N
     operation.get_by_role("button", name="Execute").click()
     expect(operation.locator(".live-responses-table td.response-col_status").last).to_contain_text("200")
     expect(operation.locator(".live-responses-table")).to_contain_text("A light model")
+
+
+def test_the_documentation_shows_sample_answers_and_padlocks_only_where_a_key_is_needed(
+    site: str, visit: Visit
+) -> None:
+    page = visit(f"{site}/docs")
+    operation = page.locator(".opblock", has_text="/api/v1/models")
+    operation.locator(".opblock-summary-control").click()
+    expect(operation.locator(".example").first).to_contain_text("Starter Mask R-CNN")
+    assert page.locator(".authorization__btn").count() == 0
+    page.route("**/docs", lambda route: route.fulfill(body=with_keys(route.fetch().text()), content_type="text/html"))
+    page.goto(f"{site}/docs")
+    expect(page.locator(".authorization__btn")).to_have_count(11)
+
+
+def with_keys(page: str) -> str:
+    """The page as a service shows it that requires keys."""
+    return page.replace('<div id="swagger"', '<div id="swagger" data-keys="required"')
+
+
+def test_the_python_lines_of_the_documentation_can_be_copied_and_run(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(f"{site}/docs")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    sample = page.locator(".sample", has_text="Python, with httpx")
+    sample.get_by_role("button", name="Copy").click()
+    expect(sample.get_by_role("button", name="Copied")).to_be_visible()
+    (tmp_path / "photo.jpg").write_bytes(jpeg(333, 240))
+    lines = page.evaluate("navigator.clipboard.readText()")
+    printed = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert printed.stdout.startswith("person 0.98")
+    assert (tmp_path / "annotated.jpg").stat().st_size > 0
 
 
 def test_a_photo_dropped_on_the_board_becomes_a_card_that_fills_in_and_can_be_removed(site: str, visit: Visit) -> None:

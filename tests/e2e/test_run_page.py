@@ -1,6 +1,8 @@
 """A photo's way in the browser: sent, waited for, looked at in every view, downloaded, deleted."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +49,24 @@ def test_the_download_is_byte_for_byte_the_image_of_what_is_shown(site: str, vis
     rows = Path(waiting.value.path()).read_text()
     assert "traffic light" in rows
     assert "car" not in rows
+
+
+def test_the_lines_for_the_api_get_what_is_shown(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    page.get_by_text("Get this by API").click()
+    slide(page, 30)
+    page.locator(".chip", has_text="car").click()
+    page.locator(".layers label", has_text="Masks").click()
+    curl, python = page.locator(".by-api code").all_inner_texts()
+    wanted = downloaded(page)[1]
+    found = subprocess.run(["bash", "-c", curl], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert {row["class"] for row in json.loads(found)["results"]["objects"]["instances"]} == set(listed(page))
+    assert (tmp_path / "annotated.jpg").read_bytes() == wanted
+    (tmp_path / "annotated.jpg").unlink()
+    subprocess.run([sys.executable, "-c", python], cwd=tmp_path, check=True)
+    assert (tmp_path / "annotated.jpg").read_bytes() == wanted
 
 
 def test_slider_chips_and_layers_act_at_once_without_a_request(site: str, visit: Visit, tmp_path: Path) -> None:

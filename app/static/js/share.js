@@ -1,4 +1,5 @@
-// Copies to the clipboard: the page's address, which shows the same view to whoever opens it, and texts that were read.
+// Copies to the clipboard: the page's address, which shows the same view to whoever opens it, texts that were read, and
+// samples of code.
 
 import { html } from "./dom.js";
 
@@ -20,6 +21,12 @@ export function offerText(button, text, failed = "Not copied") {
       button.textContent = label;
     }, CONFIRM_MS);
   });
+}
+
+/** Lets the buttons of samples of code copy these (templates/_samples.html). */
+export function offerSamples(root) {
+  for (const button of root.querySelectorAll("[data-copy]"))
+    offerText(button, () => button.closest("figure").querySelector("code").textContent);
 }
 
 /** Whether the text was copied. Without HTTPS browsers offer no clipboard; selecting and copying still works there. */

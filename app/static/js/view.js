@@ -65,11 +65,17 @@ export class View {
     return this.passes(instance) && this.allows(instance);
   }
 
-  /** The query that asks the server for the same view. */
-  query() {
+  /** The part of the query that selects instances. */
+  filters() {
     const query = new URLSearchParams({ threshold: String(this.threshold) });
     const excluded = this.#hidden.map((name) => name.replace(/[\\,]/g, "\\$&"));
     if (excluded.length) query.set("exclude", excluded.join(","));
+    return query;
+  }
+
+  /** The query that asks the server for the same view. */
+  query() {
+    const query = this.filters();
     for (const layer of LAYERS) if (!this.layer(layer)) query.set(layer, "0");
     return query;
   }

@@ -5,7 +5,7 @@ import { Chips } from "./chips.js";
 import { byId, html } from "./dom.js";
 import { List } from "./list.js";
 import { fetchOverlay } from "./overlay.js";
-import { offerAddress, offerText } from "./share.js";
+import { offerAddress, offerSamples, offerText } from "./share.js";
 import { Stage } from "./stage.js";
 import { View } from "./view.js";
 import { count, percent } from "./words.js";
@@ -16,6 +16,7 @@ const ADDRESS_PAUSE_MS = 250;
 /** Brings the page of a finished run to life. */
 export async function show() {
   offerAddress(byId("share"));
+  offerSamples(byId("side"));
   const box = byId("stage");
   const form = byId("view");
   const overlay = await fetchOverlay(box.dataset.overlay);
@@ -166,7 +167,7 @@ class Viewer {
     announce(`${counts} at ${threshold} or more`);
   }
 
-  /** Download, exports and the page's address ask for what is shown. */
+  /** Download, exports, the lines for the API and the page's address ask for what is shown. */
   #link() {
     const query = this.#view.query();
     const download = byId("download");
@@ -176,6 +177,8 @@ class Viewer {
       ofFormat.set("format", link.dataset.format);
       link.href = `${link.pathname}?${ofFormat}`;
     }
+    for (const part of document.querySelectorAll("[data-query]"))
+      part.textContent = part.dataset.query === "filters" ? this.#view.filters() : query;
     clearTimeout(this.#addressTimer);
     this.#addressTimer = setTimeout(() => history.replaceState(history.state, "", `?${query}`), ADDRESS_PAUSE_MS);
   }

@@ -1,11 +1,18 @@
 """The API's responses, as pydantic models from which the OpenAPI file is generated."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
 
 from app.store.states import State
+from app.web.api import samples
+
+
+def like(sample: dict[str, Any]) -> ConfigDict:
+    """The configuration of a model with a sample, which the documentation shows."""
+    return ConfigDict(json_schema_extra={"example": sample})
+
 
 RunState = Annotated[State, WithJsonSchema({"type": "string", "enum": [*State]})]
 
@@ -44,6 +51,8 @@ class LinksOut(BaseModel):
 
 class RunSummary(BaseModel):
     """One request to analyse one photo."""
+
+    model_config = like(samples.SUMMARY)
 
     id: str
     state: RunState
@@ -164,6 +173,8 @@ ResultOut = Annotated[InstancesOut | FacesOut | LabelsOut, Field(discriminator="
 class Run(RunSummary):
     """One request to analyse one photo, with its results."""
 
+    model_config = like(samples.RUN)
+
     timings: TimingsOut
     results: dict[str, ResultOut] = Field(description="The finished analyses, by name.")
 
@@ -176,6 +187,8 @@ class RefusedOut(BaseModel):
 class Batch(BaseModel):
     """Several photos sent together."""
 
+    model_config = like(samples.BATCH)
+
     id: str
     runs: list[RunSummary]
     refused: list[RefusedOut] = Field(description="The files that were not accepted, and why.")
@@ -184,8 +197,12 @@ class Batch(BaseModel):
 class Submitted(RootModel[Run | Batch]):
     """A run; or a batch when several files were sent."""
 
+    model_config = like(samples.RUN)
+
 
 class RunPage(BaseModel):
+    model_config = like(samples.RUN_PAGE)
+
     runs: list[RunSummary]
     next: str | None = Field(description="Cursor of the next page; null on the last page.")
 
@@ -197,6 +214,8 @@ class ModelStatus(ModelOut):
 
 
 class Models(BaseModel):
+    model_config = like(samples.MODELS)
+
     models: list[ModelStatus]
     workers: int = Field(description="Number of running workers; with 0, new photos wait until one starts.")
 

@@ -33,7 +33,10 @@ def init_app(app: Flask) -> None:
     """Build the file once, and serve it with its page."""
     # flask-openapi3 calls this on the application for values that do not validate.
     app.validation_error_callback = InvalidRequest.raise_from  # type: ignore[attr-defined]
-    app.extensions["openapi"] = document(bool(app.extensions["services"].settings.api_keys_required))
+    keys_required = bool(app.extensions["services"].settings.api_keys_required)
+    app.extensions["openapi"] = document(keys_required)
+    # For the samples of code on the pages.
+    app.jinja_env.globals.update(absolute_url=absolute_url, keys_required=keys_required)
     app.register_blueprint(docs)
     assets.serve(app, "api_docs.static", SWAGGER)
     navigation.add(app, "api_docs.page", "API")
@@ -42,7 +45,7 @@ def init_app(app: Flask) -> None:
 @docs.get("/docs")
 def page() -> Response:
     """The API's documentation. Swagger UI's own style sheet draws its arrows from `data:` images."""
-    context = {"errors": error_classes(), "settings": services().settings, "absolute_url": absolute_url}
+    context = {"errors": error_classes(), "settings": services().settings}
     response = make_response(render_template("api/docs.html", **context))
     policy = CONTENT_SECURITY_POLICY.replace("img-src 'self'", "img-src 'self' data:")
     response.headers["Content-Security-Policy"] = policy

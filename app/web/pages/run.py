@@ -12,7 +12,7 @@ from app.store.models import Run
 from app.store.states import FINISHED, State
 from app.vision.analyses.registry import analyses
 from app.vision.export import FORMATS
-from app.vision.view import View
+from app.vision.view import FILTERS, View
 from app.web.common import words
 from app.web.common.exports import export_requested, picture_name
 from app.web.common.rendering import render_overlay, render_view
@@ -40,6 +40,7 @@ def page(run_id: str) -> ResponseReturnValue:
     context["titles"] = {analysis.name: analysis.title for analysis in analyses()}
     if run.state == State.DONE:
         results = services().store.results(run)
+        context["filters"] = {name: args[name] for name in FILTERS if name in args}
         context |= {"lists": result_lists(results, view), "formats": FORMATS, "seconds": _seconds(run)}
         context["notes"] = list(dict.fromkeys(a.card.note for a in results.values() if a.card.note))
     elif run.state not in FINISHED:

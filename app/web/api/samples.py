@@ -1,0 +1,76 @@
+"""Answers as they look, for the OpenAPI file and the page that shows it."""
+
+from typing import Any, Final
+
+_ID: Final = "Zk3mW0cJ9QyT5tq2hXn1Lw"
+_BATCH: Final = "b6Qf0vTn3LxYw1RkAaE8Sg"
+_ADDRESS: Final = f"https://photos.example/api/v1/runs/{_ID}"
+_CHECKPOINT: Final = "20cad28c22fc4855ce838c70d9b04a1a8a77bb733e34fcf3e39286fcb0d43a8f"
+_IDENTITY: Final = f"starter@{_CHECKPOINT[:16]}/f32"
+
+MODEL: Final[dict[str, Any]] = {
+    "analyzer": "objects",
+    "model": "starter",
+    "title": "Starter Mask R-CNN",
+    "version": "f32",
+    "checkpoint": _CHECKPOINT,
+    "note": "",
+}
+SUMMARY: Final[dict[str, Any]] = {
+    "id": _ID,
+    "state": "done",
+    "name": "street.jpg",
+    "created_at": "2026-11-26T09:30:00Z",
+    "started_at": "2026-11-26T09:30:00.1Z",
+    "finished_at": "2026-11-26T09:30:01.3Z",
+    "expires_at": "2026-12-26T09:30:00Z",
+    "photo": {"sha256": "9f2c" * 16, "format": "jpeg", "width": 1280, "height": 853, "bytes": 214873},
+    "analyses": [{"analyzer": "objects", "model": _IDENTITY, "state": "done", "seconds": 1.1, "error": None}],
+    "position": None,
+    "eta": None,
+    "deduplicated": False,
+    "threshold": 0.5,
+    "classes": None,
+    "batch": None,
+    "request_id": "d1f7c0e24b9a4f6f",
+    "error": None,
+    "links": {
+        "self": _ADDRESS,
+        "page": f"https://photos.example/runs/{_ID}",
+        **{name: f"{_ADDRESS}/{name}" for name in ("image", "export", "events", "cancel")},
+    },
+}
+RUN: Final[dict[str, Any]] = {
+    **SUMMARY,
+    "timings": {
+        "waited": 0.1,
+        "worked": 1.2,
+        "total": 1.3,
+        "steps": {"objects": {"prepare": 0.1, "detect": 0.9, "masks": 0.1}},
+    },
+    "results": {
+        "objects": {
+            "kind": "instances",
+            "model": MODEL,
+            "instances": [
+                {
+                    "class": "car",
+                    "score": 0.98,
+                    "box": [402.1, 388.7, 731.9, 560.2],
+                    "mask": {"size": [853, 1280], "counts": "Wdi:3`j00O2N1O2N..."},
+                },
+                {"class": "dog", "score": 0.91, "box": [810.4, 502.3, 956.0, 690.8], "mask": None},
+            ],
+        }
+    },
+}
+BATCH: Final[dict[str, Any]] = {
+    "id": _BATCH,
+    "runs": [{**SUMMARY, "batch": _BATCH}],
+    "refused": [{"name": "notes.txt", "message": "This file is not a photo we can read."}],
+}
+RUN_PAGE: Final[dict[str, Any]] = {"runs": [SUMMARY], "next": None}
+MODELS: Final[dict[str, Any]] = {
+    "models": [{**MODEL, "classes": ["person", "bicycle", "car"], "identity": _IDENTITY, "seconds": 0.8}],
+    "workers": 1,
+}
