@@ -1,6 +1,6 @@
-"""Gets the models that a worker serves: engines for what is here, then the model that is not here yet.
+"""Prepares the models that a worker serves: engines for the installed ones, then a better one that is fetched.
 
-Photos are answered by what is here, such as the starter, while the rest is fetched.
+Photos are answered by what is installed, such as the starter, while the rest is fetched.
 """
 
 import fcntl
@@ -26,47 +26,47 @@ from app.vision.results import ModelCard
 log = logging.getLogger(__name__)
 
 BUNDLED = ROOT / "checkpoints"
-# Commands that say themselves what they do and, in a line, what they cannot.
+# Commands that report their own progress and failures.
 FETCH, MAKE_ENGINES = "app.vision.catalogue.fetch", "app.vision.engine"
-TICK = 0.1  # seconds between two looks at a command
+TICK = 0.1  # seconds between two checks of a command
 
 
 class Models(threading.Thread):
-    """Readies the models in a thread of its own; nothing that fails there stops the worker.
+    """Prepares the models in a thread of its own; a failure there does not stop the worker.
 
-    coming: the better model that is being fetched, None at other times.
+    fetching: the better model that is being fetched, or None.
     """
 
     def __init__(self, settings: Settings):
         super().__init__(name="models", daemon=True)
-        self.coming: Model | None = None
+        self.fetching: Model | None = None
         self._settings, self._folder = settings, settings.checkpoints_path
         self._stopping, self._ready, self._improved = threading.Event(), threading.Event(), threading.Event()
 
     def stop(self) -> None:
-        """End what is under way; the next start goes on with it."""
+        """End the command that is running; the next start resumes it."""
         self._stopping.set()
         self.join()
 
     @property
     def ready(self) -> bool:
-        """Whether what is here can be served."""
+        """Whether the installed models can be served."""
         return self._ready.is_set()
 
     def improved(self) -> bool:
-        """Whether a better model has come since this was asked last."""
+        """Whether a better model has been installed since the last call."""
         improved = self._improved.is_set()
         self._improved.clear()
         return improved
 
     def annotate(self, cards: Iterable[ModelCard]) -> list[ModelCard]:
-        """The cards of what is served; a stand-in's note names the model that is on its way."""
-        coming = self.coming
-        if coming is None:
+        """The cards of what is served; a stand-in's note names the model that is being fetched."""
+        fetching = self.fetching
+        if fetching is None:
             return list(cards)
         note = "{} answers while {} is being fetched."
         return [
-            replace(card, note=note.format(card.title, coming.title)) if card.analyzer == coming.analyzer else card
+            replace(card, note=note.format(card.title, fetching.title)) if card.analyzer == fetching.analyzer else card
             for card in cards
         ]
 
@@ -74,16 +74,16 @@ class Models(threading.Thread):
         """What the thread does."""
         try:
             link_bundled(self._folder)
-            if self._named_is_missing():  # It was asked for by name: nothing stands in for it.
+            if self._named_is_missing():  # Nothing stands in for a model that MODEL names.
                 self._command(FETCH)
             self._command(MAKE_ENGINES)
         finally:
             self._ready.set()
-        came = any(self._comes(model) for model in self._better())
-        if came:
+        fetched = any(self._fetch(model) for model in self._better())
+        if fetched:
             self._command(MAKE_ENGINES)
-        self.coming = None
-        if came:
+        self.fetching = None
+        if fetched:
             self._improved.set()
 
     def _named_is_missing(self) -> bool:
@@ -94,14 +94,14 @@ class Models(threading.Thread):
             return False
 
     def _better(self) -> list[Model]:
-        """What MODEL=auto prefers to what is installed, best first."""
+        """The models that MODEL=auto prefers to the installed ones, best first."""
         if self._settings.model != "auto":
             return []
         return list(takewhile(lambda model: not self._installed(model), preferred(self._settings)))
 
-    def _comes(self, model: Model) -> bool:
-        """Fetch a model; whether it could be had."""
-        self.coming = model
+    def _fetch(self, model: Model) -> bool:
+        """Fetch a model; returns whether it is installed now."""
+        self.fetching = model
         self._command(FETCH, model.name)
         return self._installed(model)
 
@@ -109,7 +109,7 @@ class Models(threading.Thread):
         return installed(model, self._folder)
 
     def _command(self, *module: str) -> None:
-        """Run a module with arguments unless told to stop, one at a time of all workers that share the folder."""
+        """Run a module with arguments unless told to stop. Workers that share the folder run one at a time."""
         with _turn(self._folder, self._stopping):
             command = [sys.executable, "-m", *module]
             status = None if self._stopping.is_set() else run_command(command, self._stopping)
@@ -119,9 +119,9 @@ class Models(threading.Thread):
 
 
 def link_bundled(folder: Path, bundled: Path = BUNDLED) -> None:
-    """Make the models that come with the program known in another checkpoints folder.
+    """Link the models that come with the program into another checkpoints folder.
 
-    By links, so that a new version of the program brings its own.
+    Links, because a new version of the program brings new models.
     """
     if folder.resolve() == bundled.resolve():
         return
@@ -134,10 +134,10 @@ def link_bundled(folder: Path, bundled: Path = BUNDLED) -> None:
 
 @contextmanager
 def _turn(folder: Path, stop: threading.Event) -> Iterator[None]:
-    """Wait for whoever readies the same folder, so that every worker of a host finds the same models."""
+    """Hold the folder's lock, so that only one worker of a host prepares its models at a time."""
     try:
         lock = (folder / ".preparing").open("a")
-    except OSError:  # Nobody can put anything there.
+    except OSError:  # A folder that nobody can write to needs no lock.
         yield
         return
     with lock:

@@ -49,7 +49,7 @@ class Supervisor:
     ):
         self._services, self._start_process, self._clock = services, start_process, clock
         self._models = models
-        self._coming: str | None = None  # the better model that was announced
+        self._fetching: str | None = None  # the better model that was announced
         self._processes: list[WorkerProcess] = []
         self._lost: list[tuple[str, bool]] = []  # analyses of ended processes; whether they were overdue
         self._stop = threading.Event()
@@ -126,13 +126,13 @@ class Supervisor:
             else:
                 retry(store, jobs, analysis_id)
             self._lost.pop(0)
-        coming = self._models.coming.name if self._models and self._models.coming else None
+        fetching = self._models.fetching.name if self._models and self._models.fetching else None
         for worker in self._processes:
-            if worker.offer is not None and not (worker.announced and self._coming == coming):
+            if worker.offer is not None and not (worker.announced and self._fetching == fetching):
                 self._announce(worker.offer)
                 worker.announced = True
                 self._heartbeat_at = self._clock()
-        self._coming = coming
+        self._fetching = fetching
         if self._clock() >= self._heartbeat_at:
             self._heartbeat()
 

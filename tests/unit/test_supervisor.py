@@ -300,12 +300,12 @@ def test_while_a_better_model_is_fetched_the_note_says_so(
     waiting_supervisor: Supervisor, machine: FakeMachine, models: FakeModels, jobs: Jobs
 ) -> None:
     models.ready = True
-    models.coming = Model("full", "Full", "labels", "torchvision", "MIT")
+    models.fetching = Model("full", "Full", "labels", "torchvision", "MIT")
     waiting_supervisor.tick()
     machine.started[0].receive(LOADED)
     waiting_supervisor.tick()
     assert jobs.cards()["labels"].note == "Odd answers while Full is being fetched."
-    models.coming = None  # it could not be fetched
+    models.fetching = None  # it could not be fetched
     waiting_supervisor.tick()
     assert jobs.cards() == {"labels": CARD}
     assert len(machine.started) == 1

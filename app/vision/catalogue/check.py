@@ -14,7 +14,7 @@ AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Answer:
-    """What a source of a model's file said: the problem is empty where it has the file."""
+    """What a source said about a model's file. problem: empty where it has the file."""
 
     model: Model
     source: str
@@ -22,7 +22,7 @@ class Answer:
 
 
 def check_sources(models: Iterable[Model], settings: Settings) -> list[Answer]:
-    """Ask every source of these models at once; each has some seconds."""
+    """Ask every source of these models at the same time, with a time-out of some seconds each."""
     asked = [(model, source) for model in models for source in sources(model, settings)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda each: _ask(each[0], each[1], settings), asked))

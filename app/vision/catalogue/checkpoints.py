@@ -1,4 +1,4 @@
-"""Weights on disk: known by their hash, read without ever running what a file says."""
+"""Weights on disk: verified by their hash, and read without running any code that a file holds."""
 
 import functools
 import hashlib
@@ -77,26 +77,28 @@ def verify(path: Path, model: Model) -> str:
     except OSError as error:
         raise CheckpointError(f"{path.name} cannot be read: {error.strerror}.") from error
     if model.size is not None and size != model.size:
-        raise CheckpointError(f"{path.name} has {size} bytes where the catalogue says {model.size}; {_again(model)}.")
+        raise CheckpointError(
+            f"{path.name} has {size} bytes where the catalogue says {model.size}; {_how_to_replace(model)}."
+        )
     if not digest.startswith(model.sha256):
         found = digest[: len(model.sha256)]
         raise CheckpointError(
-            f"{path.name} has SHA-256 {found} where the catalogue says {model.sha256}; {_again(model)}."
+            f"{path.name} has SHA-256 {found} where the catalogue says {model.sha256}; {_how_to_replace(model)}."
         )
     return digest
 
 
-def _again(model: Model) -> str:
+def _how_to_replace(model: Model) -> str:
     if not model.sources:
         return "take the file from the repository again"
     return f"delete it and run `make weights MODEL={model.name}`"
 
 
 def load_weights(path: Path, model: Model) -> Checkpoint:
-    """Read a checkpoint without running anything that it says; a detector's has MMDetection's names.
+    """Read a checkpoint without running any code in it; a detector's weights get MMDetection's names.
 
-    Tensors, containers, texts, numbers and NumPy's scalars are all that is read; whatever else a pickle asks for is
-    refused, whether the file is the catalogue's or not.
+    Only tensors, containers, texts, numbers and NumPy's scalars are read. Anything else in a pickle is refused, even in
+    a file of the catalogue.
 
     Raises:
         CheckpointError: the file is not the catalogue's, is broken, or holds more than weights.

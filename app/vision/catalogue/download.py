@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def fetch(model: Model, settings: Settings, progress: bool = True) -> Path:
-    """Bring a model's weights into the checkpoints folder, unless they are there already and right.
+    """Fetch a model's weights into the checkpoints folder, unless verified ones are there already.
 
     The sources are tried in turn; the file's hash decides, not who sent it. What arrives is written to `<file>.part`,
     which the next source and another call go on with, and becomes `<file>` when its size and hash are the catalogue's.
@@ -34,12 +34,12 @@ def fetch(model: Model, settings: Settings, progress: bool = True) -> Path:
         raise CheckpointError(f"{model.title} is not here, and there is no address to fetch it from.")
     folder = settings.checkpoints_path
     target = folder / model.file
-    if _right(target, model):
+    if _is_verified(target, model):
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _part(target, bool(model.sha256)) as (part, file):
-            if _right(target, model):  # Another process was faster.
+            if _is_verified(target, model):  # Another process was faster.
                 part.unlink()
                 return target
             _fetch_into(model, settings, part, file, progress)
@@ -49,7 +49,7 @@ def fetch(model: Model, settings: Settings, progress: bool = True) -> Path:
     return target
 
 
-def _right(path: Path, model: Model) -> bool:
+def _is_verified(path: Path, model: Model) -> bool:
     try:
         verify(path, model)
     except CheckpointError:
@@ -61,7 +61,7 @@ def _right(path: Path, model: Model) -> bool:
 def _part(target: Path, keep: bool) -> Iterator[tuple[Path, BinaryIO]]:
     """The file that a transfer goes to, locked against other processes.
 
-    keep: leave what has come where the transfer fails.
+    keep: keep what was received when the transfer fails.
     """
     part = target.with_name(target.name + ".part")
     while True:
@@ -98,11 +98,11 @@ def _fetch_into(model: Model, settings: Settings, part: Path, file: BinaryIO, pr
 
 
 def _fetch_from(source: str, model: Model, settings: Settings, part: Path, file: BinaryIO, progress: bool) -> None:
-    """Raises SourceError; what cannot be of the file is gone then."""
+    """Raises SourceError, with the part file emptied if its content is wrong."""
     had = size_of(file)
     transfer(source, model, file, settings, progress)
-    if had and not _right(part, model):
-        # What was there before was of another file: from the start, once.
+    if had and not _is_verified(part, model):
+        # The earlier part may be of another file, so all of it is fetched once more.
         file.truncate(0)
         transfer(source, model, file, settings, progress)
     try:

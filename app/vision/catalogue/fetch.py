@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _install(model: Model, settings: Settings) -> bool:
-    """Whether a model is here, fetched if need be; says so, or why not."""
+    """Fetch a model unless it is installed. Prints the outcome, and returns whether it is installed."""
     here = () if model.sources else installed(model, settings.checkpoints_path)
     try:
         path = here[0] if here else fetch(model, settings)

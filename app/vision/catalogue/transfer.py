@@ -1,4 +1,4 @@
-"""Bringing a file from one source: by HTTP, taken up where it broke off, or from a folder.
+"""Transfers from one source: by HTTP, resumed where they broke off, or from a folder.
 
 Of the known downloaders only those that know one hub resume; pooch, the best kept of the general ones, does not.
 """
@@ -27,7 +27,7 @@ from app.vision.catalogue.sources import SourceError, address, local_path, place
 # Seconds: to find and connect to a host, and to wait for the next bytes. A machine without network goes on soon.
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
-# Times that a transfer which breaks off on its way is taken up again by itself.
+# How often an interrupted transfer is resumed automatically.
 RESUMPTIONS = 3
 
 
@@ -41,9 +41,9 @@ class _BrokenOff(SourceError):
 
 
 def transfer(source: str, model: Model, file: BinaryIO, settings: Settings, progress: bool) -> None:
-    """Append to a file what it lacks of a model's weights; without a known hash, all of them, from the start.
+    """Append the missing rest of a model's weights to a file; without a known hash, start over.
 
-    A transfer that breaks off is taken up again. Raises SourceError, and CheckpointError where the disk is too small.
+    An interrupted transfer is resumed. Raises SourceError, and CheckpointError where the disk is too small.
     """
     if not model.sha256:
         file.truncate(0)  # Nothing could tell whether the pieces belong together.
@@ -112,7 +112,7 @@ def _receive_rest(client: httpx.Client, url: str, source: str, model: Model, fil
                 _check_disk_space(file, total, offset)
                 with _bar(model, total, offset, progress) as bar:
                     return _receive(response, source, file, bar, total)
-        # There is nothing beyond what is here already, so this was of a longer file.
+        # The server's file is no longer than ours, so ours is another file.
         file.truncate(0)
         _receive_rest(client, url, source, model, file, progress)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:

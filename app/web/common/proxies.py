@@ -47,7 +47,7 @@ def trust_proxies(app: Flask, count: int, headers: Iterable[str]) -> None:
     if not count:
         return
     trusted = {f"x_{name}": count if name in headers else 0 for name in ("for", "proto", "host", "port", "prefix")}
-    app.wsgi_app = _without_odd_prefix(ProxyFix(app.wsgi_app, **trusted))  # type: ignore[method-assign]
+    app.wsgi_app = _without_odd_prefix(ProxyFix(app.wsgi_app, **trusted))  # type: ignore[method-assign, assignment]
 
 
 def _without_odd_prefix(wsgi_app: WsgiApp) -> WsgiApp:
