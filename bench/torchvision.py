@@ -1,81 +1,109 @@
-"""What torchvision's own Mask R-CNN finds in photos, beside our engine with the same weights, each from file to mask.
+"""What torchvision does to a photo and to a mask otherwise than this program, which does it as MMDetection does.
 
-`python -m bench.torchvision FOLDER` prints, for both models, what `bench.parity.compare` says of every object that
-torchvision finds. The two differ in how they prepare a photo (torchvision interpolates floating-point values and rounds
-sizes down, MMDetection interpolates whole ones and rounds sizes to the nearest) and in how they paste a mask (by whole
-pixels there, by fractions here). Published weights are read from the checkpoints folder where they are; else seeded
-random ones stand in, which are more sensitive to such differences than trained ones.
+`python -m bench.torchvision FOLDER` takes a folder in COCO's format and prints two lines of JSON. The networks between
+the two steps answer alike (`tests/integration/test_torchvision_parity.py`).
+
+Preparing: torchvision resizes floating-point values and rounds the sides of the photo down; MMDetection resizes whole
+values and rounds sides to the nearest pixel. Pasting: torchvision rounds a box to whole pixels and resizes the mask to
+them; MMDetection samples the mask at the centre of each pixel.
 """
 
 import argparse
 import json
 import sys
-import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.roi_heads import paste_masks_in_image
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-from app.config.settings import ROOT, Settings
 from app.intake import decode
-from app.vision import coco, masks
-from app.vision.analyses.engines import engine_folder
-from app.vision.analyses.objects.openvino import make
-from app.vision.analyses.objects.result import Instances
-from app.vision.catalogue.checkpoints import sha256_of
+from app.training.data import CocoData, read_coco
+from app.vision.analyses.objects.blueprint import Blueprint
+from app.vision.analyses.objects.preprocess import prepare
+from app.vision.analyses.objects.spec import Preprocessing
 from app.vision.catalogue.models import load_catalogue
-from app.vision.engine.__main__ import export
-from bench.parity import compare
-from tests.fixtures.torchvision_nets import NAMES, random_net
+from app.vision.paste import paste
+
+MODEL = "mask_rcnn_r50_fpn"
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.torchvision", description=__doc__)
-    parser.add_argument("photos", type=Path, help="folder of JPEG photos")
-    parser.add_argument("--every", type=int, default=12, help="look at every n-th photo only")
-    options = parser.parse_args(arguments)
-    photos = [decode(path.read_bytes()) for path in sorted(options.photos.glob("*.jpg"))[:: options.every]]
-    for name in NAMES:
-        with tempfile.TemporaryDirectory() as folder:
-            print(json.dumps({"model": name, "photos": len(photos)} | measure(name, photos, Path(folder))), flush=True)
+    parser.add_argument("data", type=Path, help="COCO-format folder")
+    data = read_coco(parser.parse_args(arguments).data, skip_bad=True)
+    config = load_catalogue()[MODEL].config
+    blueprint = Blueprint.read(config) if config else None
+    assert blueprint is not None
+    print(json.dumps({"preparing": compare_inputs(data, blueprint.spec.preprocessing)}), flush=True)
+    print(json.dumps({"pasting": compare_masks(data)}))
     return 0
 
 
-def measure(name: str, photos: Sequence[np.ndarray], folder: Path) -> dict[str, object]:
-    """What `compare` says of one model. photos: (H, W, 3) uint8 RGB; folder: for weights and engine."""
-    model = load_catalogue()[name]
-    published = ROOT / "checkpoints" / model.file
-    net = random_net(name, torch.stack([as_input(photo)[:, :256, :256] for photo in photos[:4]]))
-    if published.is_file():
-        net.load_state_dict(torch.load(published, weights_only=True))
-    torch.save(net.state_dict(), folder / model.file)
-    model = replace(model, sha256=sha256_of(folder / model.file), size=None)
-    export(model, folder)
-    engine = make(model, engine_folder(model, folder), Settings(precision="f32"))
-    engine.load("cpu")
-    return {"weights": "published" if published.is_file() else "random"} | compare(
-        (as_instances(net, photo), engine.analyse(photo).result)  # type: ignore[misc]
-        for photo in photos
-    )
+def compare_inputs(data: CocoData, spec: Preprocessing) -> dict[str, float]:
+    """How the networks' inputs differ.
+
+    other_size: share of the photos with another height or width, by a pixel at most; mean and p99: of the absolute
+    differences of the others' values, of 255.
+    """
+    transform = GeneralizedRCNNTransform(min(spec.scale), max(spec.scale), [0.0] * 3, [1.0] * 3)
+    std, mean = (np.array(values, np.float32).reshape(3, 1, 1) for values in (spec.std, spec.mean))
+    differences, other = [], 0
+    for sample in data.samples:
+        rgb = decode(sample.path.read_bytes())
+        batch, _ = transform([torch.from_numpy(rgb).permute(2, 0, 1).float()])
+        ours, shape, _ = prepare(rgb, spec)
+        height, width = batch.image_sizes[0]
+        assert max(abs(height - shape[0]), abs(width - shape[1])) <= 1
+        other += (height, width) != shape
+        if (height, width) == shape:
+            values = ours[0, :, :height, :width] * std + mean
+            differences.append(np.abs(values - batch.tensors[0, :, :height, :width].numpy()).ravel()[::97])
+    values = np.concatenate(differences)
+    return {
+        "photos": len(data.samples),
+        "other_size": round(other / len(data.samples), 3),
+        "mean": round(float(values.mean()), 3),
+        "p99": round(float(np.percentile(values, 99)), 2),
+    }
 
 
-def as_input(photo: np.ndarray) -> torch.Tensor:
-    """(3, H, W) in 0..1, as torchvision takes a photo."""
-    return torch.from_numpy(photo).permute(2, 0, 1).float() / 255
+def compare_masks(data: CocoData) -> dict[str, float]:
+    """How masks differ that are pasted from the same probabilities into the same boxes, those of the labelled objects.
+
+    iou: mean and 1st percentile of the intersection over union, and its mean for boxes of at least 96 x 96 pixels.
+    """
+    rng = np.random.default_rng(0)
+    rows = []
+    for box, (height, width) in _boxes(data):
+        probabilities = cv2.GaussianBlur(rng.normal(0.6, 2.0, (28, 28)).astype(np.float32), (0, 0), 4) * 3 + 0.3
+        theirs = paste_masks_in_image(
+            torch.from_numpy(probabilities)[None, None], torch.from_numpy(box)[None], (height, width)
+        )[0, 0].numpy()
+        window, x, y = paste(probabilities, box, (height, width), 0.5)
+        ours = np.zeros((height, width), bool)
+        ours[y : y + window.shape[0], x : x + window.shape[1]] = window
+        union = np.count_nonzero(ours | (theirs > 0.5))
+        if union:
+            rows.append((np.count_nonzero(ours & (theirs > 0.5)) / union, np.prod(box[2:] - box[:2])))
+    overlap, areas = np.array(rows).T
+    return {
+        "masks": len(rows),
+        "iou_mean": round(float(overlap.mean()), 4),
+        "iou_p1": round(float(np.percentile(overlap, 1)), 4),
+        "iou_mean_large": round(float(overlap[areas >= 96**2].mean()), 4),
+    }
 
 
-def as_instances(net: MaskRCNN, photo: np.ndarray) -> Instances:
-    """What a torchvision model finds, by its own preprocessing and pasting."""
-    with torch.no_grad():
-        (found,) = net([as_input(photo)])
-    numbers = {id: coco.CLASSES.index(name) for name, id in coco.IDS.items()}
-    labels = np.array([numbers[int(id)] for id in found["labels"]], np.int64)
-    pasted = tuple(masks.from_bitmap(mask[0].numpy() > 0.5) for mask in found["masks"])
-    boxes, scores = found["boxes"].numpy(), found["scores"].numpy()
-    return Instances(photo.shape[:2], tuple(coco.CLASSES), boxes, scores, labels, pasted)
+def _boxes(data: CocoData) -> Iterator[tuple[np.ndarray, tuple[int, int]]]:
+    """The boxes of the labelled objects, moved by fractions of a pixel, as (4,) float32, and each photo's size."""
+    sizes = {image["id"]: (image["height"], image["width"]) for image in data.truth["images"]}
+    for annotation in data.truth["annotations"]:
+        x, y, width, height = annotation["bbox"]
+        yield np.array((x, y, x + width, y + height), np.float32) + np.float32(0.3), sizes[annotation["image_id"]]
 
 
 if __name__ == "__main__":
