@@ -301,6 +301,26 @@ def test_the_photo_itself_never_takes_the_focus(site: str, visit: Visit, tmp_pat
     assert not page.evaluate("document.activeElement.closest('#stage')")
 
 
+def test_sharing_copies_the_address_of_what_is_shown(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    slide(page, 30)
+    page.wait_for_url("**threshold=0.3")
+    page.get_by_role("button", name="Share").click()
+    expect(page.locator("#share")).to_have_text("Address copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+
+
+def test_on_a_phone_sharing_opens_its_own_dialog(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.add_init_script("navigator.share = async (what) => { window.shared = what; }")
+    send(page, site, photos.photo(tmp_path, "mine.jpg"))
+    done(page)
+    page.get_by_role("button", name="Share").tap()
+    assert page.evaluate("window.shared") == {"title": "mine.jpg", "url": page.url}
+
+
 PHONES = {"upright": (390, 844), "small": (320, 568), "on its side": (844, 390)}
 
 

@@ -98,6 +98,33 @@ def test_the_address_names_the_view(visitor: Visitor) -> None:
     assert 'value="masks">' in page
 
 
+def test_a_link_preview_shows_the_picture_to_whoever_has_the_address(visitor: Visitor, service: Service) -> None:
+    address = visitor.run(name="secret.jpg")
+    page = service.app.test_client().get(f"{address}?threshold=0.2&exclude=dog").text
+    meta = dict(re.findall(r'<meta property="(og:[a-z]+)" content="([^"]*)"', page))
+    assert (meta["og:title"], meta["og:description"]) == ("secret.jpg", "With car (2).")
+    picture = html.unescape(meta["og:image"])
+    assert picture.startswith(f"http://localhost{address}/image?")
+    view = "threshold=0.2&exclude=dog&max_size=1200"
+    assert visitor.get(picture.removeprefix("http://localhost")).data == visitor.get(f"{address}/image?{view}").data
+
+
+def test_the_link_preview_of_a_waiting_photo_is_the_photo_alone(visitor: Visitor) -> None:
+    address = visitor.send((jpeg(70, 40), "street.jpg")).location
+    found = re.search(r'<meta property="og:image" content="([^"]*)"', visitor.get(address).text)
+    assert found
+    assert visitor.get(html.unescape(found[1]).removeprefix("http://localhost")).status_code == 200
+
+
+def test_without_the_address_a_link_preview_gives_nothing_away(visitor: Visitor) -> None:
+    address = visitor.run(name="secret.jpg")
+    for other in ("/", "/runs", f"{address[:-1]}{'0' if address[-1] != '0' else '1'}"):
+        page = Visitor(visitor.service).get(other).text
+        assert 'property="og:title" content="Flask Detector"' in page
+        assert "og:image" not in page
+        assert "secret" not in page
+
+
 def test_a_malformed_threshold_is_refused_in_plain_words(visitor: Visitor) -> None:
     answer = visitor.get(f"{visitor.run()}?threshold=much")
     assert answer.status_code == 400

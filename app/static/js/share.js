@@ -1,22 +1,33 @@
-// Copies to the clipboard: the page's address, which shows the same view to whoever opens it, texts that were read, and
-// samples of code.
+// Shares the page's address, which shows the same view to whoever opens it, and copies texts that were read and samples
+// of code.
 
 import { html } from "./dom.js";
 
 const CONFIRM_MS = 2000;
+const PHONE = "(hover: none) and (pointer: coarse)";
 
+/** Lets a button share the page's address: on phones by their own dialog, elsewhere by copying it. */
 export function offerAddress(button) {
-  offerText(button, () => location.href, "Copy it from the address bar");
+  if (navigator.share && matchMedia(PHONE).matches) button.addEventListener("click", shareAddress);
+  else offerText(button, () => location.href, "Copy it from the address bar", "Address copied");
+}
+
+async function shareAddress() {
+  try {
+    await navigator.share({ title: document.querySelector("h1").textContent, url: location.href });
+  } catch (error) {
+    if (error.name !== "AbortError") throw error; // Called off in the dialog.
+  }
 }
 
 /**
  * Lets a button copy a text, and say so for a moment.
  * @param {() => string} text  called at each click
  */
-export function offerText(button, text, failed = "Not copied") {
+export function offerText(button, text, failed = "Not copied", done = "Copied") {
   const label = button.textContent;
   button.addEventListener("click", async () => {
-    button.textContent = (await copy(text())) ? "Copied" : failed;
+    button.textContent = (await copy(text())) ? done : failed;
     setTimeout(() => {
       button.textContent = label;
     }, CONFIRM_MS);

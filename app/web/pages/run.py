@@ -19,6 +19,7 @@ from app.web.common.rendering import render_overlay, render_view
 from app.web.common.runs import delete_run
 from app.web.common.security import is_owner
 from app.web.common.services import services
+from app.web.common.urls import absolute_url
 from app.web.pages.views import asked_view, result_lists, ticked_view
 
 pages = Blueprint("run", __name__, url_prefix="/runs/<run_id>")
@@ -26,6 +27,8 @@ pages = Blueprint("run", __name__, url_prefix="/runs/<run_id>")
 REFRESH = 2
 # Longest side of the picture on the page, in pixels; the download has all pixels.
 STAGE_SIZE = 2048
+# The same of the picture in link previews.
+PREVIEW_SIZE = 1200
 
 
 @pages.get("")
@@ -45,6 +48,8 @@ def page(run_id: str) -> ResponseReturnValue:
         context["notes"] = list(dict.fromkeys(a.card.note for a in results.values() if a.card.note))
     elif run.state not in FINISHED:
         context |= {"waiting": _waiting(run), "refresh": REFRESH}
+    shown: dict[str, Any] = dict(args) if run.state == State.DONE else {"plain": "1"}
+    context["preview"] = absolute_url(url_for(".image", run_id=run.id, max_size=PREVIEW_SIZE, **shown))
     return render_template("run.html", stage_size=STAGE_SIZE, floor=services().settings.score_floor, **context)
 
 
