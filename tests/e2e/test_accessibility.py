@@ -21,7 +21,7 @@ def pages(site: str, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("photos")
     context = browser.new_context()
     page = context.new_page()
-    found = {"start": site, "missing": f"{site}/nothing", "history": f"{site}/runs"}
+    found = {"start": site, "missing": f"{site}/nothing", "history": f"{site}/runs", "models": f"{site}/models"}
     send(page, site, photos.photo(folder), analyses=("faces", "labels"))
     done(page)
     found["run"] = page.url.split("?")[0]

@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -261,3 +262,13 @@ def test_the_header_follows_the_service(site: str, visit: Visit) -> None:
     page.clock.fast_forward(20_000)
     expect(page.locator(".status span")).to_have_text("Not available right now")
     expect(page.locator(".status")).to_have_attribute("data-state", "away")
+
+
+@pytest.mark.parametrize("options", [{}, {"viewport": {"width": 320, "height": 640}, "java_script_enabled": False}])
+def test_the_status_leads_to_the_page_of_the_models(site: str, visit: Visit, options: dict[str, Any]) -> None:
+    page = visit(site, **options)
+    page.get_by_role("link", name="Ready · A light model").click()
+    expect(page).to_have_url(f"{site}/models")
+    page.get_by_text("It knows").first.click()
+    expect(page.locator("#objects .classes")).to_contain_text("person")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -40,6 +40,7 @@ class Model:
     labels: class names, or `coco`, `imagenet`, or `checkpoint` for the names that the file itself holds.
     rank: of the installed models the one of the highest rank is served; 0 is a stand-in for all others. MODEL=auto
     fetches a detector of a rank above 1. gpu_rank: the same where PyTorch runs on CUDA, None where it is no other.
+    note: one line where a model is a stand-in; limits: what was seen to go wrong with it; both for people.
     home: the catalogue's own folder, where the weights lie beside it, as a training leaves them.
     gpu_only: it uses operations that exist for CUDA only.
     box_ap, mask_ap: average precision in percent on data, the data set that the model was trained for.
@@ -64,6 +65,7 @@ class Model:
     rank: float = 1
     gpu_rank: float | None = None
     note: str = ""
+    limits: str = ""
     gpu_only: bool = False
     data: str = "COCO"
     box_ap: float | None = None

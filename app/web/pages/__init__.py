@@ -3,12 +3,12 @@
 from flask import Flask
 
 from app.web.common import navigation
-from app.web.pages import batch, history, run, start, status
+from app.web.pages import batch, history, models, run, start, status
 
 
 def init_app(app: Flask) -> None:
     """Attach the pages."""
-    for module in (start, run, history, batch, status):
+    for module in (start, run, history, batch, models, status):
         app.register_blueprint(module.pages)
     status.init_app(app)
     navigation.add(app, "start.start", "Detect")

@@ -45,6 +45,7 @@ def page(run_id: str) -> ResponseReturnValue:
         results = services().store.results(run)
         context["filters"] = {name: args[name] for name in FILTERS if name in args}
         context |= {"lists": result_lists(results, view), "formats": FORMATS, "seconds": _seconds(run)}
+        context["models"] = {name: analysed.card.title for name, analysed in results.items()}
         context["notes"] = list(dict.fromkeys(a.card.note for a in results.values() if a.card.note))
     elif run.state not in FINISHED:
         context |= {"waiting": _waiting(run), "refresh": REFRESH}
