@@ -80,7 +80,7 @@ def test_the_python_lines_of_the_documentation_can_be_copied_and_run(site: str, 
     sample = page.locator(".sample", has_text="Python, with httpx")
     sample.get_by_role("button", name="Copy").click()
     expect(sample.get_by_role("button", name="Copied")).to_be_visible()
-    (tmp_path / "photo.jpg").write_bytes(jpeg(333, 240))
+    (tmp_path / "photo.jpg").write_bytes(jpeg(320, 240))
     lines = page.evaluate("navigator.clipboard.readText()")
     printed = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert printed.stdout.startswith("person 0.98")

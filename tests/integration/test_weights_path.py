@@ -94,7 +94,7 @@ def clone(folder: Path, port: int, weights: bytes) -> Path:
 @pytest.fixture
 def services(tmp_path: Path, clean_redis_url: str) -> Services:
     made = Services.from_settings(
-        Settings(data_dir=str(tmp_path / "data"), redis_url=clean_redis_url, secret_key="a key for tests")
+        Settings(data_dir=str(tmp_path / "data"), redis_url=clean_redis_url, secret_key="a key for the tests")
     )
     made.store.migrate()
     return made
