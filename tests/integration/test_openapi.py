@@ -132,8 +132,7 @@ def test_every_answer_is_documented_and_none_is_5xx(
 
     @given(case=by_label(schema)[label].as_strategy(generation_mode=mode))
     @budget(
-        # A stream is read to its end, and the service keeps the runs of earlier examples.
-        max_examples=EXAMPLES // 4 if label.endswith("/events") else EXAMPLES,
+        max_examples=EXAMPLES,
         deadline=None,
         derandomize=True,
         database=None,
