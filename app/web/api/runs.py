@@ -21,7 +21,7 @@ from app.web.api.serialise import (
 )
 from app.web.common import inputs, runs
 from app.web.common.exports import export_response
-from app.web.common.keys import check_owner, is_own, request_owner
+from app.web.common.keys import caller_owns, check_owner, request_owner
 from app.web.common.rendering import render_view
 from app.web.common.services import services
 
@@ -120,7 +120,7 @@ def get_export(path: inputs.RunPath, query: inputs.ExportQuery) -> Response:
 def get_events(path: inputs.RunPath) -> Response:
     """Server-sent events: `position` while it is queued, `running`, and finally `done`, `failed` or `cancelled`."""
     run = services().store.get_run(path.run_id)
-    summary = partial(build_summary, services(), links=run_links(run), own=is_own(run.owner))
+    summary = partial(build_summary, services(), links=run_links(run), own=caller_owns(run.owner))
     return events.stream(services(), run, summary)
 
 

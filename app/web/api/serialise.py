@@ -10,7 +10,7 @@ from app.queue.services import Services
 from app.store.models import Run
 from app.store.states import FINISHED, State
 from app.vision.view import View
-from app.web.common.keys import is_own
+from app.web.common.keys import caller_owns
 from app.web.common.services import services
 from app.web.common.urls import absolute_url
 
@@ -22,7 +22,7 @@ def requested_view(run: Run, args: Mapping[str, Any]) -> View:
 
 def run_summary(run: Run) -> dict[str, Any]:
     """A run without its results: `schemas.RunSummary`."""
-    return build_summary(services(), run, run_links(run), own=is_own(run.owner))
+    return build_summary(services(), run, run_links(run), own=caller_owns(run.owner))
 
 
 def build_summary(services: Services, run: Run, links: Mapping[str, str], *, own: bool) -> dict[str, Any]:

@@ -39,15 +39,15 @@ def request_owner() -> str:
     return f"k:{key.id}" if key else visitor()
 
 
-def is_own(run_owner: str) -> bool:
-    """Whether the request comes from a run's owner."""
+def caller_owns(run_owner: str) -> bool:
+    """Whether a run belongs to the API key of the request, else to its visitor."""
     key = _key()
     return hmac.compare_digest(run_owner, f"k:{key.id}") if key else is_owner(run_owner)
 
 
 def check_owner(run_owner: str) -> None:
     """Raises Forbidden unless the request comes from a run's owner. Reading needs only the run's address."""
-    if not is_own(run_owner):
+    if not caller_owns(run_owner):
         raise Forbidden("Only the owner of a run can change it. Use the API key or the cookie that created it.")
 
 
