@@ -2,6 +2,7 @@
 
 import json
 from importlib import import_module
+from itertools import count
 from typing import Any
 
 import pytest
@@ -87,11 +88,14 @@ def test_photos_are_documented_in_their_three_forms(service: Service) -> None:
     assert {"multipart/form-data", "application/json", "image/jpeg"} <= set(content)
 
 
+HEIGHTS = count(40)  # A photo that was sent before may wait for an analysis that an emptied queue has lost.
+
+
 def ids(service: Service) -> list[str]:
     """A finished run of this client, one in the queue, and none."""
     service.know(PHOTO, "objects", "faces", "labels")
     made = json_of(service.post(PHOTO, "?analyses=objects,faces,labels"))
-    waiting = service.add(api_service.jpeg(50, 40))
+    waiting = service.add(api_service.jpeg(50, next(HEIGHTS)))
     return [made["id"], waiting.id, "nobody"]
 
 
@@ -117,6 +121,12 @@ def by_label(schema: Any) -> dict[str, APIOperation]:
 def test_every_operation_is_attacked_below(schema: Any) -> None:
     assert set(by_label(schema)) == set(LABELS)
     assert len(LABELS) >= 10
+
+
+def is_batch(case: Case) -> bool:
+    """Whether a form has several files."""
+    files = case.body.get("file") if isinstance(case.body, dict) else None
+    return isinstance(files, list) and len(files) > 1
 
 
 @pytest.mark.parametrize(
@@ -151,8 +161,10 @@ def test_every_answer_is_documented_and_none_is_5xx(
             service.services.jobs.announce([found.card for found in service.found.values()], {})
             if mode.is_positive and case.media_type == "image/jpeg":
                 case.body = PHOTO
-        # A real photo in place of made-up bytes is more than schemathesis knows of.
-        case.call_and_validate(excluded_checks=[UNSAID, REFUSED] if mode.is_positive else [UNSAID])
+        # A real photo in place of made-up bytes is more than schemathesis knows of. So is that each of several files is
+        # answered by itself: two empty ones are a batch in which both are listed as refused.
+        unsure = mode.is_positive or is_batch(case)
+        case.call_and_validate(excluded_checks=[UNSAID, REFUSED] if unsure else [UNSAID])
 
     attack()
 
