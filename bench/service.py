@@ -23,9 +23,13 @@ from app.launch.redis_server import free_port
 PHOTOS = 12
 
 
+# No limits but the machine's.
+SETTINGS = {"RATE_LIMIT": "", "ANALYSES": "objects", "QUEUE_MAX": "100000"}
+
+
 def measure() -> dict[str, Any]:
     """Seconds a photo in the worker, overhead, repeated photos, peak memory."""
-    with tempfile.TemporaryDirectory() as folder, _service(Path(folder)) as (address, launcher):
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), **SETTINGS) as (address, launcher):
         with httpx.Client(base_url=address, timeout=120) as client:
             fresh = [_new_photo(client, photo(seed)) for seed in range(PHOTOS)]
             repeated = [_repeat(client, photo(0)) for _ in range(30)]
@@ -70,12 +74,12 @@ def _post(client: httpx.Client, data: bytes) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _service(folder: Path) -> Iterator[tuple[str, int]]:
-    """The address of a running service with its own data, and the launcher's process id."""
+def serving(folder: Path, *options: str, **settings: str) -> Iterator[tuple[str, int]]:
+    """The address of a running service with its own data, and the launcher's process id. options: of the launcher."""
     port = free_port()
-    environ = {**os.environ, "PORT": str(port), "DATA_DIR": str(folder), "RATE_LIMIT": "", "ANALYSES": "objects"}
-    environ |= {"QUEUE_MAX": "100000", "LOG_LEVEL": "ERROR", "REDIS_URL": ""}
-    command = [sys.executable, "-m", "app.launch"]
+    environ = {**os.environ, "PORT": str(port), "DATA_DIR": str(folder), "LOG_LEVEL": "ERROR", "REDIS_URL": ""}
+    environ |= settings
+    command = [sys.executable, "-m", "app.launch", *options]
     with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as launcher:
         assert launcher.stdout is not None
         for line in launcher.stdout:
@@ -91,7 +95,7 @@ def _service(folder: Path) -> Iterator[tuple[str, int]]:
 def _peaks(launcher: int) -> dict[str, float]:
     """Peak resident megabytes of the web process and of the worker process that holds the model."""
     peaks: dict[str, float] = {"web": 0.0, "worker": 0.0}
-    for pid in _descendants(launcher):
+    for pid in descendants(launcher):
         with contextlib.suppress(OSError):
             command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
             status = Path(f"/proc/{pid}/status").read_text()
@@ -102,9 +106,10 @@ def _peaks(launcher: int) -> dict[str, float]:
     return peaks
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """The process ids of a process's children, of their children, and so on."""
     children: list[int] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in path.read_text().split():
-            children += [int(child), *_descendants(int(child))]
+            children += [int(child), *descendants(int(child))]
     return children

@@ -56,3 +56,28 @@ def test_the_files_of_a_form_are_in_memory_one_at_a_time(settings: Settings) -> 
     assert status == 202
     assert peak < 20 * MB
     service.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("/api/v1/runs", b'{"image":"eA==","z":[%s]}'),
+        ("/api/v1/drawings", b'{"strokes":[%s]}'),
+        ("/image", b'{"Uint8array":"eA==","z":[%s]}'),
+        ("/image", b'{"Uint8array":[255],"z":[%s]}'),
+    ],
+)
+def test_json_of_very_many_values_is_refused_before_it_takes_memory(
+    service: Service, address: str, body: bytes
+) -> None:
+    for data in (body % b"", body % b",".join([b"[]"] * 300_000)):  # The first request loads modules.
+        status, peak = peak_memory(Visitor(service).client, address, data, "application/json")
+    assert status == 422
+    assert peak < 8 * MB
+
+
+def test_members_that_are_not_known_are_listed_up_to_a_number(service: Service) -> None:
+    body = {"image": "eA==", **{f"{n}{'x' * 500}": 1 for n in range(1000)}}
+    answer = service.client.post("/api/v1/runs", json=body)
+    assert (answer.status_code, len(answer.json["errors"])) == (422, 20)
+    assert len(answer.data) < 8000

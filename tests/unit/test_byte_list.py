@@ -77,3 +77,14 @@ def test_malformed_json_is_refused(text: str) -> None:
 def test_all_but_the_list_has_a_limit(text: str) -> None:
     with pytest.raises(UploadTooLarge):
         read(text % ("a" * 1000))
+
+
+def test_what_stringify_makes_of_bytes_is_a_list_too() -> None:
+    body = {"name": "a.jpg", MEMBER: {str(place): value for place, value in enumerate(DATA)}}
+    assert read(json.dumps(body)) == ({"name": "a.jpg", MEMBER: None}, DATA)
+
+
+@pytest.mark.parametrize("text", ['{"length": 2}', '{"1": 7}', '{"0": 7, "0": 7}', '{"0": [7]}', '{"0": {"1": 7}}'])
+def test_other_objects_are_refused(text: str) -> None:
+    with pytest.raises(BadRequest):
+        read(f'{{"Uint8array": {text}}}')

@@ -13,12 +13,14 @@ from app.intake.formats import MEDIA_TYPES
 from app.sketch import Guess
 from app.sketch.web.guesser import NothingDrawn, Recognition, guesser
 from app.web.api.blueprint import api, describe, describe_body, json_response
-from app.web.common.bodies import body_bytes
+from app.web.common.bodies import body_bytes, json_bytes
 from app.web.common.inputs import InvalidRequest, Strict, optional
 
 MAX_POINTS = 20_000
 # Enough for MAX_POINTS with all digits of a float. Parsed, a body takes thirty times its size in memory.
 MAX_JSON_BYTES = 2 * 1024 * 1024
+# Three for each point, and some for the strokes.
+MAX_JSON_VALUES = 4 * MAX_POINTS
 # The example of the documentation: a fish.
 FISH: JsonValue = [
     [[60, 90, 150, 210, 240, 200, 140, 90, 60], [75, 40, 25, 45, 75, 105, 120, 105, 75]],
@@ -134,7 +136,7 @@ def recognise_json() -> Recognition:
     """Guess from the request's JSON. Raises UploadTooLarge, InvalidRequest, NothingDrawn, RecogniserUnavailable."""
     if (request.content_length or 0) > MAX_JSON_BYTES:
         raise UploadTooLarge(f"These strokes are larger than the maximum of {MAX_JSON_BYTES // 2**20} MB.")
-    data = request.get_data(cache=False)
+    data = json_bytes(MAX_JSON_VALUES)
     if not data:
         raise NothingDrawn
     try:

@@ -78,13 +78,9 @@ def _photo() -> tuple[str, bytes]:
 
 
 def _bytes(content: Any) -> bytes:
-    """Bytes as they are, of base64 text, of a list of byte values, or of what JSON.stringify makes of a Uint8Array."""
+    """Bytes as they are, or of base64 text."""
     if isinstance(content, bytes):
         return content
     if isinstance(content, str):
         return decode_base64(content)
-    if isinstance(content, dict):
-        content = [content.get(str(place)) for place in range(len(content))]
-    if not isinstance(content, list) or not all(type(value) is int and 0 <= value <= 255 for value in content):
-        raise BadRequest(EXPECTED)
-    return bytes(content)
+    raise BadRequest(EXPECTED)

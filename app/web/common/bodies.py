@@ -12,7 +12,15 @@ from werkzeug.datastructures import FileStorage
 from app.config.settings import Settings
 from app.errors import BadRequest
 from app.intake.body import CheckedBody
+from app.web.common.inputs import InvalidRequest
 from app.web.common.services import services
+
+# Lists, objects and commas in the JSON of a request; parsed, each may take a hundred times its bytes.
+MAX_VALUES = 10_000
+
+
+class TooManyValues(InvalidRequest):
+    message = "This JSON has far more values than a request here can need."
 
 
 class JsonProvider(DefaultJSONProvider):
@@ -58,6 +66,14 @@ def body_bytes() -> bytes:
     if len(files) > 1:
         raise BadRequest("Send one file at a time.")
     return file_bytes(files[0]) if files else b""
+
+
+def json_bytes(max_values: int = MAX_VALUES) -> bytes:
+    """A body of JSON, not parsed yet. Raises TooManyValues for one that would become too many values."""
+    data = request.get_data(cache=False)
+    if sum(data.count(mark) for mark in (b"[", b"{", b",")) > max_values:
+        raise TooManyValues
+    return data
 
 
 def _max_bytes() -> int:

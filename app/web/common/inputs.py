@@ -22,6 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 MAX_NAMES = 4_000  # characters of all names in a list
 MAX_WAIT = 60  # seconds
 MAX_SEARCH = 200  # characters
+MAX_ERRORS, MAX_PART = 20, 80  # errors that an answer lists, and characters of a name in it
 # What PostgreSQL takes neither as text nor inside JSON.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -38,7 +39,8 @@ class InvalidRequest(PublicError):
     @classmethod
     def from_validation(cls, error: ValidationError) -> "InvalidRequest":
         """The error that says what pydantic found."""
-        errors = [{"loc": list(entry["loc"]), "msg": entry["msg"]} for entry in error.errors(include_url=False)]
+        found = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
+        errors = [{"loc": [_short_part(part) for part in entry["loc"]], "msg": entry["msg"]} for entry in found]
         first = errors[0]
         where = ".".join(str(part) for part in first["loc"])
         return cls(f"{where}: {first['msg']}." if where else f"{first['msg']}.", errors)
@@ -47,6 +49,11 @@ class InvalidRequest(PublicError):
     def raise_from(cls, error: ValidationError) -> NoReturn:
         """Raise the error that says what pydantic found."""
         raise cls.from_validation(error) from error
+
+
+def _short_part(part: int | str) -> int | str:
+    """A part of where an error is: a place, or a name that may be the client's own."""
+    return part if isinstance(part, int) or len(part) <= MAX_PART else f"{part[: MAX_PART - 1]}…"
 
 
 def validated(model: type[M], values: Any) -> M:
