@@ -119,6 +119,16 @@ class NotReady(PublicError):
     status, code, message = 409, "not-ready", "This run has no result yet."
 
 
+class NothingToCorrect(PublicError):
+    status, code = 409, "nothing-to-correct"
+    message = "Objects were not looked for in this photo, so there is nothing to correct."
+
+
+class CorrectedMeanwhile(PublicError):
+    status, code = 409, "corrected-meanwhile"
+    message = "Somebody else, or another tab, has corrected this photo meanwhile. Load it again."
+
+
 class AddressRefused(PublicError):
     status, code = 422, "address-refused"
     message = "This address does not belong to a public web server. Only public http and https addresses can be used."

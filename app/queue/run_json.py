@@ -31,6 +31,7 @@ def describe_run(run: Run, view: View) -> dict[str, Any]:
         "deduplicated": run.deduplicated,
         "threshold": view.threshold,
         "classes": None if view.classes is None else list(view.classes),
+        "correction": run.correction,
         "request_id": run.options.get("request_id"),
         "error": run.error,
     }

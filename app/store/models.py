@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -146,7 +147,10 @@ class Batch(Base):
 
 
 class Run(Base):
-    """One request to analyse one photo. Its state follows its analyses (see `app/store/states.py`)."""
+    """One request to analyse one photo. Its state follows its analyses (see `app/store/states.py`).
+
+    correction: the newest version of its correction, None where it has none.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (Index("ix_runs_history", "owner", "created_at", "id"),)
@@ -161,6 +165,7 @@ class Run(Base):
     deduplicated: Mapped[bool] = mapped_column(Boolean, default=False)
     options: Mapped[RunOptions] = mapped_column(JSON, default=dict)
     webhook: Mapped[str | None] = mapped_column(String(2000))
+    correction: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -179,6 +184,25 @@ class RunAnalysis(Base):
 
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     analysis_id: Mapped[str] = mapped_column(ForeignKey("analyses.id"), primary_key=True, index=True)
+
+
+class Correction(Base):
+    """One version of what a person says is in a run's photo, beside the model's answer.
+
+    author: as the owner of a run, a visitor or a key; checked: whether nothing is missing; changes: how many objects
+    differ from the model's answer, by what was done to them; document: gzip of the JSON of `Corrected.to_dict()`, kept
+    of the newest version alone.
+    """
+
+    __tablename__ = "corrections"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    author: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    checked: Mapped[bool] = mapped_column(Boolean)
+    changes: Mapped[dict[str, int]] = mapped_column(JSON)
+    document: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
 
 
 class RunClass(Base):

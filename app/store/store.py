@@ -2,9 +2,9 @@
 
 from app.config.settings import Settings
 from app.store import schema
-from app.store.analyses import Analyses
 from app.store.batches import Batches
 from app.store.blobs import BlobStore
+from app.store.corrections import Corrections
 from app.store.database import Database
 from app.store.deliveries import Deliveries
 from app.store.folder_blobs import FolderBlobs
@@ -15,7 +15,7 @@ from app.store.runs import Runs
 from app.store.view_cache import ViewCache
 
 
-class Store(Runs, Analyses, Batches, History, Retention):
+class Store(Runs, Corrections, Batches, History, Retention):
     """Records and blobs.
 
     The records that its methods return are detached snapshots, with their photo and analyses loaded. Every method

@@ -51,8 +51,8 @@ def _rows(data: CocoData, image_id: int, instances: Instances) -> list[dict[str,
         x1, y1, x2, y2 = (float(v) for v in instances.boxes[i])
         row: dict[str, Any] = {"image_id": image_id, "category_id": ids[name], "score": float(instances.scores[i])}
         row["bbox"] = [x1, y1, x2 - x1, y2 - y1]
-        if instances.masks is not None:
-            row["segmentation"] = instances.masks[i].to_coco()
+        if instances.masks is not None and (mask := instances.masks[i]) is not None:
+            row["segmentation"] = mask.to_coco()
         rows.append(row)
     return rows
 

@@ -6,6 +6,7 @@ twelve-megapixel photo takes a few kilobytes, and its bitmap would take twelve m
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import cv2
@@ -61,6 +62,35 @@ def encode(crop: np.ndarray, x: int, y: int, size: tuple[int, int]) -> RLE:
 def from_bitmap(mask: np.ndarray) -> RLE:
     """Encode a mask of the photo's own size, (H, W), true where the object is."""
     return encode(mask, 0, 0, (mask.shape[0], mask.shape[1]))
+
+
+def from_polygons(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> RLE:
+    """Encode what lies in one of several polygons, (K, 2) x y in pixels: the pixels whose middle is inside.
+
+    Inside is what a line from outside reaches over an odd number of edges, so that `polygons` are turned back into the
+    very mask. What lies outside the photo, of `size` (height, width), is left out.
+    """
+    if not polygons:
+        return encode(np.zeros((0, 0), bool), 0, 0, size)
+    corners = np.concatenate([np.asarray(polygon, np.float64) for polygon in polygons])
+    limits = np.array([size[1], size[0]])
+    left, top = (int(v) for v in np.clip(np.floor(corners.min(0)), 0, limits))
+    right, bottom = (int(v) for v in np.clip(np.ceil(corners.max(0)), 0, limits))
+    with pixel_budget.reserve((bottom - top) * (right - left)):
+        crop = np.zeros((bottom - top, right - left), bool)
+        for polygon in polygons:
+            crop |= _filled(np.asarray(polygon, np.float64) - (left, top), crop.shape)
+        return encode(crop, left, top, size)
+
+
+def check(rle: RLE) -> None:
+    """Raises ValueError for an encoding that is malformed or not of the size that it says."""
+    try:
+        lengths = run_lengths(rle.counts)
+    except (IndexError, ValueError) as error:
+        raise ValueError("malformed run-length encoding") from error
+    if (lengths < 0).any() or lengths.sum() != rle.size[0] * rle.size[1]:
+        raise ValueError("the runs do not cover the photo")
 
 
 def decode(rle: RLE) -> np.ndarray:
@@ -196,6 +226,21 @@ def ring_area(ring: np.ndarray) -> float:
     """Area inside a ring of (K, 2) points in either direction (the shoelace formula)."""
     x, y = ring[:, 0], ring[:, 1]
     return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
+
+
+def _filled(ring: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The pixels, of an (h, w) crop, whose middle is inside a ring: row by row, edges turn it on and off."""
+    height, width = shape
+    turns = np.zeros((height, width + 1), bool)
+    for (x1, y1), (x2, y2) in zip(ring, np.roll(ring, -1, 0), strict=True):
+        if y1 == y2:
+            continue
+        low, high = (math.ceil(y - 0.5) for y in sorted((y1, y2)))
+        rows = np.arange(max(low, 0), min(high, height))
+        crossed = x1 + (rows + 0.5 - y1) * (x2 - x1) / (y2 - y1)
+        turns[rows, np.clip(np.ceil(crossed - 0.5), 0, width).astype(int)] ^= True
+    filled: np.ndarray = np.logical_xor.accumulate(turns, axis=1)[:, :width]
+    return filled
 
 
 def _ring(cells: np.ndarray, tolerance: float) -> np.ndarray:

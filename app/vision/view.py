@@ -14,11 +14,13 @@ MEDIA_TYPES: Final = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/w
 FORMATS: Final = tuple(MEDIA_TYPES)
 # Suffixes of file names by format; the first one is used for our files.
 EXTENSIONS: Final = {"jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"), "png": (".png",), "webp": (".webp",)}
+# Whose answer is shown: the model's, or where a person has corrected it, that.
+MODEL, CORRECTED = SOURCES = ("model", "corrected")
 # The arguments that select rows.
 FILTERS: Final = ("threshold", "classes", "exclude")
 MIN_SIZE, MAX_SIZE = 16, 16_384
 _FLAGS = ("masks", "boxes", "labels", "faces")
-_NAMES = (*FILTERS, *_FLAGS, "max_size", "format")
+_NAMES = (*FILTERS, *_FLAGS, "max_size", "format", "source")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
@@ -40,6 +42,7 @@ class View:
     threshold: minimum score shown, at four decimals; classes: names shown, None or none for all; exclude: names hidden;
     masks, boxes, labels, faces: what is drawn (labels: tags, and the caption of what the whole photo shows);
     max_size: longest side in pixels, None for the photo's own; format: jpeg, png or webp.
+    source: `corrected` for the correction where there is one, `model` for the model's answer in any case.
     Names are compared without regard to case.
     """
 
@@ -52,6 +55,7 @@ class View:
     max_size: int | None = None
     format: str = "jpeg"
     faces: bool = True
+    source: str = CORRECTED
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "threshold", round(float(self.threshold), 4) + 0.0)
@@ -82,6 +86,7 @@ class View:
             exclude=_split(given["exclude"]),
             max_size=_max_size(given["max_size"][-1]) if given["max_size"] else None,
             format=_format(given["format"][-1]) if given["format"] else "jpeg",
+            source=_source(given["source"][-1]) if given["source"] else CORRECTED,
             **flags,
         )
 
@@ -134,6 +139,7 @@ class View:
             "exclude": _joined(self.exclude),
             "max_size": str(self.max_size or ""),
             "format": self.format,
+            "source": self.source,
         }
         return texts | {name: "1" if getattr(self, name) else "0" for name in _FLAGS}
 
@@ -173,6 +179,12 @@ def _format(text: str) -> str:
     if format not in FORMATS:
         raise BadRequest(f"format must be one of {', '.join(FORMATS)}, not {_quoted(text)}.")
     return format
+
+
+def _source(text: str) -> str:
+    if text.lower() not in SOURCES:
+        raise BadRequest(f"source must be one of {', '.join(SOURCES)}, not {_quoted(text)}.")
+    return text.lower()
 
 
 def _split(values: Iterable[str]) -> tuple[str, ...]:

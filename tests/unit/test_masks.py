@@ -85,6 +85,36 @@ def test_polygons_are_drawn_by_pycocotools_as_the_very_mask(mask: np.ndarray) ->
     assert (drawn == mask).all()
 
 
+@given(bitmaps())
+def test_polygons_of_a_mask_are_turned_back_into_the_very_mask(mask: np.ndarray) -> None:
+    rle = reference(mask)
+    assert masks.from_polygons(masks.polygons(rle), rle.size) == rle
+
+
+@given(st.lists(st.tuples(st.floats(-5, 25), st.floats(-5, 25)), min_size=3, max_size=9))
+def test_a_polygon_of_any_shape_covers_the_pixels_whose_middle_is_inside(corners: list[tuple[float, float]]) -> None:
+    drawn = masks.decode(masks.from_polygons([np.array(corners)], (20, 18)))
+    outline = Path(corners)
+    for y, x in np.ndindex(20, 18):
+        assert drawn[y, x] == outline.holds(x + 0.5, y + 0.5)
+
+
+def test_polygons_that_overlap_cover_what_lies_in_either() -> None:
+    square = np.array([[0, 0], [4, 0], [4, 4], [0, 4]])
+    assert masks.area(masks.from_polygons([square, square + 2], (8, 8))) == 16 + 16 - 4
+
+
+@given(bitmaps())
+def test_what_covers_the_photo_is_a_valid_encoding(mask: np.ndarray) -> None:
+    masks.check(reference(mask))
+
+
+@pytest.mark.parametrize("counts", ["", "1", "P", "0" * 90, "é", "PPPPPPPPPPPPPPPPPPPPPPPPPPPPPP"])
+def test_an_encoding_that_does_not_cover_the_photo_is_refused(counts: str) -> None:
+    with pytest.raises(ValueError, match="run"):
+        masks.check(RLE((7, 5), counts))
+
+
 @given(st.integers(20, 90), st.integers(20, 90), st.floats(0.75, 6))
 def test_simplified_polygons_stay_within_the_tolerance(width: int, height: int, tolerance: float) -> None:
     y, x = np.mgrid[:height, :width]
@@ -134,6 +164,20 @@ def test_a_mask_of_a_huge_photo_is_encoded_from_its_crop() -> None:
 def test_a_crop_that_reaches_over_the_edge_is_refused() -> None:
     with pytest.raises(ValueError, match="does not lie within"):
         masks.encode(np.ones((3, 3), bool), 8, 0, (10, 10))
+
+
+class Path:
+    """A closed line through points."""
+
+    def __init__(self, corners: list[tuple[float, float]]) -> None:
+        self.edges = list(zip(corners, corners[1:] + corners[:1], strict=True))
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies inside: an odd number of edges is left of it."""
+        crossed = [
+            x1 + (y - y1) * (x2 - x1) / (y2 - y1) <= x for (x1, y1), (x2, y2) in self.edges if (y1 <= y) != (y2 <= y)
+        ]
+        return sum(crossed) % 2 == 1
 
 
 def _distance(point: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:

@@ -130,10 +130,7 @@ class FakeStore:
         self.read += 1
         return self.data
 
-    def result(self, analysis_id: str) -> Any:
-        return everything()[analysis_id]
-
-    def results(self, run: Run) -> dict[str, Any]:
+    def results_from(self, run: Run, source: str) -> dict[str, Any]:
         return everything()
 
 

@@ -32,12 +32,13 @@ SUMMARY: Final[dict[str, Any]] = {
     "threshold": 0.5,
     "classes": None,
     "batch": None,
+    "correction": None,
     "request_id": "d1f7c0e24b9a4f6f",
     "error": None,
     "links": {
         "self": _ADDRESS,
         "page": f"https://photos.example/runs/{_ID}",
-        **{name: f"{_ADDRESS}/{name}" for name in ("image", "export", "events", "cancel")},
+        **{name: f"{_ADDRESS}/{name}" for name in ("image", "correction", "export", "events", "cancel")},
     },
 }
 RUN: Final[dict[str, Any]] = {
@@ -63,6 +64,31 @@ RUN: Final[dict[str, Any]] = {
             ],
         }
     },
+}
+CORRECTION: Final[dict[str, Any]] = {
+    "version": 1,
+    "checked": True,
+    "classes": ["person", "bicycle", "car", "delivery robot"],
+    "instances": [
+        {"from": 0, "class": "car", "score": 0.98, "accepted": True, "box": [402.1, 388.7, 731.9, 560.2], "mask": None},
+        {
+            "from": None,
+            "class": "delivery robot",
+            "score": 1.0,
+            "accepted": True,
+            "box": [40.0, 400.5, 120.0, 560.0],
+            "mask": {"size": [853, 1280], "counts": "Wdi:3`j00O2N1O2N..."},
+        },
+    ],
+    "history": [
+        {
+            "version": 1,
+            "at": "2026-11-26T09:35:00Z",
+            "by": "visitor",
+            "checked": True,
+            "changes": {"accepted": 1, "drawn": 1, "deleted": 1},
+        }
+    ],
 }
 BATCH: Final[dict[str, Any]] = {
     "id": _BATCH,

@@ -44,6 +44,7 @@ class LinksOut(BaseModel):
     self: str
     page: str
     image: str
+    correction: str
     export: str
     events: str
     cancel: str
@@ -69,6 +70,7 @@ class RunSummary(BaseModel):
     threshold: float = Field(description="Minimum score shown where a request has no threshold.")
     classes: list[str] | None = Field(description="Classes shown where a request has none; null: all.")
     batch: str | None = Field(description="Id of the run's batch.")
+    correction: int | None = Field(description="Version of the correction; null where nobody has corrected it.")
     request_id: str | None = Field(description="X-Request-ID of the request that created the run; null where unknown.")
     error: str | None = Field(description="Why the run failed, in one sentence.")
     links: LinksOut
@@ -177,6 +179,43 @@ class Run(RunSummary):
 
     timings: TimingsOut
     results: dict[str, ResultOut] = Field(description="The finished analyses, by name.")
+
+
+class CorrectedOut(BaseModel):
+    """One object of a correction."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    origin: int | None = Field(alias="from", description="Its place in the model's answer; null for a drawn one.")
+    class_name: str = Field(alias="class")
+    score: float = Field(description="The model's score; 1 for a drawn one.")
+    accepted: bool = Field(description="Whether a person has accepted, changed or drawn it.")
+    box: Box
+    mask: MaskOut | list[list[Point]] | None = Field(description="RLE, or polygons (lists of points), or null.")
+
+
+class ChangeOut(BaseModel):
+    """One version of a correction."""
+
+    version: int
+    at: datetime
+    by: Literal["visitor", "key"]
+    checked: bool
+    changes: dict[str, int] = Field(
+        description="How many objects were accepted, renamed, moved, outlined, drawn or deleted in all so far."
+    )
+
+
+class Correction(BaseModel):
+    """What a person says is in a photo; before that, the model's answer to begin with."""
+
+    model_config = like(samples.CORRECTION)
+
+    version: int = Field(description="0 before the first correction.")
+    checked: bool = Field(description="Whether a person has checked the whole photo: nothing is missing.")
+    classes: list[str] = Field(description="The model's classes, then the new ones.")
+    instances: list[CorrectedOut]
+    history: list[ChangeOut] = Field(description="Every version, the first one first.")
 
 
 class RefusedOut(BaseModel):

@@ -44,7 +44,7 @@ def run_with_results(
 ) -> dict[str, Any]:
     """A run with its results in the view that the arguments ask for: `schemas.Run`. Raises BadRequest."""
     view = requested_view(run, args)
-    results = services().store.results(run)
+    results = services().store.results_from(run, view.source)
     return {
         **run_summary(run),
         **run_json.describe_run(run, view),
@@ -64,6 +64,7 @@ def run_links(run: Run) -> dict[str, str]:
     endpoints = {
         "self": "get_run",
         "image": "get_image",
+        "correction": "get_correction",
         "export": "get_export",
         "events": "get_events",
         "cancel": "cancel_run",

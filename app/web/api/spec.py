@@ -21,7 +21,7 @@ ABOUT = """Finds objects, faces, labels, codes and text in photos. A photo makes
 once. Threshold, classes, image and exports are views of it and need no new inference.
 
 Every error is a problem detail (RFC 9457, `application/problem+json`)."""
-METHODS = ("post", "get", "delete")
+METHODS = ("post", "get", "put", "delete")
 BEARER = {"type": "http", "scheme": "bearer", "description": "An API key, created with `flask keys create`."}
 
 SWAGGER = Path(str(files("flask_openapi3_swagger") / "templates" / "swagger"))

@@ -20,7 +20,7 @@ def export_response(runs: Sequence[Run], format: str, view: View) -> Response:
     Raises:
         BadRequest: there is no such format.
     """
-    file = export([_item(run) for run in runs], format, view)
+    file = export([_item(run, view) for run in runs], format, view)
     response = send_file(file.file, mimetype=file.media_type, as_attachment=True, download_name=file.name)
     response.content_length = file.size
     response.headers["Cache-Control"] = "private, no-cache"
@@ -63,7 +63,7 @@ def _path(run: Run) -> str:
     return photo_path(run.name)  # Older runs keep the name as it was sent.
 
 
-def _item(run: Run) -> ExportItem:
+def _item(run: Run, view: View) -> ExportItem:
     store = services().store
     photo = run.photo
     return ExportItem(
@@ -71,5 +71,5 @@ def _item(run: Run) -> ExportItem:
         partial(store.photo_bytes, run.photo_sha256),
         photo.width,
         photo.height,
-        partial(store.results, run),
+        partial(store.results_from, run, view.source),
     )

@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     WithJsonSchema,
 )
@@ -23,6 +24,8 @@ MAX_NAMES = 4_000  # characters of all names in a list
 MAX_WAIT = 60  # seconds
 MAX_SEARCH = 200  # characters
 MAX_ERRORS, MAX_PART = 20, 80  # errors that an answer lists, and characters of a name in it
+MAX_OBJECTS = 2_000  # in a correction
+MAX_POINTS = 20_000  # of one polygon
 # What PostgreSQL takes neither as text nor inside JSON.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -98,6 +101,11 @@ BodyNames = Annotated[
 ]
 Coordinates = Literal["pixels", "normalized"]
 MaskForm = Literal["rle", "polygon", "none"]
+AnswerSource = Literal["model", "corrected"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+ClassName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), AfterValidator(_storable)
+]
 
 
 def optional(description: str, **constraints: Any) -> Any:
@@ -138,6 +146,7 @@ class Filters(Strict):
     threshold: Score = optional("Minimum score. Default: the run's own threshold.")
     classes: Names = optional("Classes to show, repeated or separated by commas. Default: the run's own, or all.")
     exclude: Names = optional("Classes to leave out, repeated or separated by commas.")
+    source: AnswerSource = optional("The model's answer, or (the default) as a person corrected it, where one has.")
 
 
 class ResultQuery(Filters):
@@ -159,6 +168,48 @@ class ImageQuery(Filters):
 class ExportQuery(Filters):
     format: str = Field(
         description="Name of the export format.", json_schema_extra={"enum": [*FORMATS], "example": "coco"}
+    )
+
+
+class CorrectionQuery(Strict):
+    masks: MaskForm = Field(default="rle", description="Masks as COCO RLE, as polygons, or none.")
+
+
+class MaskIn(Strict):
+    """COCO's compressed run-length encoding."""
+
+    size: Annotated[list[int], Field(min_length=2, max_length=2)] = Field(description="Height and width of the photo.")
+    counts: str
+
+
+PolygonIn = Annotated[
+    list[Annotated[list[Finite], Field(min_length=2, max_length=2)]], Field(min_length=3, max_length=MAX_POINTS)
+]
+
+
+class CorrectedIn(Strict):
+    """One object of the photo. What an object of the model's answer leaves out stays as the model said."""
+
+    origin: Annotated[int, Field(ge=0)] = optional(
+        "Its place in the model's answer (`from` in the answer to GET). Leave it out for a new object.", alias="from"
+    )
+    class_name: ClassName = optional("Its class, also a new one.", alias="class")
+    box: Annotated[list[Finite], Field(min_length=4, max_length=4)] = optional("x1, y1, x2, y2 in pixels.")
+    mask: MaskIn | list[PolygonIn] | None = Field(
+        default=None,
+        description="RLE of the photo's size, polygons in pixels, or null for a box alone.",
+        json_schema_extra=_without_default,
+    )
+    accepted: bool = Field(default=False, description="Whether a person agrees. A changed or new object is accepted.")
+
+
+class CorrectionIn(Strict):
+    """Everything that is in the photo, as far as a person has come."""
+
+    version: Annotated[int, Field(ge=0)] = Field(description="The version that this is based on; 0 for the first one.")
+    checked: bool = Field(default=False, description="The whole photo was checked: nothing is missing.")
+    instances: Annotated[list[CorrectedIn], Field(max_length=MAX_OBJECTS)] = optional(
+        "All objects; what is left out is deleted. Without this member they stay as they are."
     )
 
 

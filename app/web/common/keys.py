@@ -51,6 +51,12 @@ def check_owner(run_owner: str) -> None:
         raise Forbidden("Only the owner of a run can change it. Use the API key or the cookie that created it.")
 
 
+def check_corrector(run_owner: str) -> None:
+    """Raises Forbidden unless the request comes from a run's owner, or with any API key."""
+    if not _key() and not caller_owns(run_owner):
+        raise Forbidden("Only the owner of a run, or the holder of an API key, can correct it.")
+
+
 def caller() -> str:
     """What rate limits are counted by: the valid API key, else the network of the address."""
     try:

@@ -12,8 +12,7 @@ from app.store.states import State
 from app.vision.render.overlay import VERSION as OVERLAY_VERSION
 from app.vision.render.overlay import overlay
 from app.vision.render.picture import VERSION, render
-from app.vision.results import Analysed
-from app.vision.view import View
+from app.vision.view import CORRECTED, View
 from app.web.common.services import services
 
 
@@ -34,14 +33,19 @@ def render_view(run: Run, view: View, analyses: Collection[str] | None = None) -
     finished = _finished(run, analyses) if view.draws else {}
     if view.draws and not finished:
         raise NotReady
-    data, etag = _cached(run, [VERSION, *sorted(finished.values()), view.key()], lambda: _render(run, view, finished))
+    key = [VERSION, *_answers(run, finished, view.source), view.key()]
+    data, etag = _cached(run, key, lambda: _render(run, view, finished))
     return data, view.media_type, etag
 
 
-def render_overlay(run: Run) -> tuple[bytes, str]:
-    """All results of a run as JSON that the browser draws (`app.vision.render.overlay`), and its ETag."""
+def render_overlay(run: Run, source: str) -> tuple[bytes, str]:
+    """All results of a run as JSON that the browser draws (`app.vision.render.overlay`), and its ETag.
+
+    source: of a view.
+    """
     finished = _finished(run, None)
-    return _cached(run, ["overlay", OVERLAY_VERSION, *sorted(finished.values())], lambda: _overlay(run, finished))
+    key = ["overlay", OVERLAY_VERSION, *_answers(run, finished, source)]
+    return _cached(run, key, lambda: _overlay(run, source))
 
 
 def _cached(run: Run, key: Sequence[str], make: Callable[[], bytes]) -> tuple[bytes, str]:
@@ -62,16 +66,20 @@ def _finished(run: Run, analyses: Collection[str] | None) -> dict[str, str]:
     return done if analyses is None else {name: id for name, id in done.items() if name in analyses}
 
 
-def _render(run: Run, view: View, analyses: Mapping[str, str]) -> bytes:
-    results = _results(analyses)
+def _answers(run: Run, analyses: Mapping[str, str], source: str) -> list[str]:
+    """What tells apart the results that are drawn: the analyses' ids, and the run's correction where it counts."""
+    counts = source == CORRECTED and run.correction and analyses
+    return sorted(analyses.values()) + ([f"{run.id} {run.correction}"] if counts else [])
+
+
+def _render(run: Run, view: View, analyses: Collection[str]) -> bytes:
+    results = services().store.results_from(run, view.source) if analyses else {}
+    results = {name: analysed for name, analysed in results.items() if name in analyses}
     data = services().store.photo_bytes(run.photo_sha256)
     with pixel_budget.reserve(run.photo.width * run.photo.height):
         return render(decode(data, min_side=view.max_size), results, view)
 
 
-def _overlay(run: Run, analyses: Mapping[str, str]) -> bytes:
-    return json.dumps(overlay(_results(analyses), (run.photo.height, run.photo.width)), separators=(",", ":")).encode()
-
-
-def _results(analyses: Mapping[str, str]) -> dict[str, Analysed]:
-    return {analyzer: services().store.result(id) for analyzer, id in analyses.items()}
+def _overlay(run: Run, source: str) -> bytes:
+    results = services().store.results_from(run, source)
+    return json.dumps(overlay(results, (run.photo.height, run.photo.width)), separators=(",", ":")).encode()

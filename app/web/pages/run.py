@@ -42,7 +42,7 @@ def page(run_id: str) -> ResponseReturnValue:
     context: dict[str, Any] = {"run": run, "view": view, "args": args, "mine": is_owner(run.owner)}
     context["titles"] = {analysis.name: analysis.title for analysis in analyses()}
     if run.state == State.DONE:
-        results = services().store.results(run)
+        results = services().store.results_from(run, view.source)
         context["filters"] = {name: args[name] for name in FILTERS if name in args}
         context |= {"lists": result_lists(results, view), "formats": FORMATS, "seconds": _seconds(run)}
         context["models"] = {name: analysed.card.title for name, analysed in results.items()}
@@ -87,7 +87,7 @@ def download(run_id: str) -> Response:
 def overlay(run_id: str) -> Response:
     """All results as outlines that the browser draws."""
     run = _done(services().store.get_run(run_id))
-    data, etag = render_overlay(run)
+    data, etag = render_overlay(run, asked_view(run).source)
     response = Response(data, mimetype="application/json")
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, max-age=300"

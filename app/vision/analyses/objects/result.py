@@ -17,7 +17,8 @@ class Instances(Result):
     """The objects in one photo, best first: parallel arrays of one length, indexable as one value.
 
     boxes: (N, 4) float32, x1 y1 x2 y2 in pixels; scores: (N,) float32 in 0..1; labels: (N,) int64, indices into
-    `classes`; masks: N RLEs of the photo's size, or None for a model that gives boxes only.
+    `classes`; masks: N RLEs of the photo's size, None for one that a person drew as a box, or None for a model that
+    gives boxes only.
     size: (height, width) of the upright photo.
     """
 
@@ -29,7 +30,7 @@ class Instances(Result):
     boxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
-    masks: tuple[RLE, ...] | None = None
+    masks: tuple[RLE | None, ...] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.scores)
@@ -58,13 +59,13 @@ class Instances(Result):
             "boxes": [[float(v) for v in box] for box in self.boxes],
             "scores": [float(s) for s in self.scores],
             "labels": [int(label) for label in self.labels],
-            "masks": None if self.masks is None else [m.counts for m in self.masks],
+            "masks": None if self.masks is None else [m and m.counts for m in self.masks],
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Instances":
         size = (int(data["size"][0]), int(data["size"][1]))
-        masks = None if data["masks"] is None else tuple(RLE(size, counts) for counts in data["masks"])
+        masks = None if data["masks"] is None else tuple(counts and RLE(size, counts) for counts in data["masks"])
         return cls(
             size,
             tuple(data["classes"]),
@@ -91,14 +92,14 @@ class Instances(Result):
                 "class": row.name,
                 "score": row.shown_score,
                 "box": (np.array(row.box) * np.tile(scale, 2)).tolist(),
-                "mask": _mask_json(row.mask, scale, mask_form),
+                "mask": mask_json(row.mask, scale, mask_form),
             }
             for row in view.select(self.rows())
         ]
         return {"kind": self.kind, "instances": instances}
 
 
-def _mask_json(mask: RLE | None, scale: np.ndarray, form: str) -> Any:
+def mask_json(mask: RLE | None, scale: np.ndarray, form: str) -> Any:
     """COCO's RLE, polygons as lists of points, or None."""
     if mask is None or form == "none":
         return None

@@ -1,0 +1,114 @@
+"""Correcting a run: from what a request says to what is stored. The caller has checked who asks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from app.errors import NothingToCorrect, NotReady
+from app.store.corrections import OBJECTS
+from app.store.models import Correction, Run
+from app.store.states import State
+from app.vision import masks
+from app.vision.analyses.objects.correction import Corrected, CorrectedObject, model_objects
+from app.vision.analyses.objects.result import Instances
+from app.vision.results import Analysed
+from app.vision.rows import RLE, Box
+from app.web.common.inputs import CorrectedIn, CorrectionIn, InvalidRequest, MaskIn, PolygonIn
+from app.web.common.keys import request_owner
+from app.web.common.services import services
+
+# Sides of the smallest box, in pixels.
+MIN_SIDE = 1.0
+
+
+def model_answer(run: Run) -> tuple[Analysed, Instances]:
+    """The answer of a run that can be corrected, and its instances. Raises NotReady, NothingToCorrect."""
+    if run.state != State.DONE:
+        raise NotReady
+    analysed = services().store.results(run).get(OBJECTS)
+    if analysed is None or not isinstance(analysed.result, Instances):
+        raise NothingToCorrect
+    return analysed, analysed.result
+
+
+def current(run: Run, answer: Instances) -> Corrected:
+    """A run's correction; before the first one, what it begins with."""
+    return services().store.corrected(run.id) or Corrected.begun(answer, threshold(run))
+
+
+def threshold(run: Run) -> float:
+    """The score from which on the model's objects count, where nobody has corrected them."""
+    return run.options.get("threshold", services().settings.threshold)
+
+
+def correct(run: Run, asked: CorrectionIn) -> Correction:
+    """Store what a request says of a run's photo, as the next version.
+
+    Raises NotReady, NothingToCorrect, InvalidRequest, CorrectedMeanwhile, NotFound.
+    """
+    analysed, answer = model_answer(run)
+    if asked.instances is None:
+        corrected = replace(current(run, answer), checked=False)
+    else:
+        corrected = Corrected(answer.size, _objects(asked.instances, answer, analysed.card.classes))
+    if asked.checked:
+        corrected = corrected.checked_now()
+    changes = corrected.changes(answer, threshold(run))
+    return services().store.correct(run, corrected, version=asked.version, author=request_owner(), changes=changes)
+
+
+def _objects(asked: Sequence[CorrectedIn], answer: Instances, classes: Iterable[str]) -> tuple[CorrectedObject, ...]:
+    origins = [item.origin for item in asked if item.origin is not None]
+    if len(origins) > len(set(origins)):
+        raise InvalidRequest("instances: two of them are from the same object of the model's answer.")
+    known = {name.casefold(): name for name in classes}
+    model = model_objects(answer)
+    return tuple(_object(item, model, known, answer.size) for item in asked)
+
+
+def _object(
+    item: CorrectedIn, model: Sequence[CorrectedObject], known: dict[str, str], size: tuple[int, int]
+) -> CorrectedObject:
+    before = _before(item, model)
+    name = before.name if item.class_name is None else known.get(item.class_name.casefold(), item.class_name)
+    mask = _mask(item.mask, size) if "mask" in item.model_fields_set else before.mask
+    box = before.box if item.box is None else _box(item.box, size)
+    after = replace(before, name=name, box=box, mask=mask)
+    return replace(after, accepted=item.accepted or item.origin is None or after != before)
+
+
+def _before(item: CorrectedIn, model: Sequence[CorrectedObject]) -> CorrectedObject:
+    """The model's object that an object of a correction comes from, or a blank one, which needs a class and a box."""
+    if item.origin is not None:
+        if item.origin >= len(model):
+            raise InvalidRequest(f"from: the model found {len(model)} objects, counted from 0.")
+        return model[item.origin]
+    if not item.class_name or item.box is None:
+        raise InvalidRequest("instances: an object that is not from the model needs a class and a box.")
+    return CorrectedObject(item.class_name, (0, 0, 0, 0), None, None, 1.0, accepted=True)
+
+
+def _box(box: Sequence[float], size: tuple[int, int]) -> Box:
+    """A box inside the photo. Raises InvalidRequest for one that has no area there."""
+    x1, y1, x2, y2 = np.clip(np.array(box, np.float32).astype(float), 0, [size[1], size[0]] * 2).tolist()
+    if x2 - x1 < MIN_SIDE or y2 - y1 < MIN_SIDE:
+        raise InvalidRequest("box: x1, y1, x2, y2 must span at least one pixel of the photo each way.")
+    return x1, y1, x2, y2
+
+
+def _mask(mask: MaskIn | list[PolygonIn] | None, size: tuple[int, int]) -> RLE | None:
+    """A mask of the photo's size, None for one without pixels. Raises InvalidRequest."""
+    if mask is None:
+        return None
+    if isinstance(mask, MaskIn):
+        rle = RLE((mask.size[0], mask.size[1]), mask.counts)
+        if rle.size != size:
+            raise InvalidRequest(f"mask: its size must be that of the photo, [{size[0]}, {size[1]}].")
+        try:
+            masks.check(rle)
+        except ValueError as error:
+            raise InvalidRequest(f"mask: {error}.") from error
+    else:
+        rle = masks.from_polygons([np.array(polygon) for polygon in mask], size)
+    return rle if masks.area(rle) else None
