@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.config.settings import Settings
+from app.store import Store
 from tests import drawings
 from tests.conftest import ROOT
 from tests.e2e import stack
@@ -33,8 +35,13 @@ ELSEWHERE = "https://"  # for which a test has no server
 def site(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[str]:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    with stack.serving(tmp_path_factory.mktemp("service"), redis_url, stack.LIGHT) as address:
+    folder = tmp_path_factory.mktemp("service")
+    with stack.serving(folder, redis_url, stack.LIGHT) as address:
+        store = Store.from_settings(Settings(data_dir=str(folder / "data")))
+        os.environ["KEY"] = store.keys.create("tests")[1]
+        store.close()
         yield address
+        del os.environ["KEY"]
 
 
 def answer_to(command: str, site: str, folder: Path) -> Any:

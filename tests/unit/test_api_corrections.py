@@ -156,6 +156,14 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(service: Service, in
     assert correction(service, run)["version"] == 0
 
 
+def test_what_is_not_json_or_far_too_much_of_it_is_refused(service: Service) -> None:
+    path = f"/api/v1/runs/{sent(service)}/correction"
+    assert service.client.put(path, data=b"{", content_type="application/json").status_code == 400
+    many = b'{"version": 0, "instances": [' + b"[]," * 300_000 + b"0]}"
+    refused = service.client.put(path, data=many, content_type="application/json")
+    assert (refused.status_code, "far more values" in json_of(refused)["detail"]) == (422, True)
+
+
 def test_an_object_of_the_model_counts_once(service: Service) -> None:
     correct(service, sent(service), 422, instances=[{"from": 0}, {"from": 0, "class": "dog"}])
 

@@ -44,6 +44,11 @@ def describe_body(
     return {"requestBody": {"required": True, "content": content}}
 
 
+def describe_json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """The `openapi_extensions` of an operation that takes JSON alone, and reads it itself."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _describe_model(model)}}}}
+
+
 def reference(schema: str) -> dict[str, Any]:
     """A reference to a schema of the OpenAPI file."""
     return {"$ref": f"#/components/schemas/{schema}"}

@@ -10,10 +10,13 @@ from app.vision.analyses.objects.correction import Corrected
 from app.vision.analyses.objects.result import mask_json
 from app.vision.rows import shown_score
 from app.web.api import schemas
-from app.web.api.blueprint import api, describe, json_response
+from app.web.api.blueprint import api, describe, describe_json_body, json_response
 from app.web.common import corrections, inputs
+from app.web.common.bodies import read_json
 from app.web.common.keys import check_corrector
 from app.web.common.services import services
+
+MAX_VALUES = 500_000  # in the JSON of a correction: a point of a polygon is three
 
 
 @api.get(
@@ -35,15 +38,16 @@ def get_correction(path: inputs.RunPath, query: inputs.CorrectionQuery) -> Respo
     operation_id="putCorrection",
     summary="Correct a run",
     responses=describe(403, 404, 409, s200=schemas.Correction),
+    openapi_extensions=describe_json_body(inputs.CorrectionIn),
 )
-def put_correction(path: inputs.RunPath, query: inputs.CorrectionQuery, body: inputs.CorrectionIn) -> Response:
+def put_correction(path: inputs.RunPath, query: inputs.CorrectionQuery) -> Response:
     """Say what is in the photo: every object with class, box and mask. The model's answer stays as it is.
 
     For the run's owner, and with any API key. 409 `corrected-meanwhile` if `version` is not the newest one.
     """
     run = services().store.get_run(path.run_id)
     check_corrector(run.owner)
-    corrections.correct(run, body)
+    corrections.correct(run, read_json(inputs.CorrectionIn, MAX_VALUES))
     return json_response(_describe(services().store.get_run(run.id), query.masks))
 
 

@@ -5,14 +5,14 @@ Forms and ZIPs may be many times larger than one photo.
 
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, json, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.datastructures import FileStorage
 
 from app.config.settings import Settings
 from app.errors import BadRequest
 from app.intake.body import CheckedBody
-from app.web.common.inputs import InvalidRequest
+from app.web.common.inputs import InvalidRequest, M, validated
 from app.web.common.services import services
 
 # Lists, objects and commas in the JSON of a request; parsed, each may take a hundred times its bytes.
@@ -74,6 +74,16 @@ def json_bytes(max_values: int = MAX_VALUES) -> bytes:
     if sum(data.count(mark) for mark in (b"[", b"{", b",")) > max_values:
         raise TooManyValues
     return data
+
+
+def read_json(model: type[M], max_values: int = MAX_VALUES) -> M:
+    """A body of JSON as a model. Raises TooManyValues, InvalidRequest."""
+    data = json_bytes(max_values)
+    try:
+        values = json.loads(data)
+    except ValueError as error:
+        raise BadRequest("This is not valid JSON.") from error
+    return validated(model, values)
 
 
 def _max_bytes() -> int:
