@@ -14,7 +14,7 @@ from uuid import uuid4
 
 FORMATS = ("text", "json")
 # Libraries that log addresses with their queries, headers or every step of theirs.
-QUIET = ("PIL", "alembic", "boto3", "botocore", "httpcore", "httpx", "s3transfer", "urllib3")
+QUIET = ("PIL", "alembic", "boto3", "botocore", "httpcore", "httpx", "rq", "s3transfer", "urllib3")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -35,7 +35,7 @@ def main(status_fd: int, loader: str) -> None:
 
     offer = _load(loader, settings)
     report(ModelsLoaded(tuple(analyzer.card for analyzer in offer.analyzers.values()), offer.missing))
-    QueueConsumer(services.jobs, AnalysisTask(services, offer.analyzers, report), settings.log_level).run()
+    QueueConsumer(services.jobs, AnalysisTask(services, offer.analyzers, report)).run()
 
 
 def _load(loader: str, settings: Settings) -> Offer:

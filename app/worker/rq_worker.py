@@ -95,8 +95,8 @@ class DetectorWorker(SimpleWorker):
 class QueueConsumer:
     """Runs a task for every job, through outages of Redis. RQ's loop ends at some of them, and is then restarted."""
 
-    def __init__(self, jobs: Jobs, task: Task, log_level: str):
-        self._jobs, self._task, self._log_level = jobs, task, log_level
+    def __init__(self, jobs: Jobs, task: Task):
+        self._jobs, self._task = jobs, task
         self._stopping = False
         self._last_error = ""  # of Redis
 
@@ -105,7 +105,7 @@ class QueueConsumer:
         while not self._stopping:
             with suppress(StopRequested, *REDIS_AWAY):
                 if self._redis_answers():
-                    DetectorWorker(self._jobs, self._task, self._stop).work(logging_level=self._log_level)
+                    DetectorWorker(self._jobs, self._task, self._stop).work(logging_level=None)
                 if not self._stopping:
                     time.sleep(REDIS_RETRY)
 

@@ -65,7 +65,7 @@ def test_a_consumer_goes_on_with_the_same_task_after_redis_went_away_during_a_jo
     jobs.enqueue("a")
     jobs.enqueue("b")
     done: list[str] = []
-    consumer = QueueConsumer(jobs, lambda id: work(id), "WARNING")
+    consumer = QueueConsumer(jobs, lambda id: work(id))
     monkeypatch.setattr("app.worker.rq_worker.REDIS_RETRY", 0.0)
     monkeypatch.setattr(DetectorWorker, "handle_execution_ended", lambda *_: fail_once())
     outages = [REDIS_AWAY, REDIS_AWAY]  # RQ tries twice before it gives up
@@ -97,6 +97,6 @@ def test_a_signal_during_a_job_is_harmless_when_redis_is_away(jobs: Jobs, monkey
             signal.raise_signal(signal.SIGTERM)
         done.append(id)
 
-    QueueConsumer(jobs, work, "WARNING").run()
+    QueueConsumer(jobs, work).run()
     assert done == ["a"]
     assert jobs.waiting() == ["b"]
