@@ -3,6 +3,7 @@
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select
 from sqlalchemy.orm import Session, lazyload
@@ -52,9 +53,9 @@ def searchable(text: str) -> str:
     return storable(" ".join(folded.split()), TEXT_LENGTH)
 
 
-def not_expired(table: type[Run] | type[Batch]) -> ColumnElement[bool]:
-    """The condition that a row has not expired."""
-    return or_(table.expires_at.is_(None), table.expires_at > utcnow())
+def not_expired(table: type[Run] | type[Batch], now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+    """The condition that a row has not expired. now: a parameter of the statement, for one that is made once."""
+    return or_(table.expires_at.is_(None), table.expires_at > (utcnow() if now is None else now))
 
 
 def update_runs(session: Session, runs: Collection[Run]) -> list[str]:

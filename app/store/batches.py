@@ -7,8 +7,9 @@ from sqlalchemy import select
 
 from app.errors import NotFound
 from app.store.base import ERROR_LENGTH, NAME_LENGTH, StorePart, not_expired, storable
-from app.store.models import Batch, Run, utcnow
+from app.store.models import Analysis, Batch, Run, utcnow
 from app.store.runs import ID
+from app.store.snapshots import SNAPSHOTS, runs_of
 
 
 class Batches(StorePart):
@@ -35,9 +36,8 @@ class Batches(StorePart):
 
     def batch_runs(self, batch_id: str) -> Sequence[Run]:
         """The batch's runs in the order they were added."""
-        with self.database.reading() as session:
-            query = select(Run).where(Run.batch_id == batch_id).order_by(Run.created_at, Run.id)
-            return session.scalars(query).all()
+        query = SNAPSHOTS.where(Run.batch_id == batch_id).order_by(Run.created_at, Run.id, Analysis.analyzer)
+        return runs_of(self.database.rows(query))
 
     def add_refused_files(self, batch_id: str, files: Sequence[tuple[str, str]]) -> None:
         """Add files of the batch that were refused: the name of each, and why. Raises NotFound.

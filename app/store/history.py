@@ -12,7 +12,8 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.errors import BadRequest, NotFound
 from app.store.base import StorePart, not_expired, searchable, storable
-from app.store.models import AnalysisText, Photo, Run, RunAnalysis, RunClass, UTCDateTime
+from app.store.models import Analysis, AnalysisText, Photo, Run, RunAnalysis, RunClass, UTCDateTime
+from app.store.snapshots import SNAPSHOTS, runs_of
 from app.store.states import State
 
 MAX_PAGE = 200
@@ -67,10 +68,10 @@ class History(StorePart):
             ids = ids.where(_read(searchable(text)))
         ids = ids.where(not_expired(Run), *_within(created, id, cursor, since, until))
         ids = ids.order_by(created.desc(), id.desc()).limit(limit + 1)
-        with self.database.reading() as session:
-            found = session.scalars(ids).all()
-            page = select(Run).where(Run.id.in_(found[:limit])).order_by(Run.created_at.desc(), Run.id.desc())
-            runs = session.scalars(page).all()
+        found = [row[0] for row in self.database.rows(ids)]
+        page = SNAPSHOTS.where(Run.id.in_(found[:limit]))
+        page = page.order_by(Run.created_at.desc(), Run.id.desc(), Analysis.analyzer)
+        runs = runs_of(self.database.rows(page))
         return Page(runs, _cursor(runs[-1]) if len(found) > limit and runs else None)
 
     def history_classes(self, owner: str, min_score: float | None = None) -> list[str]:

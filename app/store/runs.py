@@ -1,11 +1,11 @@
 """Runs: requests to analyse one photo."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -22,12 +22,19 @@ from app.store.base import (
     update_runs,
 )
 from app.store.models import Analysis, Photo, Run, RunAnalysis, RunOptions, new_id, utcnow
+from app.store.snapshots import SNAPSHOTS, runs_of
 from app.store.states import FINISHED, State
 
 if TYPE_CHECKING:
     from app.intake.photo import Photo as CheckedPhoto
 
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
+# A run by its id that has not expired now.
+_RUN = SNAPSHOTS.where(Run.id == bindparam("id"), not_expired(Run, bindparam("now"))).order_by(Analysis.analyzer)
+# The analyses of a photo by its sha256.
+_STATES = select(Analysis.id, Analysis.analyzer, Analysis.identity, Analysis.state).where(
+    Analysis.photo_sha256 == bindparam("sha256")
+)
 
 
 class Runs(StorePart):
@@ -66,61 +73,67 @@ class Runs(StorePart):
                 self.blobs.put(key, photo.data)
             self.database.insert_new(session, Photo, [_photo_row(photo)])
             analyses, queued = self._analyses(session, photo.sha256, identities)
-            created = utcnow()
-            run = Run(
-                id=new_id(),
-                owner=owner,
-                name=storable(name, NAME_LENGTH),
-                photo_sha256=photo.sha256,
-                batch_id=batch_id,
-                state=State.QUEUED,
-                deduplicated=not queued,
-                options=RunOptions(**(options or {})),
-                webhook=webhook,
-                created_at=created,
-                expires_at=created + timedelta(days=retention_days) if retention_days else None,
-            )
-            _link(session, run, analyses)
-            for id in queued:  # a failed analysis that is tried again may belong to other unfinished runs
-                update_runs(session, unfinished_runs(session, id))
-            session.refresh(run, ["photo", "analyses"])
+            id, created = new_id(), utcnow()
+            row = {
+                "id": id,
+                "owner": owner,
+                "name": storable(name, NAME_LENGTH),
+                "photo_sha256": photo.sha256,
+                "batch_id": batch_id,
+                "state": State.QUEUED,
+                "deduplicated": not queued,
+                "options": RunOptions(**(options or {})),
+                "webhook": webhook,
+                "created_at": created,
+                "expires_at": created + timedelta(days=retention_days) if retention_days else None,
+            }
+            _link(session, row, analyses)
+            [run] = runs_of(session.connection().execute(_RUN, {"id": id, "now": created}))
         return run, queued
 
     def _analyses(
         self, session: Session, sha256: str, identities: Mapping[str, str]
-    ) -> tuple[list[Analysis], list[str]]:
-        """The analyses of a photo, created where they are missing, and the ids of those that this call queued."""
+    ) -> tuple[dict[str, State], list[str]]:
+        """The states of a photo's analyses by id, created where they are missing, and the ids of those queued now."""
         rows = [
             {"id": new_id(), "photo_sha256": sha256, "analyzer": analyzer, "identity": identity}
             for analyzer, identity in identities.items()
         ]
         self.database.insert_new(session, Analysis, rows)
-        found = session.scalars(select(Analysis).where(Analysis.photo_sha256 == sha256)).all()
-        analyses = [analysis for analysis in found if identities.get(analysis.analyzer) == analysis.identity]
-        queued = {row["id"] for row in rows}
-        for analysis in analyses:
-            if analysis.state in (State.FAILED, State.CANCELLED):
-                requeue(analysis)
-                queued.add(analysis.id)
+        known = session.connection().execute(_STATES, {"sha256": sha256})
+        found = [row for row in known if identities.get(row.analyzer) == row.identity]
+        states = {row.id: row.state for row in found}
+        for id in [id for id, state in states.items() if state in (State.FAILED, State.CANCELLED)]:
+            self._try_again(session, id)
+            states[id] = State.QUEUED
+        new = {row["id"] for row in rows}
+        tried_again = {row.id for row in found if row.state in (State.FAILED, State.CANCELLED)}
+        return states, [id for id in states if id in new | tried_again]
+
+    @staticmethod
+    def _try_again(session: Session, id: str) -> None:
+        """Queue an analysis that failed or was cancelled. It may belong to other unfinished runs."""
+        requeue(session.get_one(Analysis, id))
         session.flush()
-        return analyses, [analysis.id for analysis in analyses if analysis.id in queued]
+        update_runs(session, unfinished_runs(session, id))
 
     def analyzers_to_queue(self, sha256: str, identities: Mapping[str, str]) -> list[str]:
         """The analyzers whose analyses of a photo `add_run` would queue now."""
-        with self.database.reading() as session:
-            existing = select(Analysis.analyzer, Analysis.identity).where(Analysis.photo_sha256 == sha256)
-            known = set(session.execute(existing.where(Analysis.state.not_in((State.FAILED, State.CANCELLED)))))
+        known = {
+            (row.analyzer, row.identity)
+            for row in self.database.rows(_STATES, sha256=sha256)
+            if row.state not in (State.FAILED, State.CANCELLED)
+        }
         return [analyzer for analyzer, identity in identities.items() if (analyzer, identity) not in known]
 
     def get_run(self, id: str) -> Run:
         """A run with its photo and analyses. Raises NotFound where there is none, or it has expired."""
         if not ID.fullmatch(id):
             raise NotFound
-        with self.database.reading() as session:
-            run = session.scalar(select(Run).where(Run.id == id, not_expired(Run)))
-        if run is None:
+        found = runs_of(self.database.rows(_RUN, id=id, now=utcnow()))
+        if not found:
             raise NotFound
-        return run
+        return found[0]
 
     def photo_bytes(self, sha256: str) -> bytes:
         """A photo as it was uploaded. Raises BlobMissing."""
@@ -150,14 +163,16 @@ class Runs(StorePart):
             return [analysis.id for analysis in alone]
 
 
-def _link(session: Session, run: Run, analyses: Iterable[Analysis]) -> None:
-    """Add a run of these analyses, whatever their states."""
-    session.add(run)
-    session.flush()
-    session.add_all(RunAnalysis(run_id=run.id, analysis_id=analysis.id) for analysis in analyses)
-    session.flush()
-    index_classes(session, [run.id])
-    update_runs(session, [run])
+def _link(session: Session, row: Mapping[str, Any], analyses: Mapping[str, State]) -> None:
+    """Add a run, queued so far, of analyses of these states."""
+    connection = session.connection()
+    connection.execute(insert(Run), row)
+    links = [{"run_id": row["id"], "analysis_id": id} for id in analyses]
+    connection.execute(insert(RunAnalysis), links)
+    if set(analyses.values()) != {State.QUEUED}:
+        index_classes(session, [row["id"]])
+        update_runs(session, [session.get_one(Run, row["id"])])
+        session.flush()
 
 
 def _wanted(session: Session, analysis: Analysis) -> bool:

@@ -1,0 +1,89 @@
+"""How many statements and connections reading takes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from app.config.settings import Settings
+from app.intake import read_photo
+from app.store import Store
+from app.store.models import Run
+from app.store.states import State
+from tests.unit.api_service import empty_store
+from tests.unit.photos import jpeg
+
+IDENTITIES = {"objects": "a", "faces": "b"}
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    store = empty_store(replace(settings, threads=9))
+    yield store
+    store.close()
+
+
+def add(store: Store, width: int = 64, batch_id: str | None = None) -> Run:
+    photo = read_photo(jpeg(width), max_bytes=10**6, max_pixels=10**6)
+    return store.add_run(photo, name="a.jpg", identities=IDENTITIES, owner="v:x", batch_id=batch_id)[0]
+
+
+@contextmanager
+def statements(store: Store) -> Iterator[list[str]]:
+    """The statements that the block sends, without the beginning of transactions."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            sent.append(statement)
+
+    event.listen(store.database.engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(store.database.engine, "before_cursor_execute", note)
+
+
+def test_a_run_is_read_in_one_statement_with_its_photo_and_analyses(store: Store) -> None:
+    id = add(store).id
+    with statements(store) as sent:
+        run = store.get_run(id)
+        assert (run.photo.width, [analysis.analyzer for analysis in run.analyses]) == (64, ["faces", "objects"])
+        assert run.analyses[0].photo is run.photo
+    assert len(sent) == 1
+
+
+def test_the_runs_of_a_batch_are_read_in_one_statement_in_the_order_in_which_they_came(store: Store) -> None:
+    batch = store.add_batch("v:x")
+    added = [add(store, width, batch.id).id for width in (64, 65, 66)]
+    with statements(store) as sent:
+        runs = store.batch_runs(batch.id)
+    assert [run.id for run in runs] == added
+    assert [len(run.analyses) for run in runs] == [2, 2, 2]
+    assert len(sent) == 1
+
+
+def test_a_page_of_the_history_is_read_in_two_statements(store: Store) -> None:
+    added = [add(store, width).id for width in (64, 65, 66)]
+    with statements(store) as sent:
+        page = store.history("v:x", limit=2)
+    assert [run.id for run in page.runs] == added[:0:-1]
+    assert len(sent) == 2
+
+
+def test_a_new_run_takes_few_statements(store: Store) -> None:
+    with statements(store) as sent:
+        assert add(store).state == State.QUEUED
+    assert len(sent) == 6
+
+
+def test_as_many_connections_stay_open_as_there_are_threads(store: Store) -> None:
+    assert store.database.engine.pool.size() == 9
+    opened: list[object] = []
+    event.listen(store.database.engine, "connect", lambda connection, _: opened.append(connection))
+    for _ in range(2):
+        held = [store.database.engine.connect() for _ in range(9)]
+        for connection in held:
+            connection.close()
+    assert len(opened) <= 9
