@@ -31,7 +31,7 @@ Request = Callable[[http.client.HTTPConnection], int]
 def measure(clients: int = CLIENTS, seconds: float = SECONDS) -> dict[str, dict[str, float]]:
     """Requests a second, median and 99th percentile in milliseconds, and refused requests, of POST and GET."""
     with contextlib.ExitStack() as held:
-        folder, redis_url = held.enter_context(tempfile.TemporaryDirectory()), held.enter_context(_redis())
+        folder, redis_url = held.enter_context(tempfile.TemporaryDirectory()), held.enter_context(redis_server())
         with stack.serving(Path(folder), redis_url, stack.LIGHT, **SETTINGS) as site:
             host = site.removeprefix("http://")
             made: list[str] = []
@@ -55,7 +55,7 @@ def measure(clients: int = CLIENTS, seconds: float = SECONDS) -> dict[str, dict[
 
 
 @contextlib.contextmanager
-def _redis() -> Iterator[str]:
+def redis_server() -> Iterator[str]:
     """A Redis of our own; its address."""
     port = free_port()
     command = [server_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
