@@ -12,13 +12,15 @@ from tests.e2e.light import SLOW_SIDE
 _numbers = itertools.count(random.randrange(10**6))
 
 
-def photo(folder: Path, name: str = "street.jpg", *, slow: bool = False) -> Path:
+def photo(folder: Path, name: str = "street.jpg", *, slow: bool = False, width: int = 640) -> Path:
     """A photo of coloured bars."""
     n = next(_numbers)
     image = Image.effect_mandelbrot((640, 420), (-2.2, -1.4, 0.9, 1.4), 20).convert("RGB")
     image.paste(((n * 53) % 256, (n * 97) % 256, n % 256), (0, 0, 80, 80))
     if slow:
         image = image.resize((SLOW_SIDE, 220))
+    elif width != image.width:
+        image = image.resize((width, width * image.height // image.width))
     image.save(folder / name, quality=90)
     return folder / name
 

@@ -241,10 +241,10 @@ def test_the_drawing_fades_in_unless_motion_is_unwanted(site: str, visit: Visit,
     page = visit()
     send(page, site, photos.photo(tmp_path))
     done(page)
-    fade = "svg => [getComputedStyle(svg).animationName, getComputedStyle(svg).animationDuration]"
-    assert page.locator("#stage > svg").evaluate(fade) == ["appear", "0.15s"]
+    fade = "drawing => [getComputedStyle(drawing).animationName, getComputedStyle(drawing).animationDuration]"
+    assert page.locator("#stage .drawing").evaluate(fade) == ["appear", "0.15s"]
     page.emulate_media(reduced_motion="reduce")
-    assert page.locator("#stage > svg").evaluate(fade)[0] == "none"
+    assert page.locator("#stage .drawing").evaluate(fade)[0] == "none"
 
 
 def test_a_deleted_photo_is_gone(site: str, visit: Visit, tmp_path: Path) -> None:
@@ -343,27 +343,3 @@ def test_on_a_phone_the_photo_stays_in_view_and_nothing_is_hidden(
     expect(page.locator("#photo")).to_be_in_viewport(ratio=0.99)
     assert page.locator(".acts").evaluate("acts => getComputedStyle(acts).position") == "static"
     assert page.evaluate("document.documentElement.scrollWidth") == width
-
-
-def test_two_fingers_enlarge_the_photo(site: str, visit: Visit, tmp_path: Path) -> None:
-    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    send(page, site, photos.photo(tmp_path))
-    done(page)
-    box = page.locator("#stage svg").bounding_box()
-    assert box
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.evaluate(
-        """() => {
-          window.resized = new Promise((resolve) => {
-            visualViewport.addEventListener("resize", resolve);
-            setTimeout(resolve, 5000);
-          });
-        }"""
-    )
-    fingers = page.context.new_cdp_session(page)
-    for apart in range(10, 90, 5):
-        points = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
-        kind = "touchStart" if apart == 10 else "touchMove"
-        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    assert page.evaluate("resized.then(() => visualViewport.scale)") > 1

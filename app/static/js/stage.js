@@ -1,14 +1,26 @@
 // The drawing over the photo: a shape and a handle for each instance, shown or not, and tags placed again on changes.
 
-import { svg } from "./dom.js";
+import { html, svg } from "./dom.js";
 import { area, inReadingOrder } from "./overlay.js";
 import { handle, outline, shape } from "./shapes.js";
+import { sharpen } from "./sharpen.js";
 import { drawTags } from "./tags.js";
+import { Viewport } from "./viewport.js";
+import { Zoom } from "./zoom.js";
+import { zoomButtons } from "./zoom_buttons.js";
 
 const MIDDLE_PX = 12; // from the middle of an instance in each direction: a target of 24 px
+const REST_MS = 120; // The tags are placed again once the photo has not moved for as long.
 
 export class Stage {
+  #box;
+  #photo;
+  #element;
   #svg;
+  #viewport;
+  #zoom;
+  #buttons;
+  #restTimer = 0;
   #overlay;
   #view = null;
   #lit = null;
@@ -42,9 +54,39 @@ export class Stage {
       this.#tagLayer,
       svg("g", {}, ...inReadingOrder(instances, height).map(({ id }) => this.#handles.get(id))),
     );
-    box.append(this.#svg);
-    new ResizeObserver(() => this.#placeTags()).observe(this.#svg);
+    this.#box = box;
+    this.#photo = box.querySelector("#photo");
+    this.#viewport = new Viewport(width, height);
+    this.#element = html("div", { className: "drawing" }, this.#svg);
+    this.#zoom = new Zoom(this.#element, this.#viewport, () => this.#onMove());
+    this.#buttons = zoomButtons(this.#zoom);
+    box.append(this.#element, this.#buttons.element);
+    new ResizeObserver(() => this.#onResize()).observe(this.#svg);
     document.fonts.ready.then(() => this.#placeTags());
+  }
+
+  /** What is pointed at; not the SVG: a browser gives one that listens for the focus a tab stop of its own. */
+  get element() {
+    return this.#element;
+  }
+
+  /** Where the photo lies on the stage: `toPhoto` and `toStage` turn points into each other. */
+  get viewport() {
+    return this.#viewport;
+  }
+
+  /** Enlarges one instance. */
+  show(id) {
+    this.#zoom.show(this.#boxOf(id));
+  }
+
+  /** Brings one instance into view where the photo is enlarged. */
+  reveal(id) {
+    this.#zoom.reveal(this.#boxOf(id));
+  }
+
+  fit() {
+    this.#zoom.fit();
   }
 
   /** Shows what a view shows. */
@@ -76,10 +118,12 @@ export class Stage {
    * The middle of an instance stays its own, also under the tag of another.
    */
   idAt({ clientX, clientY }) {
-    const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(this.#svg.getScreenCTM().inverse());
+    const { left, top } = this.#svg.getBoundingClientRect();
+    const [x, y] = this.#viewport.toPhoto([clientX - left, clientY - top]);
     const shown = this.#smallestFirst.filter(({ id }) => this.#shown.has(id));
-    for (const [id, { box }] of this.#tags) {
-      if (inside(box, x, y)) return shown.find((instance) => this.#isMiddle(instance, x, y))?.id ?? id;
+    for (const [id, { corner, size }] of this.#tags) {
+      const end = corner.map((start, i) => start + size[i] / this.#viewport.scale);
+      if (inside([...corner, ...end], x, y)) return shown.find((instance) => this.#isMiddle(instance, x, y))?.id ?? id;
     }
     const inMask = ({ id }) => this.#context.isPointInPath(this.#paths.get(id), x, y, "evenodd");
     const masked = this.#view.layer("masks") && shown.find(inMask);
@@ -87,7 +131,7 @@ export class Stage {
   }
 
   #isMiddle({ box: [x1, y1, x2, y2] }, x, y) {
-    const reach = MIDDLE_PX / this.#scale;
+    const reach = MIDDLE_PX / this.#viewport.scale;
     return (
       Math.abs(x - (x1 + x2) / 2) <= Math.min(reach, (x2 - x1) / 2) &&
       Math.abs(y - (y1 + y2) / 2) <= Math.min(reach, (y2 - y1) / 2)
@@ -96,14 +140,13 @@ export class Stage {
 
   #placeTags() {
     if (!this.#view) return;
-    const { width, height, instances, captions } = this.#overlay;
+    const { instances, captions } = this.#overlay;
     const labels = this.#view.layer("labels");
-    const frame = { width, height, scale: this.#scale };
     this.#tags = drawTags(
       this.#tagLayer,
       labels ? instances.filter(({ id }) => this.#shown.has(id)) : [],
       labels ? captions : [],
-      frame,
+      this.#viewport,
       this.#view.layer("boxes"),
     );
     this.#showLit();
@@ -122,10 +165,35 @@ export class Stage {
     }
   }
 
-  /** Pixels of the screen for each of the photo. */
-  get #scale() {
-    const { clientWidth, clientHeight } = this.#svg;
-    return Math.min(clientWidth / this.#overlay.width, clientHeight / this.#overlay.height) || 1;
+  #onResize() {
+    this.#viewport.resize(this.#svg.clientWidth, this.#svg.clientHeight);
+    this.#moved();
+    this.#placeTags();
+  }
+
+  #onMove() {
+    this.#moved();
+    clearTimeout(this.#restTimer);
+    this.#restTimer = setTimeout(() => this.#onRest(), REST_MS);
+  }
+
+  /** Photo, drawing and tags go where the viewport says; the tags keep their size. */
+  #moved() {
+    const { zoom, x, y } = this.#viewport.transform;
+    this.#photo.style.transform = `translate(${x}px, ${y}px) scale(${zoom})`;
+    this.#svg.setAttribute("viewBox", this.#viewport.viewBox.join(" "));
+    this.#tagLayer.style.setProperty("--pixel", 1 / this.#viewport.scale);
+    this.#box.classList.toggle("zoomed", zoom > 1);
+    this.#buttons.update(this.#viewport);
+  }
+
+  #onRest() {
+    this.#placeTags();
+    sharpen(this.#photo, this.#viewport);
+  }
+
+  #boxOf(id) {
+    return this.#overlay.instances.find((instance) => instance.id === id).box;
   }
 }
 

@@ -18,44 +18,65 @@ const COMFORTABLE = 0.12;
 const MAX_SHARE = 0.35;
 const HEAD = 0.2;
 const DARK = "#101214";
+
+/**
+ * @typedef {object} Tag
+ * @property {SVGElement[]} elements
+ * @property {number[]} corner  the upper left one, in pixels of the photo
+ * @property {number[]} size  width and height, in pixels of the screen
+ */
+
 const context = document.createElement("canvas").getContext("2d");
 
 /**
- * Draws the tags into `layer`, whose unit becomes a pixel of the screen. Leader lines come first, so that none strikes
- * through a tag.
+ * Draws the tags into `layer`: inside the part of the photo that is seen, where each goes along with its point of the
+ * photo. Leader lines come first, so that none strikes through a tag.
  *
- * @param {SVGGElement} layer
+ * @param {SVGGElement} layer  whose `--pixel` is the length of a pixel of the screen on the photo
  * @param {import("./overlay.js").Instance[]} instances
  * @param {object[]} captions  what the whole photo shows, for the lower left corner
- * @param {object} frame  width and height of the photo, and `scale`: pixels of the screen for each of the photo
+ * @param {import("./viewport.js").Viewport} viewport
  * @param {boolean} boxes  whether boxes are drawn; a tag stands at the upper end of the mask otherwise
- * @returns {Map<string, {elements: SVGElement[], box: number[]}>}  by id; the box in pixels of the photo
+ * @returns {Map<string, Tag>}  by id
  */
-export function drawTags(layer, instances, captions, { width, height, scale }, boxes) {
-  const screen = [Math.floor(width * scale), Math.floor(height * scale)];
-  const sorted = instances.filter(({ tagged }) => tagged).sort((a, b) => b.score - a.score);
+export function drawTags(layer, instances, captions, viewport, boxes) {
+  const [x1, y1, x2, y2] = viewport.seen;
+  const origin = viewport.toStage([x1, y1]);
+  const screen = [x2 - x1, y2 - y1].map((side) => Math.floor(side * viewport.scale));
+  const seen = instances.filter(({ tagged, box }) => tagged && overlaps(box, viewport.seen));
+  const sorted = seen.sort((a, b) => b.score - a.score);
   const font = fontSize(sorted, screen);
   const sizes = sorted.map((instance) => textSize(tagText(instance), font));
   const named = sorted.slice(0, affordable(sizes, screen));
-  const anchors = named.map((instance) => anchor(instance, boxes, scale));
+  const anchors = named.map((instance) => anchor(instance, boxes, viewport, origin));
   const caption = captions.length ? captionOf(captions, screen) : null;
   const places = place(anchors, sizes.slice(0, named.length), screen, caption ? [caption.box] : []);
   const [drawn, leaders, tags] = [new Map(), [], []];
+  const pinned = (element, [x, y]) => {
+    const corner = viewport.toPhoto([x + origin[0], y + origin[1]]);
+    element.style.transform = `translate(${corner[0]}px, ${corner[1]}px) scale(var(--pixel))`;
+    return corner;
+  };
   for (const [i, spot] of places.entries()) {
     if (!spot) continue;
-    const box = [spot.x, spot.y, spot.x + sizes[i][0], spot.y + sizes[i][1]];
-    const elements = [tag(named[i], box, font)];
+    const start = [spot.x, spot.y];
+    const elements = [tag(named[i], sizes[i], font)];
+    const corner = pinned(elements[0], start);
     tags.push(elements[0]);
     if (spot.leader) {
-      elements.push(leader(box, spot.leader, named[i].colour));
+      const end = spot.leader.map((value, side) => value - start[side]);
+      elements.push(leader(sizes[i], end, named[i].colour));
+      pinned(elements[1], start);
       leaders.push(elements[1]);
     }
-    drawn.set(named[i].id, { elements, box: box.map((value) => value / scale) });
+    drawn.set(named[i].id, { elements, corner, size: sizes[i] });
   }
-  layer.setAttribute("transform", `scale(${1 / scale})`);
+  if (caption) pinned(caption.element, caption.box);
   layer.replaceChildren(...leaders, ...tags, ...(caption ? [caption.element] : []));
   return drawn;
 }
+
+const overlaps = (one, other) => one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];
 
 function fontSize(instances, [width, height]) {
   const areas = instances.map((instance) => textSize(tagText(instance), FONT_PX)[0] * FONT_PX * LINE_HEIGHT);
@@ -78,11 +99,12 @@ function textSize(text, font) {
   return [Math.ceil(context.measureText(text).width) + 2 * PAD_PX, Math.round(font * LINE_HEIGHT) + 2];
 }
 
-/** The box that a tag belongs to, with the line around it, in pixels of the screen. */
-function anchor(instance, boxes, scale) {
-  const box = boxes || !instance.rings.length ? instance.box : head(instance);
+/** The box that a tag belongs to, with the line around it, in pixels of the screen from the origin. */
+function anchor(instance, boxes, viewport, origin) {
+  const [x1, y1, x2, y2] = boxes || !instance.rings.length ? instance.box : head(instance);
+  const ends = [viewport.toStage([x1, y1]), viewport.toStage([x2, y2])].flat();
   const margin = BOX_LINE_PX / 2;
-  return box.map((value, i) => value * scale + (i < 2 ? -margin : margin));
+  return ends.map((value, i) => value - origin[i % 2] + (i < 2 ? -margin : margin));
 }
 
 /** The upper end of a mask, as a box. */
@@ -95,14 +117,15 @@ function head({ rings }) {
   return [Math.min(...xs), top, Math.max(...xs), bottom];
 }
 
-function tag(instance, [x1, y1, x2, y2], font) {
-  const plate = { x: x1, y: y1, width: x2 - x1, height: y2 - y1, rx: RADIUS_PX, fill: instance.colour };
-  const text = { x: x1 + PAD_PX, y: (y1 + y2) / 2 + BASELINE * font, fill: instance.textColour, "font-size": font };
+function tag(instance, [width, height], font) {
+  const plate = { width, height, rx: RADIUS_PX, fill: instance.colour };
+  const text = { x: PAD_PX, y: height / 2 + BASELINE * font, fill: instance.textColour, "font-size": font };
   return svg("g", { class: "tag" }, svg("rect", plate), svg("text", text, tagText(instance)));
 }
 
-function leader([x1, y1, x2, y2], [x, y], colour) {
-  const start = { x1: Math.min(Math.max(x, x1), x2), y1: Math.min(Math.max(y, y1), y2) };
+/** From the edge of a tag of a size to a point, both counted from the tag's upper left corner. */
+function leader([width, height], [x, y], colour) {
+  const start = { x1: Math.min(Math.max(x, 0), width), y1: Math.min(Math.max(y, 0), height) };
   const line = { ...start, x2: x, y2: y };
   return svg(
     "g",
@@ -118,8 +141,8 @@ function captionOf(captions, [, height]) {
   const words = shown.map(({ name, score }) => `${name.replaceAll("_", " ")} ${percent(score)}`).join(" · ");
   const [w, h] = textSize(words, SMALL_FONT_PX);
   const [x, y] = [CAPTION_MARGIN_PX, height - h - CAPTION_MARGIN_PX];
-  const plate = { x, y, width: w, height: h, rx: RADIUS_PX, fill: DARK, "fill-opacity": 0.72 };
-  const text = { x: x + PAD_PX, y: y + h / 2 + BASELINE * SMALL_FONT_PX, fill: "#fff", "font-size": SMALL_FONT_PX };
+  const plate = { width: w, height: h, rx: RADIUS_PX, fill: DARK, "fill-opacity": 0.72 };
+  const text = { x: PAD_PX, y: h / 2 + BASELINE * SMALL_FONT_PX, fill: "#fff", "font-size": SMALL_FONT_PX };
   const element = svg("g", { class: "caption" }, svg("rect", plate), svg("text", text, words));
   return { element, box: [x, y, x + w, y + h] };
 }

@@ -59,20 +59,21 @@ class Viewer {
     this.#stage = new Stage(box, overlay);
     this.#list = new List(byId("found"), overlay.instances, (threshold) => this.#lower(threshold));
     if (byId("chips")) this.#chips = new Chips(byId("chips"), overlay.instances, this.#view);
-    this.#listen(box);
+    this.#listen();
     this.#update();
   }
 
-  #listen(box) {
+  #listen() {
     const copyAll = byId("copy-text");
     const lines = () => this.#shown().flatMap(({ text }) => (text ? [text] : []));
     if (copyAll) offerText(copyAll, () => lines().join("\n"));
     this.#form.addEventListener("input", () => this.#update());
     this.#form.addEventListener("change", () => this.#update());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
-    // Not on the drawing itself: a browser gives an SVG that listens for the focus a tab stop of its own.
-    this.#follow(box, (event) => this.#stage.idAt(event), true);
-    this.#follow(this.#list.element, ({ target }) => target.closest("[data-id]")?.dataset.id ?? null, false);
+    const rowAt = ({ target }) => target.closest("[data-id]")?.dataset.id ?? null;
+    this.#follow(this.#stage.element, (event) => this.#stage.idAt(event), true);
+    this.#follow(this.#list.element, rowAt, false);
+    this.#list.element.addEventListener("click", (event) => rowAt(event) && this.#fly());
     document.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
@@ -83,7 +84,7 @@ class Viewer {
    */
   #follow(element, idAt, scroll) {
     element.addEventListener("pointermove", (event) => {
-      if (event.pointerType === "touch") return;
+      if (event.pointerType === "touch" || event.buttons) return;
       const id = idAt(event);
       element.classList.toggle("pointed", Boolean(id));
       this.#light(id, scroll);
@@ -91,7 +92,13 @@ class Viewer {
     element.addEventListener("pointerleave", () => this.#light(null));
     element.addEventListener("focusin", ({ target }) => this.#light(target.dataset.id ?? null, scroll));
     element.addEventListener("focusout", () => this.#light(null));
-    element.addEventListener("click", (event) => this.#choose(idAt(event)));
+    element.addEventListener("click", (event) => event.detail < 2 && this.#choose(idAt(event)));
+  }
+
+  /** Enlarges what is pinned; the whole photo where nothing is. */
+  #fly() {
+    if (this.#pinned) this.#stage.show(this.#pinned);
+    else this.#stage.fit();
   }
 
   /** Pins an instance, or frees it; one below the threshold lowers the threshold instead. */
@@ -121,6 +128,7 @@ class Viewer {
     if (event.key === "[") this.#setThreshold(this.#view.threshold - STEP);
     if (event.key === "]") this.#setThreshold(this.#view.threshold + STEP);
     if (event.key === "Escape") {
+      if (!this.#pinned) this.#stage.fit();
       this.#pin(null);
       handle?.blur();
     }
