@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from app.errors import BrokenArchive, EntryRefused, NoPhoto, PublicError, UploadTooLarge
+from app.intake.clock import Clock
 from app.intake.formats import sniff
 from app.intake.names import photo_path
 
@@ -69,7 +70,13 @@ def is_archive(head: bytes) -> bool:
 
 
 def read_archive(
-    source: bytes | IO[bytes], *, max_photos: int, max_bytes: int, max_total: int, taken: int = 0
+    source: bytes | IO[bytes],
+    *,
+    max_photos: int,
+    max_bytes: int,
+    max_total: int,
+    taken: int = 0,
+    clock: Clock | None = None,
 ) -> Iterator[Entry]:
     """The files of a ZIP in its order. Folders, and what macOS and Windows add for themselves, are passed over.
 
@@ -79,6 +86,7 @@ def read_archive(
         max_bytes: maximum size of one photo, unpacked.
         max_total: maximum size of all photos together, unpacked.
         taken: number of photos accepted before this ZIP, which count too.
+        clock: when its time is over, further files are rejected without unpacking them.
 
     Raises:
         BrokenArchive: its table of contents cannot be read, or lists more than MAX_ENTRIES files.
@@ -93,6 +101,8 @@ def read_archive(
         try:
             if photos >= max_photos:
                 raise EntryRefused(f"At most {max_photos} photos are taken at a time.")
+            if clock is not None:
+                clock.check()
             _check(info, path, max_bytes)
             data = _read(archive, info, min(max_bytes, max_total - total), max_bytes)
         except PublicError as error:

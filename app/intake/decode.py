@@ -28,6 +28,7 @@ from app.intake.limits import check_size
 from app.intake.pixels import bgra_to_rgb, to_rgb
 from app.intake.repair import END_OF_JPEG, is_cut_off, repair_png
 from app.intake.tiff import photo_first
+from app.intake.webp import first_frame
 
 # Pixels from which saving memory is worth a temporary file.
 LARGE = 8_000_000
@@ -92,20 +93,24 @@ def verify(data: bytes, *, max_pixels: int) -> tuple[str, int, int]:
     format = sniff(data)
     if format in NATIVE:
         return format, *native.check(data, format, max_pixels)
-    data = _repaired(data, format, max_pixels)
+    # Before Pillow, which walks through segments and fill bytes in Python.
+    jpeg = check_jpeg_structure(data) if format == "jpeg" else None
+    frame = first_frame(data) if format == "webp" else None
+    if frame is not None:
+        check_size(frame.width, frame.height, max_pixels)
+    data = frame.data if frame else _repaired(data, format, max_pixels)
     with _opened(data, format) as image:
         width, height = image.size
         check_size(width, height, max_pixels)
         pixels = width * height
-        if format == "jpeg":
-            by_rows = check_jpeg_structure(data).by_rows
+        if jpeg is not None:
             image.draft("L", (1, 1))
-            pixels = image.width * image.height if by_rows else pixels
+            pixels = image.width * image.height if jpeg.by_rows else pixels
         with pixel_budget.reserve(pixels):
             if format == "jpeg" or _fast(data, image, format) is None:
                 image.load()
             if format != "jpeg":
-                width, height = image.size
+                width, height = frame[3:] if frame else image.size
             if _orientation(image, format) >= 5:
                 width, height = height, width
             image.close()  # Frees the pixels before the next photo is decoded.
@@ -127,13 +132,16 @@ def _pixels(data: bytes, min_side: int | None, paper: int) -> tuple[np.ndarray, 
     if format == "heic":
         with _errors(format):
             return to_srgb(*heic.pixels(data, paper)), 1
-    data = _repaired(data, format)
+    frame = first_frame(data) if format == "webp" else None
+    data = frame.data if frame else _repaired(data, format)
     with _opened(data, format) as image:
         reduction = _reduction(max(image.size), min_side) if format == "jpeg" else 1
         pixels = _fast(data, image, format, reduction)
         if pixels is None:
             image.load()
             pixels = to_rgb(image, paper)
+        if frame:
+            pixels = frame.placed(pixels, paper)
         elif pixels.shape[2] == 4:
             pixels = bgra_to_rgb(pixels, paper)
         return to_srgb(pixels, image.info.get("icc_profile")), _orientation(image, format)
@@ -217,7 +225,7 @@ def _fast(data: bytes, image: Image.Image, format: str, reduction: int = 1) -> n
     """
     channels = {("jpeg", "RGB"): 3, ("jpeg", "L"): 3, ("webp", "RGB"): 3, ("webp", "RGBA"): 4}.get((format, image.mode))
     large = reduction == 1 and image.width * image.height > LARGE
-    if channels is None or (format == "webp" and getattr(image, "is_animated", False)):
+    if channels is None:
         return None
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION if channels == 3 else cv2.IMREAD_UNCHANGED
     flags |= _REDUCED[reduction]

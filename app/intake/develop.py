@@ -1,13 +1,13 @@
 """Files that hold photos in another form: raw files of cameras, and PDFs, whose pages are photos."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
 from app.errors import BrokenPhoto, EntryRefused, PublicError
 from app.intake import native
 from app.intake.archive import Entry
+from app.intake.clock import Clock
 from app.intake.formats import sniff
 from app.intake.tiff import is_raw
 
@@ -48,10 +48,13 @@ def has_pages(data: bytes, *, max_bytes: int) -> bool:
     return len(data) <= max_bytes and is_pdf(data) and native.count_pages(data) > 1
 
 
-def unfolded(entry: Entry, *, max_photos: int, max_bytes: int, max_pixels: int) -> Iterator[Entry]:
+def unfolded(
+    entry: Entry, *, max_photos: int, max_bytes: int, max_pixels: int, clock: Clock | None = None
+) -> Iterator[Entry]:
     """A file of several as it is, and of a PDF its pages, as JPEGs that are named after it where there are several.
 
-    max_photos: photos taken; the others are refused, pages together. max_bytes: a larger PDF is not opened.
+    max_photos: photos taken; the others are refused, pages together. max_bytes: a larger PDF is not opened. clock: when
+    its time is over, so are further pages.
     """
     if entry.data is None or len(entry.data) > max_bytes or not is_pdf(entry.data):
         yield entry if max_photos > 0 or entry.data is None else Entry(entry.name, error=_too_many())
@@ -61,14 +64,20 @@ def unfolded(entry: Entry, *, max_photos: int, max_bytes: int, max_pixels: int) 
     except PublicError as error:
         yield Entry(entry.name, error=error)
         return
-    yield from _pages(entry.data, entry.name, pages, max_photos, max_pixels)
+    clocks = [Clock(ALL_PAGES), *([clock] if clock else [])]
+    yield from _pages(entry.data, entry.name, pages, max_photos, max_pixels, clocks)
 
 
-def _pages(data: bytes, name: str, pages: int, max_photos: int, max_pixels: int) -> Iterator[Entry]:
-    until = time.monotonic() + ALL_PAGES
+def _pages(
+    data: bytes, name: str, pages: int, max_photos: int, max_pixels: int, clocks: Sequence[Clock]
+) -> Iterator[Entry]:
     for page in range(1, pages + 1):
-        refused = _too_many() if page > max_photos else _too_slow() if time.monotonic() > until else None
-        if refused:
+        try:
+            if page > max_photos:
+                raise _too_many()
+            for clock in clocks:
+                clock.check()
+        except EntryRefused as refused:
             yield Entry(f"{name}, from page {page}" if page > 1 else name, error=refused)
             return
         page_name = _page_name(name, page, pages)
@@ -86,10 +95,6 @@ def _page_name(name: str, page: int, pages: int) -> str:
 
 def _too_many() -> EntryRefused:
     return EntryRefused("There are too many photos. Send the rest by themselves.")
-
-
-def _too_slow() -> EntryRefused:
-    return EntryRefused(f"The pages of this PDF take longer than {ALL_PAGES:g} seconds. Send them in smaller parts.")
 
 
 def _developed_raw(data: bytes, max_pixels: int) -> bytes:

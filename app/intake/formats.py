@@ -35,10 +35,16 @@ NATIVE = ("heic", "avif")
 # small file with thousands of scans is a denial of service (libjpeg-turbo's report LJT-01-004).
 MAX_JPEG_SCANS = 100
 
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+# A camera's file has some dozens of segments, and hundreds with a large profile or many scans. Pillow looks in Python
+# at each of them, at each fill byte before it (ITU T.81, B.1.1.2), and at each byte of junk.
+MAX_JPEG_SEGMENTS = 4_000
+MAX_JPEG_FILL = 256
+MAX_JPEG_JUNK = 64 * 1024
+
+_JPEG_FILL = re.compile(rb"\xff{1,%d}" % (MAX_JPEG_FILL + 1))
 _JPEG_AFTER_SCAN = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
+_ALONE = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))
 _SEQUENTIAL = (0xC0, 0xC1)
 _SCAN, _END = 0xDA, 0xD9
 
@@ -99,14 +105,18 @@ def check_jpeg_structure(data: bytes) -> JpegStructure:
     """Walk a JPEG's markers up to its end: one frame header, and no more scans than a photo has.
 
     Raises:
-        BrokenPhoto: a second frame header (two readers could see two sizes), or scans beyond MAX_JPEG_SCANS.
+        BrokenPhoto: a second frame header (two readers could see two sizes), or scans, segments or fill bytes beyond
+        their limits.
     """
-    frames = scans = 0
+    frames = scans = segments = 0
     by_rows, components = True, b""
     final: set[tuple[int, int]] = set()
-    position, pattern = 2, _JPEG_MARKER
-    while found := pattern.search(data, position):
-        marker, position = found[1][0], found.end()
+    position, in_scan = 2, False
+    while found := _next_marker(data, position, in_scan):
+        marker, position = found
+        segments += 1
+        if segments > MAX_JPEG_SEGMENTS:
+            raise _unusual()
         if marker == _END:
             return JpegStructure(by_rows, open_end=False)
         if marker in _ALONE:
@@ -119,11 +129,34 @@ def check_jpeg_structure(data: bytes) -> JpegStructure:
             by_rows &= data[position + 2 : position + 3] == components
             final |= _final(data[position + 2 : position + 14])
         if frames > 1 or scans > MAX_JPEG_SCANS:
-            raise BrokenPhoto("This JPEG has a structure that no camera uses, so it was refused. Save it again.")
+            raise _unusual()
         position += int.from_bytes(data[position : position + 2], "big")
-        pattern = _JPEG_AFTER_SCAN if marker == _SCAN else _JPEG_MARKER
-    in_scan = pattern is _JPEG_AFTER_SCAN and position <= len(data)
+        in_scan = marker == _SCAN
+    in_scan &= position <= len(data)
     return JpegStructure(by_rows, open_end=in_scan and len(final) == 64 * sum(components))
+
+
+def _next_marker(data: bytes, position: int, in_scan: bool) -> tuple[int, int] | None:
+    """The next marker, or an escaped 0xFF between segments, which is 0; and the position behind it.
+
+    Raises BrokenPhoto for more fill bytes before it than MAX_JPEG_FILL, or more junk than MAX_JPEG_JUNK.
+    """
+    if in_scan:
+        found = _JPEG_AFTER_SCAN.search(data, position)
+        return (found[1][0], found.end()) if found else None
+    first = data.find(b"\xff", position)
+    if (len(data) if first < 0 else first) - position > MAX_JPEG_JUNK:
+        raise _unusual()
+    fill = _JPEG_FILL.match(data, first) if first >= 0 else None
+    if fill is None or fill.end() == len(data):
+        return None
+    if fill.end() - fill.start() > MAX_JPEG_FILL:
+        raise _unusual()
+    return data[fill.end()], fill.end() + 1
+
+
+def _unusual() -> BrokenPhoto:
+    return BrokenPhoto("This JPEG has a structure that no camera uses, so it was refused. Save it again.")
 
 
 def _final(header: bytes) -> set[tuple[int, int]]:

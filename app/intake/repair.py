@@ -8,10 +8,14 @@ import cv2
 import numpy as np
 from PIL import PngImagePlugin
 
+from app.errors import BrokenPhoto
+
 # Maximum bytes, decompressed, of a colour profile or of a text that may turn the photo. Others are not decompressed.
 MAX_DECOMPRESSED: Final = 4 * 1024 * 1024
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_DECOMPRESSED
 
+# libpng writes 8 KB of pixels into a chunk; decoders in Python look at each.
+MAX_CHUNKS: Final = 20_000
 _SIGNATURE: Final = 8
 _ANCILLARY: Final = 0x20  # In a chunk's first letter: the picture can be shown without it (PNG, section 5.4).
 _USED: Final = (b"tRNS", b"eXIf", b"iCCP", b"tEXt", b"zTXt", b"iTXt")
@@ -30,9 +34,15 @@ _FILLER: Final = b"".join(bytes((*range(255), 0xFF, 0xD0 + n)) for n in range(8)
 
 
 def repair_png(data: bytes) -> bytes:
-    """A PNG without ancillary chunks that are damaged, decompress to too much, or do not change the picture."""
-    view, kept, start, position = memoryview(data), [], 0, _SIGNATURE
+    """A PNG without ancillary chunks that are damaged, decompress to too much, or do not change the picture.
+
+    Raises BrokenPhoto for more than MAX_CHUNKS chunks.
+    """
+    view, kept, start, position, count = memoryview(data), [], 0, _SIGNATURE, 0
     while position + 12 <= len(data):
+        count += 1
+        if count > MAX_CHUNKS:
+            raise BrokenPhoto("This PNG has a structure that no program writes, so it was refused. Save it again.")
         kind, end = data[position + 4 : position + 8], position + 12 + int.from_bytes(view[position : position + 4])
         if end > len(data):
             break

@@ -10,6 +10,7 @@ from flask import Response, request, url_for
 from app.config.analyses import DEFAULT_ANALYSES
 from app.errors import BadRequest, NotFound, PublicError
 from app.intake.archive import Entry
+from app.intake.clock import Clock
 from app.intake.develop import has_pages, unfolded
 from app.intake.formats import MEDIA_TYPES
 from app.intake.names import photo_path
@@ -118,15 +119,16 @@ def _create_batch(sources: Sequence[Source], owner: str, options: dict[str, Any]
 def _photos(sources: Sequence[Source]) -> Iterator[Entry]:
     """The files one at a time, PDFs page by page."""
     settings = services().settings
-    left = settings.batch_max
+    left, clock = settings.batch_max, Clock()
     limits = {"max_bytes": settings.max_upload_bytes, "max_pixels": settings.max_pixels}
     for source in sources:
         try:
+            clock.check()
             name, data = source.read(settings)
             entry = Entry(photo_path(name), data)
         except PublicError as error:
             entry = Entry(photo_path(source.name), error=error)
-        for photo in unfolded(entry, max_photos=left, **limits):
+        for photo in unfolded(entry, max_photos=left, clock=clock, **limits):
             left -= photo.data is not None
             yield photo
 

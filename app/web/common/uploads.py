@@ -13,6 +13,7 @@ from app.config.analyses import DEFAULT_ANALYSES
 from app.errors import EntryRefused, NoAnalysis, NoPhoto, PublicError
 from app.intake import read_photo
 from app.intake.archive import MAX_ENTRIES, Entry, is_archive, read_archive
+from app.intake.clock import Clock
 from app.intake.develop import has_pages, unfolded
 from app.intake.names import photo_path
 from app.queue.submit import submit
@@ -87,9 +88,9 @@ def _submit_batch(files: Sequence[FileStorage]) -> Batch:
     jobs.identities(chosen_analyses())
     jobs.check_capacity(len(chosen_analyses()))
     batch = store.add_batch(visitor(), retention_days=services().settings.retention_days)
-    accepted, rejections = 0, Rejections(MAX_NAMED)
+    accepted, rejections, clock = 0, Rejections(MAX_NAMED), Clock()
     for file in files:
-        for entry in _entries(file, accepted, rejections):
+        for entry in _entries(file, accepted, rejections, clock):
             try:
                 submit_photo(entry.content(), entry.name, batch)
                 accepted += 1
@@ -99,18 +100,18 @@ def _submit_batch(files: Sequence[FileStorage]) -> Batch:
     return batch
 
 
-def _entries(file: FileStorage, accepted: int, rejections: Rejections) -> Iterator[Entry]:
+def _entries(file: FileStorage, accepted: int, rejections: Rejections, clock: Clock) -> Iterator[Entry]:
     """The photos of one form file. It is not opened after the maximum number of photos or of rejected files."""
     settings = services().settings
     left = settings.batch_max - accepted
     limits = {"max_bytes": settings.max_upload_bytes, "max_pixels": settings.max_pixels}
-    for entry in _files(file, accepted, rejections):
-        for photo in unfolded(entry, max_photos=left, **limits):
+    for entry in _files(file, accepted, rejections, clock):
+        for photo in unfolded(entry, max_photos=left, clock=clock, **limits):
             left -= photo.data is not None
             yield photo
 
 
-def _files(file: FileStorage, accepted: int, rejections: Rejections) -> Iterator[Entry]:
+def _files(file: FileStorage, accepted: int, rejections: Rejections, clock: Clock) -> Iterator[Entry]:
     """The files in one form file: those of a ZIP, else itself."""
     settings, name = services().settings, photo_path(file.filename)
     try:
@@ -118,6 +119,7 @@ def _files(file: FileStorage, accepted: int, rejections: Rejections) -> Iterator
             raise EntryRefused(f"At most {settings.batch_max} photos are taken at a time.")
         if rejections.count >= MAX_ENTRIES:
             raise EntryRefused
+        clock.check()
         if not _is_archive(file):
             yield Entry(name, file_bytes(file))
             return
@@ -127,6 +129,7 @@ def _files(file: FileStorage, accepted: int, rejections: Rejections) -> Iterator
             max_bytes=settings.max_upload_bytes,
             max_total=4 * settings.max_batch_bytes,
             taken=accepted,
+            clock=clock,
         )
     except PublicError as error:
         yield Entry(name, error=error)
