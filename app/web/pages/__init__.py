@@ -3,13 +3,14 @@
 from flask import Flask
 
 from app.web.common import navigation
-from app.web.pages import batch, history, models, run, start, status
+from app.web.pages import batch, correct, history, models, run, start, status, teach
 
 
 def init_app(app: Flask) -> None:
     """Attach the pages."""
-    for module in (start, run, history, batch, models, status):
+    for module in (start, run, correct, history, batch, models, teach, status):
         app.register_blueprint(module.pages)
     status.init_app(app)
     navigation.add(app, "start.start", "Detect")
     navigation.add(app, "history.page", "History")
+    navigation.add(app, "teach.page", "Teach")
