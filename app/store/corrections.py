@@ -13,6 +13,7 @@ from app.errors import CorrectedMeanwhile, NotFound
 from app.store.analyses import Analyses
 from app.store.base import not_expired, storable
 from app.store.models import Analysis, AnalysisClass, Correction, Run, RunAnalysis, RunClass
+from app.store.snapshots import SNAPSHOTS, runs_of
 from app.store.states import State
 from app.vision.analyses.objects.correction import Corrected
 from app.vision.results import Analysed
@@ -104,8 +105,8 @@ class Corrections(Analyses):
 
     def runs(self, ids: Sequence[str]) -> list[Run]:
         """Runs in the order of their ids, without those that there are not."""
-        with self.database.reading() as session:
-            found = {run.id: run for run in session.scalars(select(Run).where(Run.id.in_(ids)))}
+        rows = self.database.rows(SNAPSHOTS.where(Run.id.in_(ids)).order_by(Run.id, Analysis.analyzer))
+        found = {run.id: run for run in runs_of(rows)}
         return [found[id] for id in ids if id in found]
 
     def results_from(self, run: Run, source: str = CORRECTED) -> dict[str, Analysed]:
