@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from app.store.corrections import Waiting
 from app.vision.analyses.objects.doubt import doubt
-from app.web.common.least_sure import AT_RANDOM, least_sure_first
+from app.web.common.by_doubt import AT_RANDOM, most_doubtful_first
 from tests.unit.results import instances
 
 SIZE = (240, 320)
@@ -43,9 +43,9 @@ def test_doubt_is_a_share(found: list[tuple[str, float, tuple[int, int, int, int
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=30))
 def test_the_most_doubtful_come_first_and_some_at_random(doubts: list[float | None]) -> None:
     waiting = [Waiting(f"{(37 * n) % 101:03}", value) for n, value in enumerate(doubts)]
-    order = least_sure_first(waiting)
+    order = most_doubtful_first(waiting)
     assert sorted(order) == sorted(waiting, key=lambda run: run.id) if None not in doubts else len(order) == len(doubts)
-    assert order == least_sure_first(list(reversed(waiting)))
+    assert order == most_doubtful_first(list(reversed(waiting)))
     by_doubt = [run for place, run in enumerate(order) if place % AT_RANDOM != AT_RANDOM - 1]
     shown = [-1.0 if run.doubt is None else run.doubt for run in by_doubt]
     assert shown == sorted(shown, reverse=True)
@@ -53,6 +53,6 @@ def test_the_most_doubtful_come_first_and_some_at_random(doubts: list[float | No
 
 def test_every_fourth_photo_is_the_next_one_by_its_random_id() -> None:
     waiting = [Waiting(f"{9 - n}", n / 10) for n in range(9)]
-    assert [run.id for run in least_sure_first(waiting)] == ["1", "2", "3", "4", "5", "6", "7", "8", "9"]
+    assert [run.id for run in most_doubtful_first(waiting)] == ["1", "2", "3", "4", "5", "6", "7", "8", "9"]
     sure = Waiting("0", 0.0)
-    assert least_sure_first([*waiting, sure])[AT_RANDOM - 1] == sure
+    assert most_doubtful_first([*waiting, sure])[AT_RANDOM - 1] == sure

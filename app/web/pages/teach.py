@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.web.common.least_sure import least_sure_first, next_after
+from app.web.common.by_doubt import most_doubtful_first, next_after
 from app.web.common.security import visitor
 from app.web.common.services import services
 from app.web.pages.history import PAGE, THUMBNAIL
@@ -15,7 +15,7 @@ pages = Blueprint("teach", __name__, url_prefix="/teach")
 def page() -> ResponseReturnValue:
     """The visitor's photos that nobody has checked yet, the least sure first."""
     store, mine = services().store, visitor()
-    waiting = least_sure_first(store.unchecked(mine))
+    waiting = most_doubtful_first(store.unchecked(mine))
     return render_template(
         "teach.html",
         runs=store.runs([run.id for run in waiting[:PAGE]]),

@@ -9,7 +9,7 @@ from app.web.common.services import services
 AT_RANDOM = 4
 
 
-def least_sure_first(waiting: Sequence[Waiting]) -> list[Waiting]:
+def most_doubtful_first(waiting: Sequence[Waiting]) -> list[Waiting]:
     """The runs in the order in which they are corrected, the same each time.
 
     By falling doubt, those of unknown doubt last; but each fourth place goes to the next one at random. Ids are random,
@@ -29,7 +29,7 @@ def least_sure_first(waiting: Sequence[Waiting]) -> list[Waiting]:
 def next_after(owner: str, run_id: str = "") -> str | None:
     """The id of the run to correct after another one, which may be checked by now; None where all are checked."""
     waiting = services().store.unchecked(owner, also=run_id)
-    ids = [run.id for run in least_sure_first(waiting)]
+    ids = [run.id for run in most_doubtful_first(waiting)]
     place = ids.index(run_id) if run_id in ids else -1
     others = ids[place + 1 :] + ids[: max(place, 0)]
     return others[0] if others else None
