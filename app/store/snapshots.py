@@ -9,11 +9,14 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Select, inspect, select
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import Mapper, configure_mappers
 
 from app.store.models import Analysis, Base, Photo, Run, RunAnalysis
 
 R = TypeVar("R", bound=Base)
+
+# Relationships are known only then. A statement of the ORM does it by itself, but none may have come before.
+configure_mappers()
 
 
 class _Columns:

@@ -1,5 +1,7 @@
 """How many statements and connections reading takes."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from app.config.settings import Settings
+from app.config.settings import ROOT, Settings
 from app.intake import read_photo
 from app.store import Store
 from app.store.models import Run
@@ -87,3 +89,14 @@ def test_as_many_connections_stay_open_as_there_are_threads(store: Store) -> Non
         for connection in held:
             connection.close()
     assert len(opened) <= 9
+
+
+def test_a_run_can_be_the_first_thing_that_a_process_reads(store: Store, settings: Settings) -> None:
+    run = add(store)
+    code = (
+        "import sys; from app.config.settings import Settings; from app.store import Store; "
+        "store = Store.from_settings(Settings(data_dir=sys.argv[1], secret_key='a key for the tests')); "
+        "print(store.get_run(sys.argv[2]).analyses[0].photo.width)"
+    )
+    command = [sys.executable, "-c", code, str(settings.data_path), run.id]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "64\n"
