@@ -20,8 +20,8 @@ import torch
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from app.datasets.coco import CocoData, read_coco
 from app.intake import decode
-from app.training.data import CocoData, read_coco
 from app.vision.analyses.objects.blueprint import Blueprint
 from app.vision.analyses.objects.preprocess import prepare
 from app.vision.analyses.objects.spec import Preprocessing

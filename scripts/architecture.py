@@ -29,6 +29,7 @@ ROOMS = {
     "client": "Python client, HTTP only",
     "queue": "what web and worker share",
     "store": "database, blobs",
+    "datasets": "photos with their truth",
     "vision": "analyses, engine, pictures, exports",
     "intake": "bytes in: limits, decoding, fetching",
     "config": "every setting",

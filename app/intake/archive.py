@@ -1,6 +1,7 @@
 """Photos from a ZIP, one at a time. Each file is checked by itself: a rejected one does not stop the others.
 
-Nothing is unpacked to disk, names are never used as paths, and the sizes in the ZIP are not trusted.
+The sizes in the ZIP are not trusted. For photos nothing is unpacked to disk; `unpack`, for data sets, writes files
+below one folder, under names made safe.
 """
 
 import contextlib
@@ -10,8 +11,9 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from app.errors import BrokenArchive, EntryRefused, NoPhoto, PublicError, UploadTooLarge
@@ -34,6 +36,7 @@ _UNICODE_PATH, _EXTRA_HEAD = 0x7075, 4
 _CLUTTER = re.compile(r"(^|/)(__MACOSX/|\._[^/]*$|\.DS_Store$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 _TRICK = re.compile(r"^[/~]|^[a-z]:|(^|/)\.\.(/|$)|[\0-\x1f\x7f]", re.IGNORECASE)
 _ARCHIVES = (b"PK\3\4", b"PK\5\6", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh", b"MSCF")
+DAMAGED = "This file is damaged inside the ZIP and cannot be opened."
 # What `zipfile` and the libraries under it raise on damaged files.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -113,6 +116,29 @@ def read_archive(
             del data
 
 
+def unpack(source: IO[bytes], folder: Path, *, max_bytes: int, max_total: int) -> list[Entry]:
+    """Write the files of a ZIP into a folder, in their sub-folders; returns those that were refused, with the reasons.
+
+    Args:
+        max_bytes: maximum size of one file, unpacked; max_total: of all files together.
+
+    Raises:
+        BrokenArchive: its table of contents cannot be read, or lists more than MAX_ENTRIES files.
+    """
+    archive, refused, total = _open(source), [], 0
+    for info in archive.infolist():
+        path = _path(info)
+        if path.endswith("/") or _CLUTTER.search(path):
+            continue
+        name = photo_path(path)
+        try:
+            _check(info, path, max_bytes, empty=True)
+            total += _write(archive, info, folder / name, min(max_bytes, max_total - total), max_bytes)
+        except PublicError as error:
+            refused.append(Entry(name, error=error))
+    return refused
+
+
 class _Contents(io.BufferedIOBase):
     """A file of which at most MAX_DIRECTORY bytes can be read at a time, which limits a ZIP's table of contents."""
 
@@ -173,8 +199,8 @@ def _unicode_path(extra: bytes, raw: bytes) -> bytes | None:
     return None
 
 
-def _check(info: zipfile.ZipInfo, path: str, max_bytes: int) -> None:
-    """Reject what can be rejected without unpacking."""
+def _check(info: zipfile.ZipInfo, path: str, max_bytes: int, *, empty: bool = False) -> None:
+    """Reject what can be rejected without unpacking. empty: files without content are taken."""
     if _TRICK.search(path):
         raise EntryRefused("This file's name points outside of the ZIP, so it was not opened.")
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -183,7 +209,7 @@ def _check(info: zipfile.ZipInfo, path: str, max_bytes: int) -> None:
         raise EntryRefused("This file is protected by a password. Send it without one.")
     if info.compress_type not in _TAKEN:
         raise EntryRefused("This file is packed in an unusual way. Make the ZIP with the usual settings.")
-    if info.file_size == 0:
+    if info.file_size == 0 and not empty:
         raise NoPhoto("This file is empty.")
     if info.file_size > max_bytes:
         raise _too_large(max_bytes)
@@ -197,23 +223,56 @@ def _too_large(max_bytes: int) -> UploadTooLarge:
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, max_left: int, max_bytes: int) -> bytes:
     """The bytes of a file whose beginning is a photo's; no more of it is unpacked than needed to know that."""
-    try:
-        with archive.open(info) as file:
-            head = file.read(_STEP)
-            _recognise(head)
-            pieces, size = [head], len(head)
-            while piece := file.read(_STEP):
-                pieces.append(piece)
-                size += len(piece)
-                if size > max_left:
-                    break
-    except _DAMAGE as error:
-        raise EntryRefused("This file is damaged inside the ZIP and cannot be opened.") from error
-    if size > max_bytes:
-        raise _too_large(max_bytes)
-    if size > max_left:
-        raise EntryRefused("The photos of this ZIP are too large together. Send the rest in another one.")
+    pieces = list(_pieces(archive, info, max_left, max_bytes, check=_recognise))
     return b"".join(pieces)
+
+
+def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, max_left: int, max_bytes: int) -> int:
+    """Write a file, which must not be there yet; its size. A file that is refused is removed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            return sum(map(file.write, _pieces(archive, info, max_left, max_bytes)))
+    except (FileExistsError, NotADirectoryError) as error:
+        raise EntryRefused("Another file of this ZIP has the same name.") from error
+    except PublicError:
+        path.unlink()
+        raise
+
+
+def _pieces(
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    max_left: int,
+    max_bytes: int,
+    check: Callable[[bytes], None] = lambda head: None,
+) -> Iterator[bytes]:
+    """The content piece by piece. check: looks at the first piece, before more is unpacked."""
+    size, file = 0, _opened(archive, info)
+    with file:
+        while piece := _next_piece(file):
+            if not size:
+                check(piece)
+            size += len(piece)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            if size > max_left:
+                raise EntryRefused("The files of this ZIP are too large together. Send the rest in another one.")
+            yield piece
+
+
+def _opened(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    try:
+        return archive.open(info)
+    except _DAMAGE as error:
+        raise EntryRefused(DAMAGED) from error
+
+
+def _next_piece(file: IO[bytes]) -> bytes:
+    try:
+        return file.read(_STEP)
+    except _DAMAGE as error:
+        raise EntryRefused(DAMAGED) from error
 
 
 def _recognise(head: bytes) -> None:

@@ -24,10 +24,11 @@ from typing import Any
 import torch
 
 from app.config.settings import Settings, SettingsError
+from app.datasets.coco import CocoData, read_coco, split
+from app.datasets.errors import DataError
 from app.training.config import normalisation, read_config, short_sides, training_config
-from app.training.data import CocoData, read_coco, split
 from app.training.dataset import Augmentation, TrainingSet
-from app.training.errors import DataError, TrainingError
+from app.training.errors import TrainingError
 from app.training.evaluate import predict
 from app.training.judge import Judge, load
 from app.training.loop import Plan, Trainer, world_size

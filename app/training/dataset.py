@@ -11,9 +11,9 @@ import torch
 from mmdet.core import BitmapMasks
 from torch.utils.data import Dataset, Sampler
 
+from app.datasets.annotations import draw_outline
+from app.datasets.coco import CocoData, Sample
 from app.intake import decode
-from app.training.annotations import draw_outline
-from app.training.data import CocoData, Sample
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,4 @@
-"""Errors that end a training with a sentence instead of a traceback."""
-
-from collections.abc import Sequence
-
-
-class DataError(ValueError):
-    """A folder that cannot be trained on. problems: one sentence per file or annotation."""
-
-    def __init__(self, message: str, problems: Sequence[str] = ()):
-        super().__init__(message)
-        self.problems = list(problems)
+"""The error that ends a training with a sentence instead of a traceback."""
 
 
 class TrainingError(RuntimeError):

@@ -1,6 +1,6 @@
 """`python -m app.training.evaluate MODEL FOLDER`: average precision of a model on a folder of labelled photos.
 
-The folder is in COCO format (see `app.training.data`). The last line printed is one JSON object.
+The folder is in COCO format (see `app.datasets.coco`). The last line printed is one JSON object.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from app.config.settings import Settings, SettingsError
+from app.datasets.coco import CocoData, read_coco
+from app.datasets.errors import DataError
 from app.intake import decode
-from app.training.data import CocoData, read_coco
-from app.training.errors import DataError
 from app.training.scores import score
 from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.objects.result import Instances

@@ -6,7 +6,7 @@ from typing import Any
 import mmcv
 import torch
 
-from app.training.data import CocoData
+from app.datasets.coco import CocoData
 from app.training.evaluate import predict
 from app.training.publish import publish
 from app.training.report import read_log

@@ -11,8 +11,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 from pycocotools import mask as coco_mask
 
+from app.datasets.coco import CocoData, Sample
 from app.intake import decode
-from app.training.data import CocoData, Sample
 from app.training.scores import rank
 from app.vision.analyses.objects.result import Instances
 from app.vision.render.picture import annotate

@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from app.training.data import CocoData
+from app.datasets.coco import CocoData
 from app.vision.analyses.objects.result import Instances
 
 # Ranks below any precision: there is no ground truth.

@@ -14,9 +14,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from app.datasets.coco import read_coco
 from app.launch.redis_server import free_port
 from app.training.__main__ import _plan, parse
-from app.training.data import read_coco
 from app.training.dataset import Augmentation, Normalisation, TrainingSet
 from app.training.errors import TrainingError
 from app.training.loop import Plan, Trainer

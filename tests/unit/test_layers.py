@@ -20,6 +20,7 @@ LAYERS = (
     ("web.common",),
     ("queue",),
     ("store",),
+    ("datasets",),
     ("vision", "sketch.training"),
     ("sketch", "intake"),
     ("config", "system", "errors"),

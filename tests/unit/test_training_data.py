@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.training.annotations import draw_outline
-from app.training.data import read_coco, split
-from app.training.errors import DataError
+from app.datasets.annotations import draw_outline
+from app.datasets.coco import read_coco, split
+from app.datasets.errors import DataError
 from app.vision import masks
 
 
@@ -356,7 +356,7 @@ def test_both_parts_of_a_split_have_objects_if_two_photos_do(full: int, empty: i
 
 
 def synthetic(count: int):
-    from app.training.data import CocoData, Sample
+    from app.datasets.coco import CocoData, Sample
 
     empty = np.zeros((0, 4), np.float32)
     one = np.array([[0, 0, 4, 4]], np.float32)

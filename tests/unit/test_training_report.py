@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from app.training.data import read_coco
+from app.datasets.coco import read_coco
 from app.training.report import write_report
 from tests.unit.test_training_data import box, write_folder
 from tests.unit.test_training_scores import RING, perfect

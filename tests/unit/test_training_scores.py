@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.training.data import CocoData, read_coco
+from app.datasets.coco import CocoData, read_coco
 from app.training.evaluate import predict
 from app.training.scores import score
 from app.vision import masks

@@ -22,10 +22,11 @@ def write(items: Sequence[ExportItem], view: View) -> ExportFile:
     """One JSON file, or for several photos a ZIP of them."""
     if len(items) == 1:
         return single(f"{base_name(items)}.json", JSON, _document(items[0], own_paths(items)[0], view))
-    return archive(f"{base_name(items)}_labelme.zip", _entries(items, view))
+    return archive(f"{base_name(items)}_labelme.zip", entries(items, view))
 
 
-def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
+def entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
+    """The files of several photos, each with its path in a ZIP."""
     names = own_paths(items)
     paths = file_paths(f"{without_suffix(name)}.json" for name in names)
     for item, name, path in zip(items, names, paths, strict=True):

@@ -23,7 +23,7 @@ def write(items: Sequence[ExportItem], view: View) -> ExportFile:
     """One XML file, or for several photos a ZIP with `Annotations/<photo>.xml`."""
     if len(items) == 1:
         return single(f"{base_name(items)}.xml", "application/xml", _document(items[0], own_paths(items)[0], view))
-    return archive(f"{base_name(items)}_voc.zip", _entries(items, view))
+    return archive(f"{base_name(items)}_voc.zip", entries(items, view))
 
 
 def pixel_box(row: Row, width: int, height: int) -> tuple[int, int, int, int]:
@@ -33,7 +33,8 @@ def pixel_box(row: Row, width: int, height: int) -> tuple[int, int, int, int]:
     return left + 1, top + 1, max(x2, left + 1), max(y2, top + 1)
 
 
-def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
+def entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
+    """The files of several photos, each with its path in a ZIP."""
     names = own_paths(items)
     paths = file_paths(f"Annotations/{without_suffix(name)}.xml" for name in names)
     for item, name, path in zip(items, names, paths, strict=True):

@@ -19,7 +19,7 @@ from app.vision.view import View
 
 def write_boxes(items: Sequence[ExportItem], view: View) -> ExportFile:
     """A ZIP with `labels/<photo>.txt` of boxes, `classes.txt` and `data.yaml`."""
-    return archive(f"{base_name(items)}_yolo.zip", _entries(items, view, _box))
+    return archive(f"{base_name(items)}_yolo.zip", box_entries(items, view))
 
 
 def write_outlines(items: Sequence[ExportItem], view: View) -> ExportFile:
@@ -27,7 +27,17 @@ def write_outlines(items: Sequence[ExportItem], view: View) -> ExportFile:
 
     The format has one outline for an object, so its pieces and holes are joined by cuts of no width.
     """
-    return archive(f"{base_name(items)}_yolo_seg.zip", _entries(items, view, _outline))
+    return archive(f"{base_name(items)}_yolo_seg.zip", outline_entries(items, view))
+
+
+def box_entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
+    """The files of `write_boxes`, each with its path."""
+    return _entries(items, view, _box)
+
+
+def outline_entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, bytes]]:
+    """The files of `write_outlines`, each with its path."""
+    return _entries(items, view, _outline)
 
 
 def _entries(

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from app.training.errors import DataError
+from app.datasets.errors import DataError
 
 FILES = ("instances.json", "result.json", "annotations.json", "labels.json", "_annotations.coco.json")
 SUBSET = "instances_"
@@ -73,7 +73,11 @@ def open_folder(folder: Path) -> CocoFolder:
     Raises:
         DataError: there is none, or more than one; it is unreadable, empty or not in COCO format.
     """
-    path = _annotation_file(folder)
+    return open_file(folder, _annotation_file(folder))
+
+
+def open_file(folder: Path, path: Path) -> CocoFolder:
+    """Read one annotation file of a folder. Raises DataError: it is unreadable, empty or not in COCO format."""
     try:
         file = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:

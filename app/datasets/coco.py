@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from app.datasets.annotations import Annotation, Outline, read_annotation
+from app.datasets.coco_folder import CocoFolder, open_folder
+from app.datasets.errors import DataError
 from app.errors import PublicError
 from app.intake.decode import verify
-from app.training.annotations import Annotation, Outline, read_annotation
-from app.training.coco_folder import CocoFolder, open_folder
-from app.training.errors import DataError
 
 MAX_PIXELS = 200_000_000
 

@@ -1,0 +1,1 @@
+"""Readers of the annotation files of other tools: one module each, `read(folder)`."""
