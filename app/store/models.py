@@ -6,7 +6,7 @@ question: the unique key (photo, analyzer, identity) is what makes twenty simult
 
 import secrets
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from sqlalchemy import (
     JSON,
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -95,10 +96,7 @@ class Photo(Base):
 
 
 class Analysis(Base):
-    """One analyzer's work on one photo; its result is the blob `results/<id>.json.gz`.
-
-    doubt: how much a correction would tell, 0..1 (`app.vision.analyses.objects.doubt`); None where it is not known.
-    """
+    """One analyzer's work on one photo; its result is the blob `results/<id>.json.gz`."""
 
     __tablename__ = "analyses"
     __table_args__ = (UniqueConstraint("photo_sha256", "analyzer", "identity"),)
@@ -114,7 +112,6 @@ class Analysis(Base):
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     seconds: Mapped[float | None] = mapped_column(Float)
-    doubt: Mapped[float | None] = mapped_column(Float)
 
     photo: Mapped[Photo] = relationship(lazy="joined")
 
@@ -224,6 +221,55 @@ class RunClass(Base):
     owner: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     best_score: Mapped[float] = mapped_column(Float)
+
+
+class DataSet(Base):
+    """Photos with their truth, to train and to validate models. share: of the photos that are for validation."""
+
+    __tablename__ = "data_sets"
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(80))
+    share: Mapped[float] = mapped_column(Float)
+    seed: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class DataSetPhoto(Base):
+    """A photo of a data set. It does not expire.
+
+    part: train or validation; hash: the photo's difference hash, in hex; truth: `Truth.to_dict()` of each object.
+    """
+
+    __tablename__ = "data_set_photos"
+
+    data_set_id: Mapped[str] = mapped_column(ForeignKey("data_sets.id", ondelete="CASCADE"), primary_key=True)
+    photo_sha256: Mapped[str] = mapped_column(ForeignKey("photos.sha256"), primary_key=True, index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    part: Mapped[str] = mapped_column(String(10))
+    hash: Mapped[str] = mapped_column(String(16))
+    truth: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    added_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+    photo: Mapped[Photo] = relationship(lazy="joined")
+
+
+class DataSetClass(Base):
+    """How many objects of a class are in a photo of a data set. It repeats what `DataSetPhoto.truth` says."""
+
+    __tablename__ = "data_set_classes"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["data_set_id", "photo_sha256"],
+            ["data_set_photos.data_set_id", "data_set_photos.photo_sha256"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    data_set_id: Mapped[str] = mapped_column(String(22), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    photo_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    objects: Mapped[int] = mapped_column(Integer)
 
 
 class ApiKey(Base):

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, Delete, delete, select
+from sqlalchemy import ColumnElement, CursorResult, Delete, delete, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.store.base import StorePart, photo_key, result_key
-from app.store.models import Analysis, Batch, Delivery, Photo, Run, RunAnalysis, utcnow
+from app.store.models import Analysis, Batch, DataSetPhoto, Delivery, Photo, Run, RunAnalysis, utcnow
 from app.store.runs import ID
 
 T = TypeVar("T")
@@ -81,6 +81,11 @@ class Retention(StorePart):
         with self.database.writing() as session:
             session.execute(delete(Batch).where(Batch.id == id))
 
+    def forget_photos(self, photos: Collection[str]) -> None:
+        """Delete those of the photos that nothing uses any more."""
+        for chunk in _chunks(photos):
+            self._delete([], set(chunk), CleanupReport())
+
     def cleanup(self, now: datetime | None = None, *, grace: timedelta = GRACE) -> CleanupReport:
         """Delete what has expired and what nothing uses. Uses small transactions; two clean-ups may run at once.
 
@@ -114,7 +119,7 @@ class Retention(StorePart):
         used = select(Run).where(Run.photo_sha256 == Photo.sha256)
         with self.database.reading() as session:
             photos = set(session.scalars(select(Analysis.photo_sha256).where(~linked.exists())))
-            photos |= set(session.scalars(select(Photo.sha256).where(~used.exists())))
+            photos |= set(session.scalars(select(Photo.sha256).where(~used.exists(), ~_in_data_set())))
         for chunk in _chunks(sorted(photos)):
             self._delete([], set(chunk), report)
 
@@ -135,8 +140,11 @@ class Retention(StorePart):
             report.photos += self._delete_photos(chunk)
 
     def _delete_photos(self, photos: Collection[str]) -> int:
-        """Delete those photos that no run uses; how many. `add_run` stores a blob again that is deleted here."""
-        used = select(Run).where(Run.photo_sha256 == Photo.sha256).exists()
+        """Delete those photos that neither a run nor a data set uses; how many.
+
+        Whoever adds one at this moment stores a blob again that is deleted here.
+        """
+        used = select(Run).where(Run.photo_sha256 == Photo.sha256).exists() | _in_data_set()
         analysed = select(Analysis).where(Analysis.photo_sha256 == Photo.sha256).exists()
         unused = select(Photo.sha256).where(Photo.sha256.in_(photos), ~used, ~analysed)
         with self.database.writing() as session:
@@ -171,6 +179,11 @@ class Retention(StorePart):
             match = pattern.fullmatch(key)
             if match and put_at < before:
                 yield match[1]
+
+
+def _in_data_set() -> ColumnElement[bool]:
+    """The condition that a photo belongs to a data set, and so does not expire."""
+    return select(DataSetPhoto).where(DataSetPhoto.photo_sha256 == Photo.sha256).exists()
 
 
 def _delete_rows(session: Session, statement: Delete) -> int:

@@ -5,6 +5,7 @@ from app.store import schema
 from app.store.batches import Batches
 from app.store.blobs import BlobStore
 from app.store.corrections import Corrections
+from app.store.data_sets import DataSets
 from app.store.database import Database
 from app.store.deliveries import Deliveries
 from app.store.folder_blobs import FolderBlobs
@@ -32,6 +33,11 @@ class Store(Runs, Corrections, Batches, History, Retention):
     def keys(self) -> ApiKeys:
         """The API's keys."""
         return ApiKeys(self.database, self.blobs, self.views)
+
+    @property
+    def data_sets(self) -> DataSets:
+        """Photos with their truth, to train on."""
+        return DataSets(self.database, self.blobs, self.views)
 
     @property
     def deliveries(self) -> Deliveries:
