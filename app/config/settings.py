@@ -158,7 +158,9 @@ class Settings:
     cors_origins: str = _setting(
         "", "Origins that may call the API from a browser, separated by commas; * for all.", check=checks.origins
     )
-    admin_key: str = _setting("", "Key for /reset and /log. Empty: both refuse.", check=checks.key, secret=True)
+    admin_key: str = _setting(
+        "", "Key of administrators: for data sets, /reset and /log. Empty: these refuse.", check=checks.key, secret=True
+    )
     webhook_secret: str = _setting("", "Signs webhooks. Empty: derived from SECRET_KEY.", secret=True)
     webhook_allowed_networks: str = _setting(
         "", "The same as PHOTO_ALLOWED_NETWORKS, for webhooks (`homeassistant.local:8123`).", check=checks.networks

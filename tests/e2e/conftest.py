@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[str]:
     """The service with analyzers that answer at once."""
-    with stack.serving(tmp_path_factory.mktemp("light"), redis_url, stack.LIGHT) as address:
+    with stack.serving(tmp_path_factory.mktemp("light"), redis_url, stack.LIGHT, ADMIN_KEY=stack.ADMIN_KEY) as address:
         yield address
 
 

@@ -15,6 +15,7 @@ from app.launch.redis_server import free_port
 from tests.conftest import ROOT
 
 READY_SECONDS = 90
+ADMIN_KEY = "the key of the admin"
 LIGHT = "tests.e2e.light:offer"
 
 

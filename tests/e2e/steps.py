@@ -4,6 +4,9 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from tests.e2e.photos import labelled_zip
+from tests.e2e.stack import ADMIN_KEY
+
 VISIBLE = "#stage svg .inst:not([display])"
 
 
@@ -14,6 +17,19 @@ def send(page: Page, site: str, *files: Path, analyses: tuple[str, ...] = ()) ->
         page.locator(f"input[value={name}]").check(force=True)
     page.set_input_files("#photo", [str(file) for file in files])
     page.wait_for_url(lambda address: "/runs/" in address or "/batches/" in address)
+
+
+def data_set(page: Page, site: str, folder: Path) -> str:
+    """Sign in as an administrator and make a data set of three photos; the address of its page."""
+    page.goto(f"{site}/datasets")
+    page.get_by_label("ADMIN_KEY").fill(ADMIN_KEY)
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("Name").fill("Screws")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_label("A ZIP").set_input_files(labelled_zip(folder))
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.wait_for_selector(".tile")
+    return page.url
 
 
 def done(page: Page) -> None:

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Page, expect
 
 from tests.e2e import photos
-from tests.e2e.steps import done, send
+from tests.e2e.steps import data_set, done, send
 
 SERIOUS = ("serious", "critical")
 axe = Axe()
@@ -32,6 +32,9 @@ def pages(site: str, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     send(page, site, photos.photo(folder, "a.jpg"), folder / "notes.txt")
     found["batch"] = page.url
     page.wait_for_selector(".tile[data-state=done]")
+    found["admin"] = f"{site}/admin"
+    found["data set"] = data_set(page, site, folder)
+    found["data sets"] = f"{site}/datasets"
     cookies = context.storage_state()
     context.close()
     return found, cookies

@@ -1,11 +1,13 @@
 """The requests and programs that the documents show, as they stand there, against the service as it runs."""
 
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ REQUESTS = [
     *REQUEST.findall(re.sub("^    ", "", INDENTED, flags=re.MULTILINE)),
 ]
 CLIENT = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "integrating.md").read_text(), re.DOTALL)[0]
+KEY = "the key of the admin"
 ELSEWHERE = "https://"  # for which a test has no server
 
 
@@ -36,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[s
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     folder = tmp_path_factory.mktemp("service")
-    with stack.serving(folder, redis_url, stack.LIGHT) as address:
+    with stack.serving(folder, redis_url, stack.LIGHT, ADMIN_KEY=KEY) as address:
         store = Store.from_settings(Settings(data_dir=str(folder / "data")))
         os.environ["KEY"] = store.keys.create("tests")[1]
         store.close()
@@ -53,18 +56,41 @@ def answer_to(command: str, site: str, folder: Path) -> Any:
     (folder / "test_images").symlink_to(ROOT / "test_images")
     (folder / ".curlrc").write_text("silent\nshow-error\nfail\nmax-time = 60\n")
     run = httpx.post(f"{site}/api/v1/runs?wait=30", content=photo, headers={"Content-Type": "image/jpeg"}, timeout=60)
+    (folder / "labelled.zip").write_bytes(labelled_zip())
     text = command.replace("http://127.0.0.1:5000", site).replace("/RUN", f"/{run.json()['id']}")
-    environ = {**os.environ, "CURL_HOME": str(folder)}
+    text = text.replace('"RUN"', f'"{run.json()["id"]}"')
+    if "/SET" in command:
+        text = text.replace("/SET", f"/{data_set(site, filled='/photos' not in command)}")
+    environ = {**os.environ, "CURL_HOME": str(folder), "ADMIN_KEY": KEY}
     done = subprocess.run(["bash", "-c", text], cwd=folder, env=environ, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
     return json.loads(done.stdout) if done.stdout[:1] in (b"{", b"[") else done.stdout
+
+
+def labelled_zip() -> bytes:
+    """A photo of a screw, in YOLO's form."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in (("classes.txt", "screw\n"), ("a.jpg", jpeg(320, 240)), ("a.txt", "0 0.5 0.5 0.5 0.5\n")):
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def data_set(site: str, *, filled: bool) -> str:
+    """The id of a new data set."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    id = str(httpx.post(f"{site}/api/v1/datasets", json={"name": "Screws"}, headers=headers).json()["id"])
+    if filled:
+        zip_headers = {**headers, "Content-Type": "application/zip"}
+        httpx.post(f"{site}/api/v1/datasets/{id}/photos", content=labelled_zip(), headers=zip_headers)
+    return id
 
 
 def shape(value: Any) -> Any:
     """What JSON is made of: the members of an object by name, the first of a list; counts have any names."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items() if type(inner) is not int}
-    return [shape(value[0])] if isinstance(value, list) else type(value)
+    return [shape(each) for each in value[:1]] if isinstance(value, list) else type(value)
 
 
 @pytest.mark.parametrize(("command", "written"), [pair for pair in REQUESTS if ELSEWHERE not in pair[0]])

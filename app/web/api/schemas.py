@@ -259,6 +259,40 @@ class Models(BaseModel):
     workers: int = Field(description="Number of running workers; with 0, new photos wait until one starts.")
 
 
+class ClassOut(BaseModel):
+    name: str
+    objects: int
+    train: int = Field(description="Photos with it to learn from.")
+    validation: int = Field(description="Photos with it to measure.")
+
+
+class DataSetOut(BaseModel):
+    """Photos with their truth."""
+
+    id: str
+    name: str
+    created_at: datetime
+    share: float = Field(description="Share of the photos that are for validation.")
+    seed: int = Field(description="Seed of the choice of these.")
+    photos: int
+    train: int = Field(description="Photos to learn from.")
+    validation: int = Field(description="Photos to measure.")
+    objects: int
+    classes: list[ClassOut] = Field(description="Most objects first.")
+
+
+class DataSetList(BaseModel):
+    datasets: list[DataSetOut] = Field(description="Newest first.")
+
+
+class AdditionOut(BaseModel):
+    """What became of labelled photos that were sent."""
+
+    added: int = Field(description="New photos.")
+    updated: int = Field(description="Photos that were there already, and have the new labels now.")
+    problems: list[str] = Field(description="One sentence for each file, photo or label that was left out.")
+
+
 class FieldError(BaseModel):
     """One error in the request."""
 

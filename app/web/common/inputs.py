@@ -16,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from app.datasets.write import FORMATS as DATA_SET_FORMATS
 from app.errors import PublicError
 from app.vision.export import FORMATS
 
@@ -138,6 +139,42 @@ class RunPath(BaseModel):
 
 class BatchPath(BaseModel):
     batch_id: str = Field(description="The batch's id.")
+
+
+class DataSetPath(BaseModel):
+    data_set_id: str = Field(description="The data set's id.")
+
+
+class DataSetNew(Strict):
+    """A new data set."""
+
+    name: Text = Field(description="Its name.", min_length=1, max_length=80)
+    share: Annotated[float, Field(ge=0, le=0.9)] = Field(default=0.2, description="Share of photos for validation.")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(default=0, description="Seed of the choice of these.")
+
+
+class DataSetRuns(Strict):
+    """Runs to add to a data set."""
+
+    runs: Annotated[list[str], Field(max_length=1000)] = Field(default=[], description="Ids of runs.")
+    batches: Annotated[list[str], Field(max_length=100)] = Field(default=[], description="Ids of batches.")
+    all: bool = Field(default=False, description="Every run whose photo was marked as checked.")
+
+
+class ClassChange(Strict):
+    """A class to rename, to merge into another one, or to remove."""
+
+    model_config = ConfigDict(populate_by_name=True, extra="forbid")
+
+    class_name: Text = Field(description="The class.", alias="class")
+    name: Text = optional(
+        "Its new name, or that of the class to merge it into. Without it the objects of the class are removed.",
+        max_length=80,
+    )
+
+
+class DataSetExportQuery(Strict):
+    format: str = Field(description="Name of the format.", json_schema_extra={"enum": [*DATA_SET_FORMATS]})
 
 
 class Filters(Strict):

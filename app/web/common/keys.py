@@ -13,6 +13,7 @@ from app.web.common.security import is_owner, visitor
 from app.web.common.services import services
 
 SCHEME = "Bearer"
+ADMINS_ONLY = "Only administrators can do this. It needs the key from ADMIN_KEY."
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="api"'}
 
 
@@ -27,8 +28,9 @@ def check_key() -> None:
     given = _secret() is not None
     if given and _key() is None:
         check_guesses()
-        count_guess()
-        raise Unauthorized("This API key is not valid.", CHALLENGE)
+        if not is_admin_key(_secret() or ""):
+            count_guess()
+            raise Unauthorized("This API key is not valid.", CHALLENGE)
     if not given and services().settings.api_keys_required:
         raise Unauthorized("This request needs an API key: `Authorization: Bearer <key>`.", CHALLENGE)
 
@@ -79,11 +81,15 @@ def check_admin() -> None:
         Forbidden: it does not. TooManyGuesses: nor did many before it, so it is not looked at.
     """
     check_guesses()
-    expected = services().settings.admin_key
-    given = _secret() or request.form.get("key", "")
-    if not expected or not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+    if not is_admin_key(_secret() or request.form.get("key", "")):
         count_guess()
-        raise Forbidden("Only administrators can do this. It needs the key from ADMIN_KEY.")
+        raise Forbidden(ADMINS_ONLY)
+
+
+def is_admin_key(given: str) -> bool:
+    """Whether a text is ADMIN_KEY. Nothing is where that is not set."""
+    expected = services().settings.admin_key
+    return bool(expected) and hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace"))
 
 
 def _secret() -> str | None:
