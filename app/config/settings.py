@@ -155,6 +155,13 @@ class Settings:
         check=checks.rate,
         empty=True,
     )
+    render_limit: str = _setting(
+        "3000/minute;30000/hour",
+        "Megapixels of pictures and exports that may be decoded and made per key or address, half of it per visitor; "
+        "empty: no limit. Pictures in the cache cost nothing.",
+        check=checks.rate,
+        empty=True,
+    )
     cors_origins: str = _setting(
         "", "Origins that may call the API from a browser, separated by commas; * for all.", check=checks.origins
     )

@@ -15,6 +15,7 @@ MODULES = (
     "app.web.common.waiting",
     "app.web.common.limits",
     "app.web.common.guesses",
+    "app.web.common.costs",
     "app.web.common.words",
     "app.web.common.navigation",
     "app.web.ops",

@@ -45,10 +45,17 @@ def _entries(items: Sequence[ExportItem], view: View) -> Iterator[tuple[str, byt
 
 
 def _cut_all(item: ExportItem, rows: Sequence[Row], folder: str) -> Iterator[tuple[str, bytes]]:
+    item.spend(item.width * item.height)
     data, digits = item.load_photo(), max(2, len(str(len(rows))))
     with pixel_budget.reserve(item.width * item.height):
         rgb = decode(data)
         for number, row in enumerate(rows, 1):
+            item.spend(_pixels(row))
             word = safe_name(row.name).replace(" ", "_")
             yield f"{folder}{number:0{digits}}_{word}.png", cut(rgb, row)
         del rgb
+
+
+def _pixels(row: Row) -> int:
+    x1, y1, x2, y2 = box_of(row)
+    return round((x2 - x1) * (y2 - y1))

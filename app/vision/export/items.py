@@ -20,7 +20,7 @@ class ExportItem:
 
     name: of the file as it was sent; load_photo: gives its bytes, called only by formats that hold pixels;
     width, height: of the upright photo; results: stored results by analyzer, or a function that loads them, so that
-    a long export need not hold all at once.
+    a long export need not hold all at once; spend: told how many pixels are about to be decoded or made, it may raise.
     """
 
     name: str
@@ -28,6 +28,7 @@ class ExportItem:
     width: int
     height: int
     results: Results | Callable[[], Results]
+    spend: Callable[[int], None] = lambda pixels: None
 
     def load_results(self) -> Results:
         """The stored results by analyzer."""

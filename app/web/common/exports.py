@@ -1,6 +1,6 @@
 """Runs as files in other tools' formats, and the file names of pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -10,7 +10,9 @@ from app.intake.names import photo_path
 from app.queue.run_json import view_of
 from app.store.models import Run
 from app.vision.export import ExportItem, export
+from app.vision.results import Analysed
 from app.vision.view import EXTENSIONS, FILTERS, View
+from app.web.common.costs import check_listening, exporting, spend
 from app.web.common.services import services
 
 
@@ -18,9 +20,10 @@ def export_response(runs: Sequence[Run], format: str, view: View) -> Response:
     """What a view selects of finished runs, as an attachment.
 
     Raises:
-        BadRequest: there is no such format.
+        BadRequest: there is no such format. BudgetUsedUp, Busy: too much was asked for. CallerGone.
     """
-    file = export([_item(run, view) for run in runs], format, view)
+    with exporting():
+        file = export([_item(run, view) for run in runs], format, view)
     response = send_file(file.file, mimetype=file.media_type, as_attachment=True, download_name=file.name)
     response.content_length = file.size
     response.headers["Cache-Control"] = "private, no-cache"
@@ -64,12 +67,11 @@ def _path(run: Run) -> str:
 
 
 def _item(run: Run, view: View) -> ExportItem:
-    store = services().store
-    photo = run.photo
-    return ExportItem(
-        _path(run),
-        partial(store.photo_bytes, run.photo_sha256),
-        photo.width,
-        photo.height,
-        partial(store.results_from, run, view.source),
-    )
+    store, photo = services().store, run.photo
+
+    def results() -> Mapping[str, Analysed]:
+        check_listening()
+        return store.results_from(run, view.source)
+
+    data = partial(store.photo_bytes, run.photo_sha256)
+    return ExportItem(_path(run), data, photo.width, photo.height, results, spend)

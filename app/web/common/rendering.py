@@ -13,6 +13,7 @@ from app.vision.render.overlay import VERSION as OVERLAY_VERSION
 from app.vision.render.overlay import overlay
 from app.vision.render.picture import VERSION, render
 from app.vision.view import CORRECTED, View
+from app.web.common.costs import check_listening, spend_on_picture
 from app.web.common.services import services
 
 
@@ -28,7 +29,7 @@ def render_view(run: Run, view: View, analyses: Collection[str] | None = None) -
         The picture as a file, its media type, and its ETag (without quotes), which changes with the picture.
 
     Raises:
-        NotReady: the run has no result to draw.
+        NotReady: the run has no result to draw. BudgetUsedUp: the caller had too many pictures made. CallerGone.
     """
     finished = _finished(run, analyses) if view.draws else {}
     if view.draws and not finished:
@@ -73,10 +74,12 @@ def _answers(run: Run, analyses: Mapping[str, str], source: str) -> list[str]:
 
 
 def _render(run: Run, view: View, analyses: Collection[str]) -> bytes:
+    spend_on_picture(run, view)
     results = services().store.results_from(run, view.source) if analyses else {}
     results = {name: analysed for name, analysed in results.items() if name in analyses}
     data = services().store.photo_bytes(run.photo_sha256)
     with pixel_budget.reserve(run.photo.width * run.photo.height):
+        check_listening()  # It may have been a long wait.
         return render(decode(data, min_side=view.max_size), results, view)
 
 

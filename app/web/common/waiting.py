@@ -69,20 +69,21 @@ class ThreadSlots:
 
     results: all of them, for requests that can only be answered with a result; the others share these.
     polls: for requests that can also be answered without a result; streams: for event streams; fetches: for fetching
-    photos and looking up addresses.
+    photos and looking up addresses; exports: for making exports.
     """
 
     results: Slots
     polls: Slots
     streams: Slots
     fetches: Slots
+    exports: Slots
 
     @classmethod
     def for_threads(cls, threads: int) -> "ThreadSlots":
         """The slots of a process with this number of threads."""
         results = Slots(max(1, threads * 3 // 4))
         half, quarter = max(1, threads // 2), max(1, threads // 4)
-        return cls(results, Slots(half, results), Slots(quarter, results), Slots(quarter, results))
+        return cls(results, Slots(half, results), *(Slots(quarter, results) for _ in range(3)))
 
 
 def init_app(app: Flask) -> None:

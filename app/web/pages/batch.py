@@ -1,19 +1,20 @@
 """The page of a batch: a grid that fills as results arrive."""
 
-import tempfile
-import zipfile
-from collections.abc import Sequence
-from typing import IO, Any
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, send_file, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
 from app.errors import BrokenPhoto, Forbidden, NotAPhoto, NotReady
 from app.store.models import Run
 from app.store.states import FINISHED, State
 from app.vision.export import FORMATS
+from app.vision.export.files import zip_stream
 from app.vision.export.names import file_paths
 from app.web.common import words
+from app.web.common.costs import exporting
 from app.web.common.exports import export_requested, picture_path
 from app.web.common.rendering import render_view
 from app.web.common.runs import delete_run
@@ -24,8 +25,6 @@ from app.web.pages.run import REFRESH
 from app.web.pages.views import asked_view
 
 pages = Blueprint("batch", __name__, url_prefix="/batches/<batch_id>")
-# Bytes; a larger ZIP is written to disk.
-MAX_IN_MEMORY = 16 * 1024 * 1024
 # The messages of files that cannot be read at all.
 UNREADABLE = (NotAPhoto.message, BrokenPhoto.message)
 
@@ -65,11 +64,12 @@ def download(batch_id: str) -> Response:
     """A ZIP of all annotated photos that are done."""
     batch = services().store.get_batch(batch_id)
     runs = _done(services().store.batch_runs(batch_id))
-    file = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115  Flask closes it with the response.
-    _zip(runs, file)
-    file.seek(0)
+    pieces = _zip(runs)
+    first = next(pieces)  # An error of the first photo is still an answer.
+    response = Response(stream_with_context(itertools.chain([first], pieces)), mimetype="application/zip")
     name = f"detected_{batch.created_at:%Y-%m-%d}.zip"
-    return send_file(file, mimetype="application/zip", as_attachment=True, download_name=name)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
 
 
 @pages.get("/export")
@@ -100,13 +100,13 @@ def _done(runs: Sequence[Run]) -> list[Run]:
     return done
 
 
-def _zip(runs: Sequence[Run], file: IO[bytes]) -> None:
-    """Write the annotated photos, each under a path of its own. They are compressed already."""
+def _zip(runs: Sequence[Run]) -> Iterator[bytes]:
+    """A ZIP of the annotated photos, each under a path of its own, as they are made. They are compressed already."""
     views = [asked_view(run) for run in runs]
     paths = file_paths(picture_path(run, view) for run, view in zip(runs, views, strict=True))
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for run, view, path in zip(runs, views, paths, strict=True):
-            archive.writestr(path, render_view(run, view)[0])
+    with exporting():
+        pictures = ((path, render_view(run, view)[0]) for run, view, path in zip(runs, views, paths, strict=True))
+        yield from zip_stream(pictures)
 
 
 def _tile(run: Run) -> dict[str, Any]:
