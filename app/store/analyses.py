@@ -20,6 +20,8 @@ from app.store.base import (
 )
 from app.store.models import Analysis, AnalysisClass, AnalysisText, Run, RunAnalysis, utcnow
 from app.store.states import State
+from app.vision.analyses.objects.doubt import doubt
+from app.vision.analyses.objects.result import Instances
 from app.vision.analyses.registry import stored_result
 from app.vision.results import Analysed
 
@@ -52,6 +54,8 @@ class Analyses(StorePart):
                     return []
                 analysis.state, analysis.error, analysis.finished_at = State.DONE, None, utcnow()
                 analysis.seconds = _seconds(analysis)
+                if isinstance(analysed.result, Instances):
+                    analysis.doubt = doubt(analysed.result, self.threshold)
                 self.database.insert_new(session, AnalysisClass, _classes(id, analysed))
                 self.database.insert_new(session, AnalysisText, _texts(id, analysed, self.threshold))
                 session.flush()

@@ -4,19 +4,30 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import CorrectedMeanwhile, NotFound
 from app.store.analyses import Analyses
-from app.store.base import storable
+from app.store.base import not_expired, storable
 from app.store.models import Analysis, AnalysisClass, Correction, Run, RunAnalysis, RunClass
+from app.store.snapshots import SNAPSHOTS, runs_of
+from app.store.states import State
 from app.vision.analyses.objects.correction import Corrected
 from app.vision.results import Analysed
 from app.vision.view import CORRECTED
 
 OBJECTS = "objects"  # The analysis that is corrected.
+MAX_WAITING = 1000  # Runs among which the next one to correct is chosen.
+
+
+class Waiting(NamedTuple):
+    """A run that waits to be checked, and how much a correction of it would tell."""
+
+    id: str
+    doubt: float | None
 
 
 class Corrections(Analyses):
@@ -71,6 +82,32 @@ class Corrections(Analyses):
             newest = select(Correction.document).where(Correction.run_id == run_id)
             document = session.scalar(newest.order_by(Correction.version.desc()).limit(1))
         return None if document is None else Corrected.from_dict(json.loads(gzip.decompress(document)))
+
+    def unchecked(self, owner: str, *, also: str = "") -> list[Waiting]:
+        """The newest runs of an owner in which objects were looked for and that nobody has checked.
+
+        also: the id of a run to be among them in any case.
+        """
+        checked = select(Correction).where(
+            Correction.run_id == Run.id, Correction.version == Run.correction, Correction.checked
+        )
+        query = (
+            select(Run.id, Analysis.doubt)
+            .join(RunAnalysis, RunAnalysis.run_id == Run.id)
+            .join(Analysis, Analysis.id == RunAnalysis.analysis_id)
+            .where(Run.owner == owner, Run.state == State.DONE, not_expired(Run))
+            .where(Analysis.analyzer == OBJECTS, Analysis.state == State.DONE, or_(~checked.exists(), Run.id == also))
+            .order_by(Run.created_at.desc(), Run.id)
+            .limit(MAX_WAITING)
+        )
+        with self.database.reading() as session:
+            return [Waiting(row.id, row.doubt) for row in session.execute(query)]
+
+    def runs(self, ids: Sequence[str]) -> list[Run]:
+        """Runs in the order of their ids, without those that there are not."""
+        rows = self.database.rows(SNAPSHOTS.where(Run.id.in_(ids)).order_by(Run.id, Analysis.analyzer))
+        found = {run.id: run for run in runs_of(rows)}
+        return [found[id] for id in ids if id in found]
 
     def results_from(self, run: Run, source: str = CORRECTED) -> dict[str, Analysed]:
         """The results that a run has so far, by analyzer; the objects as they were corrected, where they were.

@@ -96,7 +96,10 @@ class Photo(Base):
 
 
 class Analysis(Base):
-    """One analyzer's work on one photo; its result is the blob `results/<id>.json.gz`."""
+    """One analyzer's work on one photo; its result is the blob `results/<id>.json.gz`.
+
+    doubt: how much a correction would tell, 0..1 (`app.vision.analyses.objects.doubt`); None where it is not known.
+    """
 
     __tablename__ = "analyses"
     __table_args__ = (UniqueConstraint("photo_sha256", "analyzer", "identity"),)
@@ -112,6 +115,7 @@ class Analysis(Base):
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     seconds: Mapped[float | None] = mapped_column(Float)
+    doubt: Mapped[float | None] = mapped_column(Float)
 
     photo: Mapped[Photo] = relationship(lazy="joined")
 

@@ -74,3 +74,16 @@ def test_a_correction_goes_with_its_run(either_store: Store):
     with pytest.raises(NotFound):
         correct(either_store, run, Corrected((48, 64), ()), 1)
     assert_nothing_is_left_over(either_store)
+
+
+def test_what_nobody_has_checked_waits_with_its_doubt(store: Store):
+    done, begun_with, other = finished(store), finished(store), finished(store, owner="v:other")
+    correct(store, done, begun(store, done).checked_now(), 0)
+    correct(store, begun_with, begun(store, begun_with), 0)
+    [waiting] = store.unchecked(done.owner)
+    assert waiting.id == begun_with.id
+    assert 0 < waiting.doubt < 1
+    assert {run.id for run in store.unchecked(done.owner, also=done.id)} == {done.id, begun_with.id}
+    assert [run.id for run in store.runs([other.id, "missing", done.id])] == [other.id, done.id]
+    correct(store, done, begun(store, done), 1)
+    assert len(store.unchecked(done.owner)) == 2

@@ -5,6 +5,7 @@ import { sameName } from "./overlay.js";
 /** A share of 0..1 as the slider knows it, rounded down: 0.419 -> 41. */
 export const wholePercents = (share) => Math.floor(100 * share + 1e-6);
 
+const CORRECTED = "corrected"; // The source where none is asked for.
 const LAYERS = ["masks", "boxes", "labels", "faces"];
 
 export class View {
@@ -76,6 +77,8 @@ export class View {
   /** The query that asks the server for the same view. */
   query() {
     const query = this.filters();
+    const { source } = this.#form.elements;
+    if (source.value !== CORRECTED) query.set("source", source.value);
     for (const layer of LAYERS) if (!this.layer(layer)) query.set(layer, "0");
     return query;
   }

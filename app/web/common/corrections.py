@@ -52,26 +52,33 @@ def correct(run: Run, asked: CorrectionIn) -> Correction:
         corrected = replace(current(run, answer), checked=False)
     else:
         corrected = Corrected(answer.size, _objects(asked.instances, answer, analysed.card.classes))
-    if asked.checked:
-        corrected = corrected.checked_now()
+    return keep(run, answer, corrected.checked_now() if asked.checked else corrected, asked.version)
+
+
+def keep(run: Run, answer: Instances, corrected: Corrected, version: int) -> Correction:
+    """Store a correction that is based on a version. Raises CorrectedMeanwhile, NotFound."""
     changes = corrected.changes(answer, threshold(run))
-    return services().store.correct(run, corrected, version=asked.version, author=request_owner(), changes=changes)
+    return services().store.correct(run, corrected, version=version, author=request_owner(), changes=changes)
+
+
+def known_name(name: str, classes: Iterable[str]) -> str:
+    """A class's name, in the model's spelling where it knows the class."""
+    return next((known for known in classes if known.casefold() == name.casefold()), name)
 
 
 def _objects(asked: Sequence[CorrectedIn], answer: Instances, classes: Iterable[str]) -> tuple[CorrectedObject, ...]:
     origins = [item.origin for item in asked if item.origin is not None]
     if len(origins) > len(set(origins)):
         raise InvalidRequest("instances: two of them are from the same object of the model's answer.")
-    known = {name.casefold(): name for name in classes}
-    model = model_objects(answer)
+    model, known = model_objects(answer), tuple(classes)
     return tuple(_object(item, model, known, answer.size) for item in asked)
 
 
 def _object(
-    item: CorrectedIn, model: Sequence[CorrectedObject], known: dict[str, str], size: tuple[int, int]
+    item: CorrectedIn, model: Sequence[CorrectedObject], known: Sequence[str], size: tuple[int, int]
 ) -> CorrectedObject:
     before = _before(item, model)
-    name = before.name if item.class_name is None else known.get(item.class_name.casefold(), item.class_name)
+    name = before.name if item.class_name is None else known_name(item.class_name, known)
     mask = _mask(item.mask, size) if "mask" in item.model_fields_set else before.mask
     box = before.box if item.box is None else _box(item.box, size)
     after = replace(before, name=name, box=box, mask=mask)

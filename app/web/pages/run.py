@@ -8,6 +8,7 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
+from app.store.corrections import OBJECTS
 from app.store.models import Run
 from app.store.states import FINISHED, State
 from app.vision.analyses.registry import analyses
@@ -46,6 +47,7 @@ def page(run_id: str) -> ResponseReturnValue:
         context["filters"] = {name: args[name] for name in FILTERS if name in args}
         context |= {"lists": result_lists(results, view), "formats": FORMATS, "seconds": _seconds(run)}
         context["models"] = {name: analysed.card.title for name, analysed in results.items()}
+        context["correctable"] = OBJECTS in results
         context["notes"] = list(dict.fromkeys(a.card.note for a in results.values() if a.card.note))
     elif run.state not in FINISHED:
         context |= {"waiting": _waiting(run), "refresh": REFRESH}

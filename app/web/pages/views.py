@@ -102,6 +102,7 @@ def ticked_view(args: MultiDict[str, str]) -> dict[str, str]:
     view = View.from_args(
         {
             "threshold": asked if unmoved else f"{percent} %",
+            "source": args.get("source", ""),
             "exclude": [name.replace("\\", "\\\\").replace(",", "\\,") for name in unticked],
             **{layer: "1" if layer in args.getlist("layer") else "0" for layer in LAYERS},
         }

@@ -1,0 +1,33 @@
+"""The queue of photos to correct: those first of which a correction would tell the most."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.web.common.by_doubt import most_doubtful_first, next_after
+from app.web.common.security import visitor
+from app.web.common.services import services
+from app.web.pages.history import PAGE, THUMBNAIL
+
+pages = Blueprint("teach", __name__, url_prefix="/teach")
+
+
+@pages.get("")
+def page() -> ResponseReturnValue:
+    """The visitor's photos that nobody has checked yet, the least sure first."""
+    store, mine = services().store, visitor()
+    waiting = most_doubtful_first(store.unchecked(mine))
+    return render_template(
+        "teach.html",
+        runs=store.runs([run.id for run in waiting[:PAGE]]),
+        doubts={run.id: run.doubt for run in waiting},
+        count_waiting=len(waiting),
+        any_runs=bool(waiting or store.history(mine, limit=1).runs),
+        thumbnail=THUMBNAIL,
+    )
+
+
+@pages.get("/next")
+def next_photo() -> ResponseReturnValue:
+    """To the photo after the one that the query names, or to the first one; to the queue where none waits."""
+    following = next_after(visitor(), request.args.get("after", ""))
+    return redirect(url_for("correct.page", run_id=following) if following else url_for(".page"), 303)
