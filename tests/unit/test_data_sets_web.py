@@ -78,13 +78,14 @@ def test_nobody_but_an_administrator_sees_or_changes_data_sets(service: Service,
         assert visitor.get(address).location.startswith("/admin?next=/datasets")
     for address in ("/datasets", f"/datasets/{id}/photos", f"/datasets/{id}/classes", f"/datasets/{id}/delete"):
         assert submit(visitor, address, "/admin").status_code == 403
-    for headers in ({}, OTHER):
-        status = 401 if headers else 403
-        for address in ("", f"/{id}", f"/{id}/export?format=coco"):
-            assert service.client.get(f"/api/v1/datasets{address}", headers=headers).status_code == status
-        for address, body in (("", {"name": "x"}), (f"/{id}/classes", {"class": "cat"})):
-            assert service.client.post(f"/api/v1/datasets{address}", json=body, headers=headers).status_code == status
-        assert service.client.delete(f"/api/v1/datasets/{id}", headers=headers).status_code == status
+    for address in ("", f"/{id}", f"/{id}/export?format=coco"):
+        assert service.client.get(f"/api/v1/datasets{address}").status_code == 403
+    for address, body in (("", {"name": "x"}), (f"/{id}/classes", {"class": "cat"}), (f"/{id}/runs", {"all": True})):
+        assert service.client.post(f"/api/v1/datasets{address}", json=body).status_code == 403
+    for address in (f"/{id}/photos", f"/{id}"):
+        method = "DELETE" if address.endswith(id) else "POST"
+        assert service.client.open(f"/api/v1/datasets{address}", method=method).status_code == 403
+    assert service.client.get(f"/api/v1/datasets/{id}", headers=OTHER).status_code == 401
     assert json_of(service.client.get(f"/api/v1/datasets/{id}", headers=BEARER))["photos"] == 2
 
 

@@ -81,8 +81,10 @@ def check_admin() -> None:
         Forbidden: it does not. TooManyGuesses: nor did many before it, so it is not looked at.
     """
     check_guesses()
-    if not is_admin_key(_secret() or request.form.get("key", "")):
-        count_guess()
+    given = _secret() or request.form.get("key", "")
+    if not is_admin_key(given):
+        if given:
+            count_guess()
         raise Forbidden(ADMINS_ONLY)
 
 
