@@ -215,7 +215,7 @@ def test_data_that_cannot_be_used_is_named_in_the_problem(service: Service) -> N
         archive.writestr("a.json", "{")
     for data, code, said in (
         (buffer.getvalue(), "unusable-data", ["a.json: the file is not valid JSON"]),
-        (b"", "no-photo", []),
+        (b"", "length-required", []),
     ):
         answer = service.client.post(
             f"/api/v1/datasets/{id}/photos", data=data, content_type="application/zip", headers=BEARER
