@@ -105,6 +105,11 @@ class ServiceUnavailable(PublicError):
     )
 
 
+class TooManyRequests(PublicError):
+    status, code = 429, "too-many-requests"
+    message = "Too many requests or photos. Please wait a little before the next one."
+
+
 class Busy(PublicError):
     """No thread may be held for this request; see `app.web.common.waiting`."""
 

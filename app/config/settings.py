@@ -151,7 +151,7 @@ class Settings:
     api_keys_required: bool = _setting(False, "Refuse API requests without a key; pages stay open to everybody.")
     rate_limit: str = _setting(
         "600/minute",
-        "API requests allowed per key or address; empty: no limit. The pages for photos are not counted.",
+        "API requests and photos, also of batches and pages, allowed per key or address; empty: no limit.",
         check=checks.rate,
         empty=True,
     )

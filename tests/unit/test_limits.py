@@ -1,5 +1,7 @@
 """Rate limits and CORS."""
 
+import io
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +11,8 @@ from werkzeug.test import TestResponse
 from app.config.settings import Settings
 from tests.unit import api_service
 from tests.unit.api_service import Service, json_of
+from tests.unit.photos import jpeg
+from tests.unit.visitor import Visitor
 
 
 @pytest.fixture
@@ -118,3 +122,48 @@ def test_named_origins_are_let_in_to_the_api_alone(settings: Settings) -> None:
     exposed = open_.client.get("/api/v1/models", headers={"Origin": "https://a.example"})
     assert "Location" in exposed.headers["Access-Control-Expose-Headers"]
     open_.close()
+
+
+def photos(count: int) -> list[tuple[io.BytesIO, str]]:
+    return [(io.BytesIO(jpeg(64 + n)), f"{n}.jpg") for n in range(count)]
+
+
+def zipped(count: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for data, name in photos(count):
+            archive.writestr(name, data.getvalue())
+    return file.getvalue()
+
+
+def test_each_photo_of_a_batch_is_counted(service: Service) -> None:
+    answer = service.client.post("/api/v1/runs", data={"file": photos(5)})
+    batch = json_of(answer)
+    assert (answer.status_code, remaining(answer), len(batch["runs"])) == (202, 0, 3)
+    assert [file["name"] for file in batch["refused"]] == ["3.jpg", "4.jpg"]
+    assert "Too many" in batch["refused"][0]["message"]
+    assert service.client.get("/api/v1/models").status_code == 429
+
+
+def test_each_photo_of_a_zip_that_a_page_sends_is_counted(service: Service) -> None:
+    visitor = Visitor(service)
+    assert visitor.send((zipped(5), "photos.zip")).status_code == 303
+    refused = visitor.send((jpeg(99), "more.jpg"))
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    assert service.client.get("/api/v1/models").status_code == 429
+
+
+def test_a_batch_of_which_nothing_may_be_sent_now_is_refused_whole(service: Service) -> None:
+    visitor = Visitor(service)
+    visitor.send((zipped(3), "photos.zip"))
+    assert visitor.send((zipped(3), "photos.zip")).status_code == 429
+
+
+def test_pages_are_counted_by_the_network_of_an_address(service: Service) -> None:
+    statuses = []
+    for n in range(4):
+        visitor = Visitor(service)
+        visitor.client.environ_base["REMOTE_ADDR"] = f"2001:db8:1:2::{n}"
+        statuses.append(visitor.send((jpeg(64 + n), "a.jpg")).status_code)
+    assert statuses == [303, 303, 303, 429]

@@ -32,6 +32,7 @@ from app.web.api.idempotency import claim, fingerprint
 from app.web.api.serialise import batch_with_runs, run_with_results
 from app.web.common import inputs
 from app.web.common.keys import request_owner, visitor_or_caller
+from app.web.common.limits import count_photos
 from app.web.common.rejections import Rejections
 from app.web.common.services import services
 from app.web.common.sources import Source, check_webhook, read_request
@@ -104,10 +105,13 @@ def _create_batch(sources: Sequence[Source], owner: str, options: dict[str, Any]
     jobs.check_capacity(len(options["analyses"]))
     batch = store.add_batch(owner, retention_days=services().settings.retention_days)
     accepted, rejections = 0, Rejections()
-    for entry in _photos(sources):
+    for number, entry in enumerate(_photos(sources)):
         renew()
         try:
-            photo = _checked(entry.content())
+            data = entry.content()
+            if number:  # The request was counted, and with it the first of its photos.
+                count_photos()
+            photo = _checked(data)
             submit(services(), photo, name=entry.name, owner=owner, batch_id=batch.id, **options)
             accepted += 1
         except PublicError as error:

@@ -38,12 +38,14 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers[HEADER] = request_id()
+    level = logging.DEBUG if request.path in HEALTH_CHECKS else logging.INFO
+    if not log.isEnabledFor(level):
+        return response
     fields = {
         "method": request.method,
         "path": loggable_path(request.path),
         "status": response.status_code,
         "ms": round((time.perf_counter() - g.began) * 1000, 1),
     }
-    level = logging.DEBUG if request.path in HEALTH_CHECKS else logging.INFO
     log.log(level, "%(method)s %(path)s %(status)s %(ms).1f ms", fields, extra={"fields": fields})
     return response

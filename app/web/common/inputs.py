@@ -1,5 +1,6 @@
 """What the API takes, as the pydantic models that validate requests and describe them in the OpenAPI file."""
 
+import functools
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -127,17 +128,30 @@ CLASSES = "Classes shown where a later request names none, repeated or separated
 WEBHOOK = "Address that receives the result when the run ends."
 
 
-class Strict(BaseModel):
+class Input(BaseModel):
+    """A part of a request. Its schema, which flask-openapi3 asks for with every request, is made once."""
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+        return super().model_json_schema(*args, **options) if args or options else cls._plain_schema()
+
+    @classmethod
+    @functools.cache
+    def _plain_schema(cls) -> dict[str, Any]:
+        return super().model_json_schema()
+
+
+class Strict(Input):
     """Input in which an unknown name is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class RunPath(BaseModel):
+class RunPath(Input):
     run_id: str = Field(description="The run's id.", json_schema_extra={"example": "Zk3mW0cJ9QyT5tq2hXn1Lw"})
 
 
-class BatchPath(BaseModel):
+class BatchPath(Input):
     batch_id: str = Field(description="The batch's id.")
 
 
@@ -263,7 +277,7 @@ class CreateQuery(Strict):
     masks: MaskForm = "rle"
 
 
-class CreateHeaders(BaseModel):
+class CreateHeaders(Input):
     idempotency_key: str = optional(
         "Makes it safe to repeat a request: within 24 hours the same key gives the same run.",
         alias="Idempotency-Key",

@@ -1,5 +1,6 @@
 """What reverse proxies say about a request, and under which names this service answers."""
 
+import functools
 import ipaddress
 import re
 import socket
@@ -72,6 +73,7 @@ def check_host() -> None:
         raise UnknownHost
 
 
+@functools.lru_cache(64)
 def is_known(host: str, settings: Settings) -> bool:
     """Whether a Host header names this service. Nobody else's DNS can make an IP address or `localhost` lead here."""
     name = (urlsplit(f"//{host}").hostname or "").rstrip(".")

@@ -7,7 +7,8 @@ from app.store.models import Batch
 from app.web.common.errors import log_cause
 from app.web.common.services import services
 
-UNAVAILABLE = 503
+# The statuses of what a later try may get past.
+FOR_NOW = (429, 503)
 
 
 @dataclass
@@ -36,12 +37,12 @@ class Rejections:
             accepted: how many other files the batch holds.
 
         Raises:
-            PublicError: nothing was accepted, only because the service was unavailable, so the same request may succeed
-            later. The batch is deleted.
+            PublicError: nothing was accepted, only because the service was unavailable or too much was sent, so the
+            same request may succeed later. The batch is deleted.
         """
         store, errors = services().store, list(self.errors.values())
         raised = None
-        if errors and not accepted and all(error.status == UNAVAILABLE for error in errors):
+        if errors and not accepted and all(error.status in FOR_NOW for error in errors):
             raised = errors.pop()  # Logged by the error handler.
         for error in errors:
             log_cause(error)

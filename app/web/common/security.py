@@ -38,9 +38,9 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # Pages and results are one visitor's own. Whatever may be kept longer says so itself.
+    "Cache-Control": "private, no-cache",
 }
-# Pages and results are one visitor's own. Whatever may be kept longer says so itself.
-CACHE = "private, no-cache"
 HSTS = "max-age=31536000"
 
 
@@ -79,9 +79,8 @@ def is_owner(run_owner: str) -> bool:
 
 def _add_headers(response: Response) -> Response:
     """Add the headers above where a view has not set its own."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", CACHE)
+    own = {name.lower() for name in response.headers.keys()}  # noqa: SIM118  Iterating headers gives pairs.
+    response.headers.extend([(name, value) for name, value in HEADERS.items() if name.lower() not in own])
     return response
 
 

@@ -47,13 +47,17 @@ class Sessions(SecureCookieSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:
         """The session that the request's cookie holds, else an empty one."""
+        if not request.cookies:
+            return SecureCookieSession()
         serializer = self.get_signing_serializer(app)
         assert serializer is not None, "create_app sets the signing key"
         max_age = int(app.permanent_session_lifetime.total_seconds())
         own = self.get_cookie_name(app)
         for name in (own, super().get_cookie_name(app), SHARED_NAME):
+            if name not in request.cookies:
+                continue
             with suppress(BadSignature):
-                session = SecureCookieSession(_load(serializer, request.cookies.get(name, ""), max_age))
+                session = SecureCookieSession(_load(serializer, request.cookies[name], max_age))
                 session.modified = name != own  # So that it is kept under its present name.
                 return session
         return SecureCookieSession()

@@ -19,6 +19,7 @@ from app.intake.names import photo_path
 from app.queue.submit import submit
 from app.store.models import Batch, Run
 from app.web.common.bodies import file_bytes
+from app.web.common.limits import count_photos
 from app.web.common.rejections import Rejections
 from app.web.common.security import visitor
 from app.web.common.services import services
@@ -75,8 +76,9 @@ def _submit(files: Sequence[FileStorage]) -> Run | Batch:
 
 
 def submit_photo(data: bytes, name: str, batch: Batch | None = None) -> Run:
-    """Check one photo and submit it for this visitor."""
+    """Check one photo and submit it for this visitor. Raises TooManyRequests and every error of both."""
     settings = services().settings
+    count_photos()
     photo = read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     batch_id = batch.id if batch else None
     return submit(services(), photo, name=name, analyses=chosen_analyses(), owner=visitor(), batch_id=batch_id)
