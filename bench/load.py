@@ -61,9 +61,11 @@ def redis_server() -> Iterator[str]:
     command = [server_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        next(line for line in server.stdout if "eady to accept connections" in line)
-        yield f"redis://127.0.0.1:{port}/0"
-        server.terminate()
+        try:
+            next(line for line in server.stdout if "eady to accept connections" in line)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.terminate()
 
 
 _BASE = jpeg(SLOW_SIDE, 250)

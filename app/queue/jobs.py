@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import cast
 
 import redis
 from rq import Queue
@@ -38,6 +38,20 @@ class WorkerStatus:
     job: str | None
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is that has not finished.
+
+    position: in the queue, of its last queued analysis, 1 being next; None when none is queued.
+    eta: seconds until it is done, estimated from measured durations; None before the first measurement.
+    workers: every worker that is alive, by name.
+    """
+
+    position: int | None
+    eta: float | None
+    workers: dict[str, WorkerStatus]
+
+
 class Jobs:
     """Everything that goes through Redis: analysis ids, states and announcements, never photos or pickles.
 
@@ -67,17 +81,20 @@ class Jobs:
         """Whether the announcement is still in Redis, which may have lost or evicted it."""
         return bool(self.redis.exists(constants.OFFER))
 
+    def offer(self) -> tuple[dict[str, ModelCard], dict[str, str]]:
+        """The announced models by analyzer, and the step that adds each analyzer that no worker serves."""
+        stored = cast(dict[bytes, bytes], self.redis.hgetall(constants.OFFER))
+        announced = {name.decode(): json.loads(card_or_step) for name, card_or_step in stored.items()}
+        cards = {name: ModelCard.from_dict(card) for name, card in announced.items() if isinstance(card, dict)}
+        return cards, {name: step for name, step in announced.items() if isinstance(step, str)}
+
     def cards(self) -> dict[str, ModelCard]:
         """The announced models by analyzer."""
-        return {name: ModelCard.from_dict(card) for name, card in self._offer().items() if isinstance(card, dict)}
+        return self.offer()[0]
 
     def missing(self) -> dict[str, str]:
         """Analyzers that no worker serves, each with the step that adds it."""
-        return {name: step for name, step in self._offer().items() if isinstance(step, str)}
-
-    def _offer(self) -> dict[str, dict[str, Any] | str]:
-        stored = cast(dict[bytes, bytes], self.redis.hgetall(constants.OFFER))
-        return {name.decode(): json.loads(card_or_step) for name, card_or_step in stored.items()}
+        return self.offer()[1]
 
     def identities(self, analyses: Sequence[str]) -> dict[str, str]:
         """The identity of the model that serves each analysis.
@@ -88,10 +105,10 @@ class Jobs:
         unknown = [name for name in analyses if name not in ANALYSES]
         if unknown or not analyses:
             raise UnknownAnalysis(f"An analysis is one of {', '.join(ANALYSES)}.")
-        cards = self.cards()
+        cards, missing = self.offer()
         for name in analyses:
             if name not in cards:
-                raise AnalysisUnavailable(self.missing().get(name), headers={"Retry-After": "5"})
+                raise AnalysisUnavailable(missing.get(name), headers={"Retry-After": "5"})
         return {name: cards[name].identity for name in analyses}
 
     # Heartbeats
@@ -112,7 +129,11 @@ class Jobs:
 
     def live_workers(self) -> dict[str, WorkerStatus]:
         """Every worker that is alive, by name."""
-        known = [name.decode() for name in cast(set[bytes], self.redis.smembers(constants.WORKERS))]
+        return self._statuses(cast(set[bytes], self.redis.smembers(constants.WORKERS)))
+
+    def _statuses(self, names: Iterable[bytes]) -> dict[str, WorkerStatus]:
+        """The states of those named workers that are alive."""
+        known = [name.decode() for name in names]
         keys = [constants.ALIVE + name for name in known]
         values = cast(list[bytes | None], self.redis.mget(keys)) if keys else []
         statuses = dict(zip(known, values, strict=True))
@@ -160,28 +181,33 @@ class Jobs:
         """Raises QueueFull, with Retry-After, when the queue cannot take `count` more analyses."""
         waiting = self.queue.count
         if waiting and waiting + count > self._settings.queue_max:
-            seconds_each = (self._mean_duration() or 1.0) / max(1, self.workers())
+            durations = self._durations()
+            seconds_each = (_mean(durations) if durations else 1.0) / max(1, self.workers())
             seconds = max(1, math.ceil(min(600, waiting * seconds_each / 2)))
             raise QueueFull(headers={"Retry-After": str(seconds)})
 
-    def position(self, run: Run) -> int | None:
-        """Position in the queue of a run's last queued analysis, 1 being next; None when none is queued."""
-        positions = [self._position(analysis.id) for analysis in run.analyses if analysis.state == State.QUEUED]
-        return max((position for position in positions if position is not None), default=None)
-
-    def eta(self, run: Run) -> float | None:
-        """Seconds until a run is done, estimated from measured durations; None before the first measurement."""
-        durations, mean = self._durations(), self._mean_duration()
+    def progress(self, run: Run) -> Progress:
+        """How far a run is that has not finished."""
         pending = [analysis for analysis in run.analyses if analysis.state in (State.QUEUED, State.RUNNING)]
-        if mean is None or not pending:
-            return None
+        with self.redis.pipeline(transaction=False) as pipe:
+            for analysis in pending:
+                pipe.lpos(self.queue.key, analysis.id)
+            pipe.hgetall(constants.SECONDS)
+            pipe.smembers(constants.WORKERS)
+            *indices, stored, names = pipe.execute()
+        queued = [analysis.state == State.QUEUED for analysis in pending]
+        position = max(
+            (i + 1 for i, waits in zip(indices, queued, strict=True) if waits and i is not None), default=None
+        )
+        workers = self._statuses(names)
+        durations = _seconds(stored)
+        if not durations or not pending:
+            return Progress(position, None, workers)
+        mean = _mean(durations)
         own = max(durations.get(analysis.analyzer, mean) for analysis in pending)
-        ahead = max((self.position(run) or 1) - 1, 0)
-        return round(own + ahead * mean / max(1, self.workers()), 2)
-
-    def _position(self, analysis_id: str) -> int | None:
-        index = cast(int | None, self.redis.lpos(self.queue.key, analysis_id))
-        return None if index is None else index + 1
+        ahead = max((position or 1) - 1, 0)
+        ready = sum(worker.ready for worker in workers.values())
+        return Progress(position, round(own + ahead * mean / max(1, ready), 2), workers)
 
     # Durations
 
@@ -196,13 +222,7 @@ class Jobs:
         return self._durations().get(analyzer)
 
     def _durations(self) -> dict[str, float]:
-        stored = cast(dict[bytes, bytes], self.redis.hgetall(constants.SECONDS))
-        return {name.decode(): float(value) for name, value in stored.items()}
-
-    def _mean_duration(self) -> float | None:
-        """The mean over all analyzers; None before the first measurement."""
-        durations = self._durations()
-        return sum(durations.values()) / len(durations) if durations else None
+        return _seconds(cast(dict[bytes, bytes], self.redis.hgetall(constants.SECONDS)))
 
     # Changes
 
@@ -222,3 +242,12 @@ class Jobs:
             while (left := deadline - time.monotonic()) > 0:
                 if changes.get_message(timeout=left) is not None and until():
                     return
+
+
+def _seconds(stored: Mapping[bytes, bytes]) -> dict[str, float]:
+    return {name.decode(): float(value) for name, value in stored.items()}
+
+
+def _mean(durations: Mapping[str, float]) -> float:
+    """The mean over all analyzers."""
+    return sum(durations.values()) / len(durations)

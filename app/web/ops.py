@@ -76,10 +76,10 @@ def _offer() -> dict[str, Any]:
     try:
         jobs = services().jobs
         workers = jobs.workers()  # Before the cards: a worker announces its models before it is ready.
-        cards = jobs.cards()
+        cards, missing = jobs.offer()
         analyses = {name: {"model": card.model, "title": card.title, "note": card.note} for name, card in cards.items()}
         detectors = [asdict(detector) for detector in compare(cards.get("objects"))]
-        return {"workers": workers, "analyses": analyses, "missing": jobs.missing(), "detectors": detectors}
+        return {"workers": workers, "analyses": analyses, "missing": missing, "detectors": detectors}
     except RedisError as error:
         log.warning("Redis does not answer: %s", error)
         return {"workers": 0, "analyses": {}, "missing": {}, "detectors": []}

@@ -35,9 +35,9 @@ def test_a_full_queue_refuses_and_says_when_to_try_again(jobs: Jobs) -> None:
 def test_a_run_has_the_position_of_its_last_queued_analysis(jobs: Jobs) -> None:
     for name in "abc":
         jobs.enqueue(name)
-    assert jobs.position(run_of(("a", State.QUEUED))) == 1
-    assert jobs.position(run_of(("a", State.QUEUED), ("c", State.QUEUED))) == 3
-    assert jobs.position(run_of(("a", State.DONE))) is None
+    assert jobs.progress(run_of(("a", State.QUEUED))).position == 1
+    assert jobs.progress(run_of(("a", State.QUEUED), ("c", State.QUEUED))).position == 3
+    assert jobs.progress(run_of(("a", State.DONE))).position is None
 
 
 def test_a_cancelled_analysis_frees_its_place_and_moves_the_others_up(jobs: Jobs) -> None:
@@ -45,20 +45,20 @@ def test_a_cancelled_analysis_frees_its_place_and_moves_the_others_up(jobs: Jobs
         jobs.enqueue(name)
     jobs.cancel("a")
     jobs.check_capacity()
-    assert jobs.position(run_of(("c", State.QUEUED))) == 2
+    assert jobs.progress(run_of(("c", State.QUEUED))).position == 2
 
 
 def test_the_estimate_counts_what_is_ahead_and_the_workers(jobs: Jobs) -> None:
     for name in "abc":
         jobs.enqueue(name)
     run = run_of(("c", State.QUEUED))
-    assert jobs.eta(run) is None
+    assert jobs.progress(run).eta is None
     jobs.record_duration("labels", 4.0)
-    assert jobs.eta(run) == 12.0
+    assert jobs.progress(run).eta == 12.0
     jobs.heartbeat("one", WorkerStatus(ready=True, job=None))
     jobs.heartbeat("two", WorkerStatus(ready=True, job=None))
-    assert jobs.eta(run) == 8.0
-    assert jobs.eta(run_of(("a", State.DONE))) is None
+    assert jobs.progress(run).eta == 8.0
+    assert jobs.progress(run_of(("a", State.DONE))).eta is None
 
 
 def test_the_duration_is_a_moving_average(jobs: Jobs) -> None:

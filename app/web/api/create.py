@@ -69,7 +69,9 @@ def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Respo
     asked = query.model_dump(include=set(inputs.CreateForm.model_fields), exclude_none=True) | body_options
     options = _submit_options(asked)
     preferred = _preferred_wait(header.prefer)
-    request_print = fingerprint(sorted(asked.items()), [source.fingerprint() for source in sources])
+    request_print = ""
+    if header.idempotency_key:
+        request_print = fingerprint(sorted(asked.items()), [source.fingerprint() for source in sources])
     with claim(services().jobs.redis, visitor_or_caller(), header.idempotency_key, request_print) as key:
         created = _find_created(key.created) if key.created else None
         if created is None:

@@ -76,7 +76,8 @@ def _has_changed(services: Services, run: Run) -> Callable[[], bool]:
 
 def _event(services: Services, run: Run, summary: Summary) -> Event:
     if run.state == State.QUEUED:
-        return "position", {"position": services.jobs.position(run), "eta": services.jobs.eta(run)}
+        progress = services.jobs.progress(run)
+        return "position", {"position": progress.position, "eta": progress.eta}
     if run.state in FINISHED:
         return run.state, summary(run)
     return run.state, {"started_at": run.started_at and run.started_at.isoformat()}

@@ -8,7 +8,7 @@ from flask import url_for
 from app.queue import run_json
 from app.queue.services import Services
 from app.store.models import Run
-from app.store.states import FINISHED, State
+from app.store.states import FINISHED
 from app.vision.view import View
 from app.web.common.keys import caller_owns
 from app.web.common.services import services
@@ -20,21 +20,24 @@ def requested_view(run: Run, args: Mapping[str, Any]) -> View:
     return run_json.view_of(run, args, services().settings.threshold)
 
 
-def run_summary(run: Run) -> dict[str, Any]:
-    """A run without its results: `schemas.RunSummary`."""
-    return build_summary(services(), run, run_links(run), own=caller_owns(run.owner))
+def run_summary(run: Run, view: View | None = None) -> dict[str, Any]:
+    """A run without its results: `schemas.RunSummary`. view: None for the run's own."""
+    return build_summary(services(), run, run_links(run), own=caller_owns(run.owner), view=view)
 
 
-def build_summary(services: Services, run: Run, links: Mapping[str, str], *, own: bool) -> dict[str, Any]:
+def build_summary(
+    services: Services, run: Run, links: Mapping[str, str], *, own: bool, view: View | None = None
+) -> dict[str, Any]:
     """The same outside a request, with links that were made inside one.
 
     own: whether the caller owns the run. Nobody else learns of the batch, whose id opens its other runs.
     """
+    progress = None if run.state in FINISHED else services.jobs.progress(run)
     return {
-        **run_json.describe_run(run, run_json.view_of(run, {}, services.settings.threshold)),
+        **run_json.describe_run(run, view or run_json.view_of(run, {}, services.settings.threshold)),
         "batch": run.batch_id if own else None,
-        "position": services.jobs.position(run) if run.state == State.QUEUED else None,
-        "eta": None if run.state in FINISHED else services.jobs.eta(run),
+        "position": progress and progress.position,
+        "eta": progress and progress.eta,
         "links": links,
     }
 
@@ -46,8 +49,7 @@ def run_with_results(
     view = requested_view(run, args)
     results = services().store.results_from(run, view.source)
     return {
-        **run_summary(run),
-        **run_json.describe_run(run, view),
+        **run_summary(run, view),
         **run_json.describe_results(run, results, view, coordinates=coordinates, mask_form=mask_form),
     }
 
@@ -61,13 +63,6 @@ def batch_with_runs(batch_id: str) -> dict[str, Any]:
 
 def run_links(run: Run) -> dict[str, str]:
     """The absolute URLs of everything that belongs to a run."""
-    endpoints = {
-        "self": "get_run",
-        "image": "get_image",
-        "correction": "get_correction",
-        "export": "get_export",
-        "events": "get_events",
-        "cancel": "cancel_run",
-    }
-    links = {name: absolute_url(url_for(f"api.{endpoint}", run_id=run.id)) for name, endpoint in endpoints.items()}
-    return {**links, "page": absolute_url(url_for("run.page", run_id=run.id))}
+    address = absolute_url(url_for("api.get_run", run_id=run.id))
+    parts = {name: f"{address}/{name}" for name in ("image", "correction", "export", "events", "cancel")}
+    return {"self": address, **parts, "page": absolute_url(url_for("run.page", run_id=run.id))}

@@ -9,15 +9,17 @@ import gzip
 import hashlib
 import mimetypes
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
 VERSION_DIGITS = 12
+MAX_ADDRESSES = 1000
 _VERSIONED = re.compile(rf"([0-9a-f]{{{VERSION_DIGITS}}})/(.+)")
 FOR_GOOD = "public, max-age=31536000, immutable"
 # An address without the version may show another file tomorrow, and one with an old version shows today's files.
@@ -56,7 +58,26 @@ def serve(app: Flask, endpoint: str, folder: Path) -> None:
         return _answer(asset, FOR_GOOD if versioned and versioned[1] == version else ASK_AGAIN)
 
     app.url_defaults(add_version)
+    app.jinja_env.globals["url_for"] = _remembering(app, endpoint)
     app.view_functions[endpoint] = view
+
+
+def _remembering(app: Flask, endpoint: str) -> Callable[..., str]:
+    """`url_for` that makes the address of each of the endpoint's files once: a page names two dozen of them."""
+    url_for = cast(Callable[..., str], app.jinja_env.globals["url_for"])
+    addresses: dict[tuple[str, str], str] = {}
+
+    def address(name: str, /, **values: Any) -> str:
+        if name != endpoint or set(values) != {"filename"}:
+            return url_for(name, **values)
+        key = request.script_root, values["filename"]
+        if key not in addresses:
+            if len(addresses) == MAX_ADDRESSES:  # A proxy's prefix comes from the request.
+                addresses.clear()
+            addresses[key] = url_for(name, **values)
+        return addresses[key]
+
+    return address
 
 
 def _version(folder: Path) -> str:

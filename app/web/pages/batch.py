@@ -1,7 +1,7 @@
 """The page of a batch: a grid that fills as results arrive."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, stream_with_context, url_for
@@ -39,7 +39,7 @@ def page(batch_id: str) -> ResponseReturnValue:
         "batch.html",
         batch=batch,
         runs=runs,
-        tiles=[_tile(run) for run in runs],
+        tiles=_tiles(runs),
         progress=progress,
         refresh=None if progress["finished"] else REFRESH,
         formats=FORMATS,
@@ -54,7 +54,7 @@ def status(batch_id: str) -> Response:
     """The progress of the batch as JSON, with the texts that the page shows."""
     batch = services().store.get_batch(batch_id)
     runs = services().store.batch_runs(batch_id)
-    response = jsonify({**_progress(runs), "runs": [_tile(run) for run in runs], "refused": batch.refused})
+    response = jsonify({**_progress(runs), "runs": _tiles(runs), "refused": batch.refused})
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -109,8 +109,15 @@ def _zip(runs: Sequence[Run]) -> Iterator[bytes]:
         yield from zip_stream(pictures)
 
 
-def _tile(run: Run) -> dict[str, Any]:
-    """A photo of the grid.
+def _tiles(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """The photos of the grid. The queue is read once for all of them."""
+    waiting = services().jobs.waiting() if any(run.state == State.QUEUED for run in runs) else []
+    positions = {id: position for position, id in enumerate(waiting, 1)}
+    return [_tile(run, positions) for run in runs]
+
+
+def _tile(run: Run, positions: Mapping[str, int]) -> dict[str, Any]:
+    """A photo of the grid. positions: of all analyses in the queue.
 
     text: the progress, or an error, also that of a single analysis of a run that is done.
     image: the annotated photo, or the photo until it is done.
@@ -118,7 +125,8 @@ def _tile(run: Run) -> dict[str, Any]:
     if run.state in FINISHED:
         text = run.error or ("" if run.state == State.DONE else "This photo was not looked at.")
     else:
-        text = words.waiting(run.state, services().jobs.position(run) if run.state == State.QUEUED else None, None)
+        own = [positions[analysis.id] for analysis in run.analyses if analysis.id in positions]
+        text = words.waiting(run.state, max(own, default=None) if run.state == State.QUEUED else None, None)
     layer = "labels=0" if run.state == State.DONE else "plain=1"
     image = f"{url_for('run.image', run_id=run.id)}?max_size={THUMBNAIL}&format=jpeg&{layer}"
     return {"id": run.id, "state": run.state, "text": text, "image": image}

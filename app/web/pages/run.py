@@ -140,15 +140,13 @@ def _done(run: Run) -> Run:
 
 def _waiting(run: Run) -> dict[str, Any]:
     """The run's position, the expected seconds, and both as a sentence."""
-    jobs = services().jobs
     if run.state in FINISHED:
         return {"position": None, "eta": None, "text": ""}
-    position = jobs.position(run) if run.state == State.QUEUED else None
-    workers = jobs.live_workers()
-    if not any(worker.ready for worker in workers.values()):
-        text = words.LOADING if workers else words.NO_WORKER
+    progress = services().jobs.progress(run)
+    position, eta = progress.position, progress.eta
+    if not any(worker.ready for worker in progress.workers.values()):
+        text = words.LOADING if progress.workers else words.NO_WORKER
         return {"position": position, "eta": None, "text": text}
-    eta = jobs.eta(run)
     return {"position": position, "eta": eta, "text": words.waiting(run.state, position, eta)}
 
 

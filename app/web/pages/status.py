@@ -71,7 +71,7 @@ def service_status() -> Status:
     try:
         jobs = services().jobs
         state = READY if jobs.workers() else STARTING  # Before the cards: a worker announces its models first.
-        return Status(state, jobs.cards(), jobs.missing())
+        return Status(state, *jobs.offer())
     except (RedisError, PublicError) as error:
         current_app.logger.warning("The queue does not answer: %s", error)
         return Status(UNAVAILABLE)
