@@ -53,6 +53,11 @@ class Settings:
     host: str = _setting("127.0.0.1", "Address that the web process listens on. `::`: every IPv6 and IPv4 address.")
     port: int = _setting(5000, "Port that the web process listens on.", minimum=1, maximum=65535)
     threads: int = _setting(16, "Threads of the web process.", minimum=2)
+    connections_per_address: int = _setting(
+        200,
+        "Connections of one address (of IPv6, one /64) at a time; 0: any number. Not counted with TRUSTED_PROXIES.",
+        minimum=0,
+    )
     secret_key: str = _setting(
         "", "Signs cookies and forms. Empty: made once and kept in DATA_DIR.", check=checks.key, secret=True
     )

@@ -19,8 +19,10 @@ workers = 1
 worker_class = "app.launch.threads.Worker"
 threads = _settings.threads
 umask = PRIVATE_UMASK
-# Idle keep-alive connections wait in a poller and take no thread.
-worker_connections = 1000
+# Connections wait in a poller and take no thread.
+worker_connections = 2000
+# Responses go through the worker's own connections, which have a deadline for every part of them.
+sendfile = False
 keepalive = 20
 # Seconds without a heartbeat of the whole process, not of a request: uploads have a deadline of their own.
 timeout = 60

@@ -1,22 +1,42 @@
-"""A gunicorn worker with deadlines for the head of a request and for closing a connection.
+"""A gunicorn worker in which waiting costs no thread.
 
-Bodies have their own deadlines (`app.intake.body`, which says why another server does not replace this).
+gunicorn's own reads heads and bodies in its threads, where a few slow senders hold them all. Here the loop receives a
+request until it is whole (`app.launch.arriving`), and waits for clients that are to close their connection. One address
+has a number of connections and half of the threads, and health checks have threads of their own.
 """
 
+import contextlib
+import selectors
+import socket
 import time
-from contextlib import suppress
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+from gunicorn.http import wsgi
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.util import write_error
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from app.intake.body import linger, stop_receiving
+from app.config.settings import Settings
+from app.intake.body import OVERHEAD
+from app.launch.arriving import Arriving, Limits
+from app.system.addresses import network_of
 
-# Seconds for the head of a request.
-HEAD_SECONDS = 10.0
-# After the last response the client has this long to close the connection (RFC 9112, section 9.6).
-LINGER_SECONDS, LINGER_BYTES = 2.0, 64 * 1024
+HEALTH_THREADS = 2
+# Seconds that a client may take for every STEP bytes of a response.
+SEND_SECONDS, SEND_STEP = 30.0, 256 * 1024
+# After the last response the client has this long to close the connection. Closing at once would reset it before the
+# client has read the response (RFC 9112, section 9.6), and browsers would show a network error.
+LINGER_SECONDS, LINGER_BYTES = 10.0, 256 * 1024 * 1024
+# Seconds that idle connections stay open while the worker ends.
+LAST_SECONDS = 2.0
+# Uploads that may arrive at a time, by their sizes: so many of the largest kind, and half of that from one address.
+LARGE_UPLOADS = 4
+_RECEIVED = 64 * 1024
 
 # What gunicorn refuses before the application sees it: status, reason and a sentence for people.
 _REFUSALS = {
@@ -27,44 +47,312 @@ _REFUSALS = {
     ),
     LimitRequestLine: (414, "URI Too Long", "This address is too long."),
 }
+_TOO_MANY = (503, "Service Unavailable", "There are too many connections from this address. Try again in a moment.")
+
+
+class _Gone(Exception):
+    """The client has closed the connection, or does not read."""
+
+
+@contextlib.contextmanager
+def _leaving() -> Iterator[None]:
+    """Errors of the connection become `_Gone`; the application may raise errors of the disk."""
+    try:
+        yield
+    except OSError as error:
+        raise _Gone from error
+
+
+class PatientSocket(socket.socket):
+    """A connection to a client, which has a while for every part of what is sent to it, and not for ever."""
+
+    def setblocking(self, flag: bool) -> None:
+        self.settimeout(SEND_SECONDS if flag else 0.0)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), SEND_STEP):
+            super().sendall(view[start : start + SEND_STEP], flags)
+
+
+class Received(SocketUnreader):
+    """What gunicorn's parser reads: what has arrived, and never the connection itself."""
+
+    def __init__(self, connection: socket.socket):
+        super().__init__(connection)
+        self._arrived: Arriving | None = None
+
+    def put(self, arrived: Arriving) -> None:
+        """Read this request next."""
+        self._arrived = arrived
+        arrived.body.seek(0)
+        self.unread(bytes(arrived.head))
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        return self._arrived.body.read(max(size_hint or 0, self.mxchunk)) if self._arrived else b""
+
+    def rest(self) -> bytes:
+        """What has arrived of the next request."""
+        rest = bytes(self.take_buffered()) + (self._arrived.body.read() if self._arrived else b"")
+        self.close()
+        return rest
+
+    def close(self) -> None:
+        """Free the request that was read."""
+        if self._arrived is not None:
+            self._arrived.close()
+            self._arrived = None
+
+
+class Connection(TConn):
+    """A client's connection. network: its address, for counting; empty where it is not counted."""
+
+    def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any, network: str):
+        super().__init__(cfg, PatientSocket(fileno=sock.detach()), client, server)
+        self.network = network
+        self.arriving: Arriving | None = None
+        self.environ: dict[str, Any] = {}
+        self.whole = True
+        self.admitted = 0
+        self.discarded = 0
+        self.data_ready = True
+
+    def init(self) -> None:
+        """Let the parser read what has arrived. Called in a thread, before each request."""
+        super().init()
+        if not isinstance(self.parser.unreader, Received):
+            self.parser.unreader = Received(self.sock)
+        if self.arriving is not None:
+            self.environ, self.whole = dict(self.arriving.environ), self.arriving.whole
+            self.parser.unreader.put(self.arriving)
+            self.arriving = None
+
+    def free(self) -> None:
+        """Free what it holds besides the connection."""
+        if self.arriving is not None:
+            self.arriving.close()
+        if self.parser is not None and isinstance(self.parser.unreader, Received):
+            self.parser.unreader.close()
+
+
+Step = Callable[[Connection], None]
 
 
 class Worker(ThreadWorker):
-    """A ThreadWorker that does not wait without a limit for a head in a thread, or for a closing client in its loop."""
+    """Receives requests in its loop, and handles them in threads.
+
+    Every connection is in a thread, in a queue for one, or in `_waiting`: there the loop calls one function when
+    something is received, and another when the time is over.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        # Connections whose request head is being read, each with its deadline.
-        self._heads: dict[Any, float] = {}
+        settings = Settings.from_env()
+        max_body = max(settings.max_upload_bytes, settings.max_batch_bytes) + OVERHEAD
+        self._limits = Limits(max_body, settings.upload_timeout)
+        # Behind a proxy every connection is the proxy's.
+        self._counted = settings.trusted_proxies == 0
+        self._max_connections = settings.connections_per_address
+        self._share = max(1, self.cfg.threads // 2)
+        self._waiting: dict[Connection, tuple[float, Step]] = {}
+        self._connections, self._running, self._arriving_bytes = Counter[str](), Counter[str](), Counter[str]()
+        self._queued: dict[str, deque[Connection]] = {}
+        self._health = ThreadPoolExecutor(HEALTH_THREADS)
 
-    def handle(self, conn: Any) -> Any:
-        self._heads[conn] = time.monotonic() + HEAD_SECONDS
+    # The loop: connections that wait
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection, unless its address has too many."""
         try:
-            kept = super().handle(conn)
-        finally:
-            self._heads.pop(conn, None)
-        if not kept:
-            linger(conn.sock, LINGER_SECONDS, LINGER_BYTES)
-            stop_receiving(conn.sock)  # So that the loop closes it without waiting.
-        return kept
+            sock, address = listener.accept()
+        except OSError:  # It was closed before.
+            return
+        network = network_of(address[0]) if self._counted and isinstance(address, tuple) else ""
+        if network and 0 < self._max_connections <= self._connections[network]:
+            with sock, contextlib.suppress(OSError):
+                sock.setblocking(False)
+                write_error(sock, *_TOO_MANY)
+            return
+        self.nr_conns += 1
+        self._connections[network] += 1
+        self._receive(Connection(self.cfg, sock, address, listener.getsockname(), network))
 
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        self._heads.pop(conn, None)
-        return super().handle_request(req, conn)
+    def _wait(
+        self,
+        conn: Connection,
+        on_received: Callable[[Connection], None],
+        until: float,
+        then: Callable[[Connection], None],
+    ) -> None:
+        conn.sock.setblocking(False)
+        self._waiting[conn] = (until, then)
+        self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: on_received(conn))
+
+    def _wake(self, conn: Connection) -> None:
+        del self._waiting[conn]
+        self.poller.unregister(conn.sock)
+
+    def _receive(self, conn: Connection, data: bytes = b"") -> None:
+        """Wait for a request, of which this much is here."""
+        conn.arriving = Arriving(self._limits, partial(self._admit, conn))
+        if data and conn.arriving.feed(data):
+            self._dispatch(conn)
+        else:
+            self._wait(conn, self._on_data, conn.arriving.deadline, self._on_late)
+
+    def _on_data(self, conn: Connection) -> None:
+        assert conn.arriving is not None
+        try:
+            data = conn.sock.recv(_RECEIVED)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        began = conn.arriving.begun
+        if not data or conn.arriving.feed(data):
+            self._wake(conn)
+            self._dispatch(conn) if data or began else self._close(conn)
+            return
+        self._waiting[conn] = (conn.arriving.deadline, self._on_late)
+        if conn.arriving.wants_word:
+            conn.arriving.wants_word = False
+            with contextlib.suppress(OSError):
+                conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _on_late(self, conn: Connection) -> None:
+        assert conn.arriving is not None
+        if conn.arriving.begun:
+            conn.arriving.give_up()
+            self._dispatch(conn)
+        else:
+            self._close(conn)
+
+    def _admit(self, conn: Connection, length: int) -> bool:
+        """Whether a large body may arrive now."""
+        most = LARGE_UPLOADS * self._limits.max_body
+        own = self._arriving_bytes[conn.network] + length
+        if self._arriving_bytes.total() + length > most or (conn.network and own > most // 2):
+            return False
+        self._arriving_bytes[conn.network] += length
+        conn.admitted = length
+        return True
+
+    def _idle(self, conn: Connection) -> None:
+        """Keep a connection open for the next request."""
+        self._wait(conn, self._on_next, time.monotonic() + self.cfg.keepalive, self._close)
+
+    def _on_next(self, conn: Connection) -> None:
+        self._wake(conn)
+        self._receive(conn)
+
+    def _linger(self, conn: Connection) -> None:
+        """Let the client read the last response before the connection is closed."""
+        with contextlib.suppress(OSError):
+            conn.sock.shutdown(socket.SHUT_WR)
+        self._wait(conn, self._discard, time.monotonic() + LINGER_SECONDS, self._close)
+
+    def _discard(self, conn: Connection) -> None:
+        try:
+            received = len(conn.sock.recv(_RECEIVED))
+        except BlockingIOError:
+            return
+        except OSError:
+            received = 0
+        conn.discarded += received
+        if not received or conn.discarded > LINGER_BYTES:
+            self._wake(conn)
+            self._close(conn)
+
+    def _close(self, conn: Connection) -> None:
+        conn.free()
+        self.nr_conns -= 1
+        self._connections[conn.network] -= 1
+        conn.close()
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Called by the loop, at least once a second."""
+        now = time.monotonic()
+        for conn, (until, then) in list(self._waiting.items()):
+            if not self.alive and not (conn.arriving and conn.arriving.begun):
+                self._waiting[conn] = (min(until, now + LAST_SECONDS), then)
+            if now >= until or force:
+                self._wake(conn)
+                self._close(conn) if force else then(conn)
+
+    def murder_pending(self) -> None:
+        """Nothing: `murder_keepalived` has done it."""
+
+    # Threads: connections whose request is here
+
+    def _dispatch(self, conn: Connection) -> None:
+        """Handle a request in a thread, or when its address has one again."""
+        if conn.arriving is not None and conn.arriving.is_health_check:
+            self._submit(self._health, conn, counted=False)
+        elif conn.network and self._running[conn.network] >= self._share:
+            self._queued.setdefault(conn.network, deque()).append(conn)
+        else:
+            self._submit(self.tpool, conn, counted=True)
+
+    def _submit(self, pool: ThreadPoolExecutor, conn: Connection, *, counted: bool) -> None:
+        self._running[conn.network] += counted
+        future = pool.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self._finish, conn, done, counted))
+
+    def _finish(self, conn: Connection, done: "Future[bool]", counted: bool) -> None:
+        """In the loop: what becomes of a connection after its request."""
+        if counted:
+            self._running[conn.network] -= 1
+            self._next_of(conn.network)
+        self._arriving_bytes[conn.network] -= conn.admitted
+        conn.admitted = 0
+        if done.cancelled() or done.exception() is not None or not done.result():
+            self._linger(conn)
+        elif rest := conn.parser.unreader.rest():
+            self._receive(conn, rest)
+        else:
+            self._idle(conn)
+
+    def _next_of(self, network: str) -> None:
+        queued = self._queued.get(network)
+        if queued:
+            self._submit(self.tpool, queued.popleft(), counted=True)
+        if not queued:
+            self._queued.pop(network, None)
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Let the application answer a request; whether the connection can take another one."""
+        resp, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
+        environ |= {"wsgi.multithread": True, **conn.environ}
+        if not self.alive or not conn.whole:
+            resp.force_close()
+        answer = self.wsgi(environ, resp.start_response)
+        try:
+            self._send(resp, iter(answer))
+        except _Gone as error:
+            raise StopIteration from error  # gunicorn closes the connection without a word.
+        except Exception:
+            if not resp.headers_sent:
+                raise
+            self.log.exception("Error handling request")
+            raise StopIteration from None
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+        return not resp.should_close()
+
+    def _send(self, resp: Any, pieces: Iterator[bytes]) -> None:
+        for piece in pieces:
+            with _leaving():
+                resp.write(piece)
+        with _leaving():
+            resp.close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
+        """Answer what gunicorn refuses."""
         refusal = next((refusal for kind, refusal in _REFUSALS.items() if isinstance(exc, kind)), None)
         if refusal is None:
             super().handle_error(req, client, addr, exc)
             return
         self.log.warning("Invalid request: %s", exc)
-        with suppress(OSError):  # The client has closed the connection.
+        with contextlib.suppress(OSError):  # The client has closed the connection.
             write_error(client, *refusal)
-
-    def murder_pending(self) -> None:
-        """Called by the loop, at least once a second."""
-        super().murder_pending()
-        now = time.monotonic()
-        for conn, deadline in list(self._heads.items()):
-            if now >= deadline:
-                stop_receiving(conn.sock)

@@ -26,7 +26,7 @@ from app.config.settings import Settings
 from app.web.common.bodies import check_bodies
 
 app = Flask(__name__)
-check_bodies(app, Settings(max_upload_mb=1, max_batch_mb=1, upload_timeout=1))
+check_bodies(app, Settings.from_env())
 
 @app.errorhandler(PublicError)
 def answer(error):
@@ -50,6 +50,7 @@ def ping():
 """
 
 MB = 1024 * 1024
+LIMITS = {"MAX_UPLOAD_MB": "1", "MAX_BATCH_MB": "1", "UPLOAD_TIMEOUT": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A gunicorn that serves APPLICATION."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "served.py").write_text(textwrap.dedent(APPLICATION))
-    with served("served:app", "--pythonpath", str(folder)) as port:
+    with served("served:app", "--pythonpath", str(folder), **LIMITS) as port:
         yield port
 
 
@@ -71,9 +72,8 @@ def real_port(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Itera
         "SECRET_KEY": "a key for the tests",
         "ALLOWED_HOSTS": "x",
     }
-    limits = {"MAX_UPLOAD_MB": "1", "MAX_BATCH_MB": "1", "UPLOAD_TIMEOUT": "1"}
     Store.from_settings(Settings.from_env(settings)).migrate()
-    with served("app:create_app()", **settings, **limits) as port:
+    with served("app:create_app()", **settings, **LIMITS) as port:
         yield port
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.config.settings import Settings
-from app.web.common.addresses import network_of
+from app.system.addresses import network_of
 from tests.unit.api_service import Service, running
 
 KEY = "the key of the admin"

@@ -10,7 +10,7 @@ from limits.strategies import FixedWindowRateLimiter
 from redis import RedisError
 
 from app.errors import PublicError
-from app.web.common.addresses import network_of
+from app.system.addresses import network_of
 
 # Wrong keys from one network: a mistyped one is forgiven, and guessing soon takes days.
 MAX_WRONG = "10/minute;30/hour;60/day"

@@ -7,7 +7,7 @@ from flask import g, request, session
 from app.errors import Forbidden, Unauthorized
 from app.store.errors import StoreUnavailable
 from app.store.models import ApiKey
-from app.web.common.addresses import network_of
+from app.system.addresses import network_of
 from app.web.common.guesses import check_guesses, count_guess
 from app.web.common.security import is_owner, visitor
 from app.web.common.services import services
