@@ -109,6 +109,8 @@ def queries(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "rare text", lambda: store.history(OWNER, text=RARE)
     yield "no such text", lambda: store.history(OWNER, text="unicorn")
     yield "names of classes", lambda: store.history_classes(OWNER)
+    yield "gallery", lambda: store.gallery(OWNER)
+    yield "gallery, next page", lambda: store.gallery(OWNER, cursor=deep)
     yield "somebody else", lambda: store.history("v:nobody")
 
 

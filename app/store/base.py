@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select
 from sqlalchemy.orm import Session, lazyload
 
 from app.store.blobs import BlobStore
@@ -53,9 +53,13 @@ def searchable(text: str) -> str:
     return storable(" ".join(folded.split()), TEXT_LENGTH)
 
 
-def not_expired(table: type[Run] | type[Batch], now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
-    """The condition that a row has not expired. now: a parameter of the statement, for one that is made once."""
-    return or_(table.expires_at.is_(None), table.expires_at > (utcnow() if now is None else now))
+def kept(table: type[Run] | type[Batch], now: ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+    """The condition that a row has not expired, and is not a run that was removed.
+
+    now: a parameter of the statement, for one that is made once.
+    """
+    not_expired = or_(table.expires_at.is_(None), table.expires_at > (utcnow() if now is None else now))
+    return not_expired if table is Batch else and_(not_expired, Run.removed_at.is_(None))
 
 
 def update_runs(session: Session, runs: Collection[Run]) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app.errors import NotFound
-from app.store.base import ERROR_LENGTH, NAME_LENGTH, StorePart, not_expired, storable
+from app.store.base import ERROR_LENGTH, NAME_LENGTH, StorePart, kept, storable
 from app.store.models import Analysis, Batch, Run, utcnow
 from app.store.runs import ID
 from app.store.snapshots import SNAPSHOTS, runs_of
@@ -29,14 +29,14 @@ class Batches(StorePart):
         if not ID.fullmatch(id):
             raise NotFound
         with self.database.reading() as session:
-            batch = session.scalar(select(Batch).where(Batch.id == id, not_expired(Batch)))
+            batch = session.scalar(select(Batch).where(Batch.id == id, kept(Batch)))
         if batch is None:
             raise NotFound
         return batch
 
     def batch_runs(self, batch_id: str) -> Sequence[Run]:
         """The batch's runs in the order they were added."""
-        query = SNAPSHOTS.where(Run.batch_id == batch_id).order_by(Run.created_at, Run.id, Analysis.analyzer)
+        query = SNAPSHOTS.where(Run.batch_id == batch_id, kept(Run)).order_by(Run.created_at, Run.id, Analysis.analyzer)
         return runs_of(self.database.rows(query))
 
     def add_refused_files(self, batch_id: str, files: Sequence[tuple[str, str]]) -> None:

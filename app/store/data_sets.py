@@ -16,7 +16,7 @@ from app.datasets.split import Known, Part, assign
 from app.datasets.truth import Truth
 from app.datasets.write import Example
 from app.errors import NotFound
-from app.store.base import NAME_LENGTH, StorePart, not_expired, photo_key, storable
+from app.store.base import NAME_LENGTH, StorePart, kept, photo_key, storable
 from app.store.models import Correction, DataSet, DataSetClass, DataSetPhoto, Photo, Run
 from app.store.retention import Retention
 from app.store.runs import ID
@@ -139,7 +139,7 @@ class DataSets(StorePart):
     def checked_runs(self) -> Sequence[Run]:
         """Every run whose photo a person has checked, oldest first."""
         newest = (Correction.run_id == Run.id) & (Correction.version == Run.correction)
-        query = select(Run).join(Correction, newest).where(Correction.checked, not_expired(Run))
+        query = select(Run).join(Correction, newest).where(Correction.checked, kept(Run))
         with self.database.reading() as session:
             return session.scalars(query.order_by(Run.created_at, Run.id)).all()
 

@@ -158,6 +158,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # _begin_sqlite sends BEGIN
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")
+    # SQLite's own knows only the letters of English.
+    connection.create_function("lower", 1, lambda text: text and str(text).lower(), deterministic=True)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -143,6 +143,7 @@ class Batch(Base):
     """Several photos sent in one go. refused: [{"name", "message"}] of the files that were not taken."""
 
     __tablename__ = "batches"
+    __table_args__ = (Index("ix_batches_history", "owner", "created_at", "id"),)
 
     id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
     owner: Mapped[str] = mapped_column(String(64))
@@ -154,6 +155,7 @@ class Batch(Base):
 class Run(Base):
     """One request to analyse one photo. Its state follows its analyses (see `app/store/states.py`).
 
+    removed_at: when its owner removed it. Nobody sees it from then on, and the owner can restore it for a while.
     correction: the newest version of its correction, None where it has none.
     """
 
@@ -175,6 +177,7 @@ class Run(Base):
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
+    removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime, index=True)
 
     photo: Mapped[Photo] = relationship(lazy="joined")
     analyses: Mapped[list[Analysis]] = relationship(

@@ -13,17 +13,19 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Delete, delete, select
+from sqlalchemy import ColumnElement, CursorResult, Delete, Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
-from app.store.base import StorePart, photo_key, result_key
+from app.store.base import StorePart, kept, photo_key, result_key
 from app.store.models import Analysis, Batch, DataSetPhoto, Delivery, Photo, Run, RunAnalysis, utcnow
 from app.store.runs import ID
 
 T = TypeVar("T")
 # A blob younger than this may belong to a write in progress.
 GRACE = timedelta(hours=1)
+# How long a removed run can be restored.
+RESTORABLE = timedelta(minutes=10)
 DELIVERIES_KEPT = timedelta(days=7)
 # Runs deleted, or blobs looked up, in one transaction.
 CHUNK = 100
@@ -86,6 +88,38 @@ class Retention(StorePart):
         for chunk in _chunks(photos):
             self._delete([], set(chunk), CleanupReport())
 
+    def remove_runs(self, runs: Collection[Run]) -> datetime:
+        """Hide runs of one owner, who may restore them within RESTORABLE; the time by which they are named."""
+        removed_at = utcnow()
+        for chunk in _chunks(runs):
+            with self.database.writing() as session:
+                self.database.lock(session, {run.photo_sha256 for run in chunk})
+                ids = [run.id for run in chunk]
+                session.execute(update(Run).where(Run.id.in_(ids), kept(Run)).values(removed_at=removed_at))
+        return removed_at
+
+    def removed_runs(self, owner: str, removed_at: datetime) -> int:
+        """How many of the owner's runs were removed at a time and can be restored."""
+        with self.database.reading() as session:
+            return session.scalar(select(func.count()).select_from(_removed(owner, removed_at).subquery())) or 0
+
+    def restore_runs(self, owner: str, removed_at: datetime) -> int:
+        """Show the owner's runs again that were removed at a time; how many."""
+        with self.database.reading() as session:
+            rows = session.execute(_removed(owner, removed_at)).all()
+        for chunk in _chunks(rows):
+            with self.database.writing() as session:
+                self.database.lock(session, {row.photo_sha256 for row in chunk})
+                ids = [row.id for row in chunk]
+                session.execute(update(Run).where(Run.id.in_(ids)).values(removed_at=None))
+        return len(rows)
+
+    def delete_removed(self, now: datetime | None = None) -> int:
+        """Delete the runs for good that can no longer be restored; how many."""
+        report = CleanupReport()
+        self._delete_runs(Run.removed_at <= (now or utcnow()) - RESTORABLE, report)
+        return report.runs
+
     def cleanup(self, now: datetime | None = None, *, grace: timedelta = GRACE) -> CleanupReport:
         """Delete what has expired and what nothing uses. Uses small transactions; two clean-ups may run at once.
 
@@ -95,7 +129,7 @@ class Retention(StorePart):
         """
         now = now or utcnow()
         report = CleanupReport()
-        self._expired_runs(now, report)
+        self._delete_runs(Run.expires_at <= now, report)
         self._unused_rows(report)
         with self.database.writing() as session:
             report.batches += _delete_rows(session, delete(Batch).where(Batch.expires_at <= now))
@@ -104,8 +138,8 @@ class Retention(StorePart):
         self._orphaned_blobs(now - grace, report)
         return report
 
-    def _expired_runs(self, now: datetime, report: CleanupReport) -> None:
-        query = select(Run.id, Run.photo_sha256).where(Run.expires_at <= now).order_by(Run.expires_at).limit(CHUNK)
+    def _delete_runs(self, due: ColumnElement[bool], report: CleanupReport) -> None:
+        query = select(Run.id, Run.photo_sha256).where(due).order_by(Run.id).limit(CHUNK)
         while True:
             with self.database.reading() as session:
                 rows = session.execute(query).all()
@@ -184,6 +218,11 @@ class Retention(StorePart):
 def _in_data_set() -> ColumnElement[bool]:
     """The condition that a photo belongs to a data set, and so does not expire."""
     return select(DataSetPhoto).where(DataSetPhoto.photo_sha256 == Photo.sha256).exists()
+
+
+def _removed(owner: str, removed_at: datetime) -> Select[str, str]:
+    removed = select(Run.id, Run.photo_sha256).where(Run.owner == owner, Run.removed_at == removed_at)
+    return removed.where(Run.removed_at > utcnow() - RESTORABLE)
 
 
 def _delete_rows(session: Session, statement: Delete) -> int:

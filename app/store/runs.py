@@ -14,7 +14,7 @@ from app.store.base import (
     NAME_LENGTH,
     StorePart,
     index_classes,
-    not_expired,
+    kept,
     photo_key,
     set_run_state,
     storable,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 # A run by its id that has not expired now.
-_RUN = SNAPSHOTS.where(Run.id == bindparam("id"), not_expired(Run, bindparam("now"))).order_by(Analysis.analyzer)
+_RUN = SNAPSHOTS.where(Run.id == bindparam("id"), kept(Run, bindparam("now"))).order_by(Analysis.analyzer)
 # The analyses of a photo by its sha256.
 _STATES = select(Analysis.id, Analysis.analyzer, Analysis.identity, Analysis.state).where(
     Analysis.photo_sha256 == bindparam("sha256")

@@ -9,6 +9,7 @@ from app.store.data_sets import DataSets
 from app.store.database import Database
 from app.store.deliveries import Deliveries
 from app.store.folder_blobs import FolderBlobs
+from app.store.gallery import Gallery
 from app.store.history import History
 from app.store.keys import ApiKeys
 from app.store.retention import Retention
@@ -16,7 +17,7 @@ from app.store.runs import Runs
 from app.store.view_cache import ViewCache
 
 
-class Store(Runs, Corrections, Batches, History, Retention):
+class Store(Runs, Corrections, Batches, History, Gallery, Retention):
     """Records and blobs.
 
     The records that its methods return are detached snapshots, with their photo and analyses loaded. Every method

@@ -1,4 +1,4 @@
-"""Periodic maintenance, by one process at a time: lost analyses, expired runs, webhooks."""
+"""Periodic maintenance, by one process at a time: lost analyses, expired and removed runs, webhooks."""
 
 import logging
 import threading
@@ -40,6 +40,7 @@ class Maintenance(threading.Thread):
         """One round of everything that is due."""
         self._reconciler.requeue_lost()
         self._courier.nudge()
+        self._services.store.delete_removed()
         if time.monotonic() - self._cleaned >= self._services.settings.cleanup_interval or not self._cleaned:
             self._cleaned = time.monotonic()
             log.info("clean-up: %s", self._services.store.cleanup())

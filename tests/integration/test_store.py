@@ -117,7 +117,7 @@ def test_deleting_a_run_deletes_all_that_only_it_used(store: Store):
     assert len(blobs(store)) == 2
     store.delete_run(run.id)
     assert blobs(store) == []
-    assert store.history_classes(OWNER) == []
+    assert store.history_classes(OWNER) == {}
     with pytest.raises(NotFound):
         store.get_run(run.id)
     with pytest.raises(BlobMissing):

@@ -253,9 +253,9 @@ def test_the_history_finds_faces_and_labels_and_deduplicated_runs_by_class(store
     again, _ = add(store, photo, identities={"labels": "l@1/1"})
     assert [run.id for run in store.history(OWNER, class_name="face").runs] == [run.id]
     assert [run.id for run in store.history(OWNER, class_name="tabby").runs] == [again.id, run.id]
-    assert store.history_classes(OWNER) == ["face", "tabby"]
-    assert store.history_classes(OWNER, min_score=0.1) == ["face", "studio_couch", "tabby"]
-    assert store.history_classes("v:other") == []
+    assert list(store.history_classes(OWNER).items()) == [("tabby", 2), ("face", 1)]
+    assert store.history_classes(OWNER, min_score=0.1) == {"studio_couch": 2, "tabby": 2, "face": 1}
+    assert store.history_classes("v:other") == {}
 
 
 @pytest.mark.parametrize(

@@ -308,6 +308,6 @@ class HistoryQuery(Strict):
     cursor: str = optional("Where to continue: `next` of the previous page.", max_length=200)
     limit: Annotated[int, Field(ge=1, le=100)] = Field(default=24, description="Maximum number of runs in one page.")
     class_name: Text = optional("Only runs in which this class was found.", alias="class", max_length=80)
-    q: Text = optional("Only runs in whose photo this text was read. Case does not matter.", max_length=MAX_SEARCH)
+    q: Text = optional("Only runs with this text in photo or name. Case does not matter.", max_length=MAX_SEARCH)
     since: Moment = optional("Only runs created at or after this time (ISO 8601; UTC without a time zone).")
     until: Moment = optional("Only runs created before this time.")
