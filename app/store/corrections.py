@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import CorrectedMeanwhile, NotFound
 from app.store.analyses import Analyses
-from app.store.base import not_expired, storable
+from app.store.base import kept, storable
 from app.store.models import Analysis, AnalysisClass, Correction, Run, RunAnalysis, RunClass
 from app.store.snapshots import SNAPSHOTS, runs_of
 from app.store.states import State
@@ -95,7 +95,7 @@ class Corrections(Analyses):
             select(Run.id, Analysis.doubt)
             .join(RunAnalysis, RunAnalysis.run_id == Run.id)
             .join(Analysis, Analysis.id == RunAnalysis.analysis_id)
-            .where(Run.owner == owner, Run.state == State.DONE, not_expired(Run))
+            .where(Run.owner == owner, Run.state == State.DONE, kept(Run))
             .where(Analysis.analyzer == OBJECTS, Analysis.state == State.DONE, or_(~checked.exists(), Run.id == also))
             .order_by(Run.created_at.desc(), Run.id)
             .limit(MAX_WAITING)

@@ -149,7 +149,7 @@ def test_a_zip_is_a_batch(site: str, visit: Visit, tmp_path: Path) -> None:
     expect(page.locator(".tile[data-state=done]")).to_have_count(2)
 
 
-def test_the_history_finds_a_photo_by_its_class(site: str, visit: Visit, tmp_path: Path) -> None:
+def test_the_history_finds_a_photo_by_its_name(site: str, visit: Visit, tmp_path: Path) -> None:
     page = visit()
     send(page, site, photos.photo(tmp_path, "busy.jpg"))
     done(page)
@@ -157,7 +157,7 @@ def test_the_history_finds_a_photo_by_its_class(site: str, visit: Visit, tmp_pat
     done(page)
     page.goto(f"{site}/runs")
     expect(page.locator(".tile")).to_have_count(2)
-    page.get_by_label("Showing").select_option("dog")
+    page.get_by_label("Name or text").fill("BUSY")
     page.get_by_role("button", name="Search").click()
     expect(page.locator(".tile .name")).to_have_text(["busy.jpg"])
 

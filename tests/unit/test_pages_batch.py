@@ -1,6 +1,7 @@
 """The page of a batch fills in, names what was refused, and gives one ZIP."""
 
 import io
+import re
 import zipfile
 
 from PIL import Image
@@ -61,9 +62,70 @@ def test_a_photo_of_which_one_analysis_failed_says_so_beside_its_picture(visitor
     status = json_of(visitor.get(f"{address}/status"))
     assert [(tile["state"], tile["text"]) for tile in status["runs"]] == [
         ("done", "The faces were too many."),
-        ("done", ""),
+        ("done", "1\u00a0face, 1\u00a0car, 1\u00a0dog"),
     ]
     assert "The faces were too many." in visitor.get(address).text
+
+
+def test_a_threshold_and_classes_hold_for_the_whole_batch(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    service.answer()
+    page = visitor.get(address).text
+    assert re.findall(r"<span>(car|dog)</span> <b>(\d+)", page) == [("car", "3"), ("dog", "3")]
+    form = "apply=1&percent=25&asked=0.5&slider=50&offered=car&offered=dog&ticked=car"
+    answer = visitor.get(f"{address}?{form}")
+    assert (answer.status_code, answer.location) == (303, f"{address}?threshold=0.25&exclude=dog")
+    page = visitor.get(answer.location).text
+    assert page.count('<span class="what">2\u00a0cars</span>') == 3
+    query = "threshold=0.25&amp;exclude=dog"
+    for link in (f"{address}/download?{query}", f"{address}/status?{query}"):
+        assert link in page
+    assert re.search(r"/export\?format=coco&amp;" + query, page)
+    assert re.search(r"/image\?[^\"]*" + query, page)
+    assert re.search(rf'href="/runs/[^?"]+\?{query}"', page)
+
+
+def test_a_class_hidden_in_a_batch_stays_hidden_where_no_threshold_shows_it(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    service.answer()
+    page = visitor.get(f"{address}?threshold=0.9&exclude=dog").text
+    assert '<input type="hidden" name="offered" value="dog">' in page
+    assert '<input type="checkbox" name="ticked" value="dog"' not in page
+
+
+def test_a_photo_leads_to_the_ones_beside_it_in_its_batch(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    service.answer()
+    ids = [run.id for run in service.services.store.batch_runs(address.rsplit("/", 1)[-1])]
+    page = visitor.get(f"/runs/{ids[1]}?threshold=0.3").text
+    links = re.findall(r'rel="(prev|next)" href="/runs/([^?"]+)\?threshold=0.3"', page)
+    assert links == [("prev", ids[0]), ("next", ids[2])]
+    assert f'<a href="{address}?threshold=0.3">2 of 3</a>' in page
+    assert 'rel="prev"' not in visitor.get(f"/runs/{ids[0]}").text
+    assert 'rel="next"' not in visitor.get(f"/runs/{ids[2]}").text
+
+
+def test_who_was_sent_one_photo_learns_of_no_other(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    service.answer()
+    ids = [run.id for run in service.services.store.batch_runs(address.rsplit("/", 1)[-1])]
+    page = Visitor(service).get(f"/runs/{ids[1]}").text
+    assert address not in page
+    assert not any(id in page for id in (ids[0], ids[2]))
+
+
+def test_photos_chosen_in_a_batch_are_deleted_and_restored_there(visitor: Visitor, service: Service) -> None:
+    address = send(visitor)
+    service.answer()
+    batch = address.rsplit("/", 1)[-1]
+    run = service.services.store.batch_runs(batch)[0]
+    form = {"csrf_token": visitor.token(address), "page": batch, "run": run.id, "threshold": "0.3"}
+    answer = visitor.client.post("/runs/chosen/delete", data=form)
+    assert answer.location.startswith(f"{address}?threshold=0.3&removed=")
+    page = visitor.get(answer.location).text
+    assert "2\u00a0photos, all looked at" in page
+    assert "1\u00a0photo deleted" in page
+    assert run.id not in page
 
 
 def test_the_zip_holds_every_annotated_photo_under_its_own_name(visitor: Visitor, service: Service) -> None:

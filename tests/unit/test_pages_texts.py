@@ -65,7 +65,7 @@ def test_the_api_describes_texts_as_its_schema_says(visitor: Visitor) -> None:
 
 
 def names(page: str) -> list[str]:
-    return re.findall(r'<span class="name">([^<]+)', page)
+    return re.findall(r'<span class="name" dir="auto">([^<]+)', page)
 
 
 def test_the_history_is_searched_by_text(visitor: Visitor) -> None:
@@ -82,7 +82,7 @@ def test_the_history_is_searched_by_text(visitor: Visitor) -> None:
 
 def test_a_search_that_finds_nothing_repeats_what_was_asked_for(visitor: Visitor) -> None:
     page = visitor.get("/runs?q=%3Cb%3Emilk&class=cat").text
-    assert "Nothing here shows a cat and says “&lt;b&gt;milk”." in page
+    assert "Nothing here shows a cat and is named or says “&lt;b&gt;milk”." in page
 
 
 def test_a_search_that_is_too_long_is_refused_in_one_sentence(visitor: Visitor) -> None:

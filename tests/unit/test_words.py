@@ -35,3 +35,36 @@ def test_a_waiting_run_shows_position_and_seconds() -> None:
 
 def test_code_between_backticks_is_marked_and_the_rest_escaped() -> None:
     assert words.code("run `make <x>` & wait") == "run <code>make &lt;x&gt;</code> &amp; wait"
+
+
+@pytest.mark.parametrize(
+    ("name", "several"),
+    [
+        ("person", "persons"),
+        ("bus", "buses"),
+        ("wine glass", "wine glasses"),
+        ("toothbrush", "toothbrushes"),
+        ("knife", "knives"),
+        ("sheep", "sheep"),
+        ("strawberry", "strawberries"),
+        ("key", "keys"),
+        ("قطة", "قطة"),
+        ("EAN-13", "EAN-13"),
+    ],
+)
+def test_names_of_classes_have_a_plural(name: str, several: str) -> None:
+    assert words.plural(name) == several
+
+
+def test_a_tally_names_the_most_frequent_and_counts_the_other_classes() -> None:
+    assert words.tally({}) == ""
+    assert words.tally({"dog": 1, "person": 3}).replace(words.NBSP, " ") == "3 persons, 1 dog"
+    counts = {"a": 5, "b": 4, "c": 3, "d": 2, "e": 1}
+    assert words.tally(counts).replace(words.NBSP, " ") == "5 as, 4 bs, 3 cs and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("names", "text"), [([], ""), (["cat"], "cat"), (["cat", "dog"], "cat and dog"), (["a", "b", "c"], "a, b and c")]
+)
+def test_names_are_listed_in_a_sentence(names: list[str], text: str) -> None:
+    assert words.listed(names) == text

@@ -1,8 +1,10 @@
 // The page of a batch: tiles fill in as their runs end.
 
 import { announce } from "./announce.js";
+import { offerChoice } from "./choose.js";
 import { byId } from "./dom.js";
-import { CONNECTION_LOST, fetchJson } from "./fetch.js";
+import { CONNECTION_LOST, fetchJson, fetchPage } from "./fetch.js";
+import { percent } from "./words.js";
 
 const MIN_PAUSE_MS = 500;
 const PAUSE_PER_PHOTO_MS = 10;
@@ -10,7 +12,7 @@ const grid = byId("batch");
 
 function updateTile(tile, { state, text, image }) {
   tile.dataset.state = state;
-  tile.querySelector(".text").textContent = text;
+  tile.querySelector(".what").textContent = text;
   const picture = tile.querySelector("img");
   if (picture.getAttribute("src") !== image) picture.src = image;
 }
@@ -34,9 +36,24 @@ async function poll() {
     const status = await fetchJson(grid.dataset.status);
     if (status) update(status);
     else announce(CONNECTION_LOST);
-    if (status?.finished) return;
+    if (status?.finished) break;
     await new Promise((resolve) => setTimeout(resolve, MIN_PAUSE_MS + PAUSE_PER_PHOTO_MS * grid.children.length));
   }
+  const page = await fetchPage(location.href);
+  if (!page?.getElementById("view")) return;
+  byId("controls").replaceChildren(...page.getElementById("controls").childNodes);
+  follow(byId("view"));
 }
 
+/** What is shown follows the controls: each change asks for the page again. */
+function follow(form) {
+  const threshold = byId("threshold");
+  threshold.addEventListener("input", () => {
+    byId("threshold-out").textContent = percent(threshold.value / 100);
+  });
+  form.addEventListener("change", () => form.requestSubmit());
+}
+
+if (byId("view")) follow(byId("view"));
+if (byId("gallery")) offerChoice(byId("gallery"));
 if (grid && grid.dataset.finished === "0") await poll();

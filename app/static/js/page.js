@@ -15,6 +15,15 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// Arrow keys lead to the photos beside this one, unless something else uses them.
+document.addEventListener("keydown", (event) => {
+  const rel = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
+  const modified = event.ctrlKey || event.metaKey || event.altKey || event.shiftKey;
+  if (!rel || modified || event.defaultPrevented) return;
+  if (event.target.closest("input, select, textarea, dialog, [role], svg, pre, [data-menu]")) return;
+  document.querySelector(`.place a[rel=${rel}]`)?.click();
+});
+
 document.addEventListener("keydown", (event) => {
   const menu = event.key === "Escape" && document.querySelector("[data-menu][open]");
   if (!menu) return;

@@ -11,14 +11,9 @@ export function day(date, now = new Date()) {
   return `${date.getDate()}${NBSP}${MONTH.format(date)}${year === now.getFullYear() ? "" : NBSP + year}`;
 }
 
-/** `28 Nov, 14:05`. */
-export function moment(date) {
-  return `${day(date)}, ${CLOCK.format(date)}`;
-}
-
-/** Rewrites the times of a page: moments in tiles, days in the lines under headings. */
+/** Rewrites the times of a page: clock times in tiles, days in the lines under headings. */
 export function localise(root) {
-  for (const time of root.querySelectorAll(".tile time")) time.textContent = moment(new Date(time.dateTime));
+  for (const time of root.querySelectorAll(".tile time")) time.textContent = CLOCK.format(new Date(time.dateTime));
   for (const time of root.querySelectorAll(".meta time")) time.textContent = day(new Date(time.dateTime));
 }
 

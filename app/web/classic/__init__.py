@@ -5,10 +5,10 @@ The classic drawing API, `/predict`, belongs to the drawing recogniser (`app/ske
 
 from flask import Flask
 
-from app.web.classic import board, classify, data_science, image, pages
+from app.web.classic import classify, data_science, image, pages
 
 
 def init_app(app: Flask) -> None:
     """Attach them."""
-    for module in (classify, image, data_science, pages, board):
+    for module in (classify, image, data_science, pages):
         module.init_app(app)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from app.errors import NotReady
@@ -15,6 +16,8 @@ from app.vision.render.picture import VERSION, render
 from app.vision.view import CORRECTED, View
 from app.web.common.costs import check_listening, spend_on_picture
 from app.web.common.services import services
+
+SCORES_VERSION = "1"
 
 
 def render_view(run: Run, view: View, analyses: Collection[str] | None = None) -> tuple[bytes, str, str]:
@@ -47,6 +50,13 @@ def render_overlay(run: Run, source: str) -> tuple[bytes, str]:
     finished = _finished(run, None)
     key = ["overlay", OVERLAY_VERSION, *_answers(run, finished, source)]
     return _cached(run, key, lambda: _overlay(run, source))
+
+
+def found_scores(run: Run) -> dict[str, list[float]]:
+    """The scores of all that was found in a run, by class, best first; without what is said of the whole photo."""
+    key = ["scores", SCORES_VERSION, *_answers(run, _finished(run, None), CORRECTED)]
+    scores: dict[str, list[float]] = json.loads(_cached(run, key, lambda: _scores(run))[0])
+    return scores
 
 
 def _cached(run: Run, key: Sequence[str], make: Callable[[], bytes]) -> tuple[bytes, str]:
@@ -86,3 +96,13 @@ def _render(run: Run, view: View, analyses: Collection[str]) -> bytes:
 def _overlay(run: Run, source: str) -> bytes:
     results = services().store.results_from(run, source)
     return json.dumps(overlay(results, (run.photo.height, run.photo.width)), separators=(",", ":")).encode()
+
+
+def _scores(run: Run) -> bytes:
+    scores: dict[str, list[float]] = defaultdict(list)
+    for analysed in services().store.results_from(run).values():
+        for row in analysed.result.rows():
+            if row.box is not None:
+                scores[row.name].append(row.shown_score)
+    found = sorted((sorted(of_class, reverse=True), name) for name, of_class in scores.items())
+    return json.dumps({name: of_class for of_class, name in reversed(found)}).encode()

@@ -1,6 +1,7 @@
 """Numbers and times in plain English; filters for the templates."""
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from flask import Flask
@@ -14,12 +15,23 @@ NBSP = "\u00a0"
 # What a waiting run is told where no worker can take it.
 LOADING = "Waiting: the models are being loaded"
 NO_WORKER = "Waiting: no worker is running"
+# Classes that a tally names.
+MAX_NAMED = 3
+# Nouns of the models whose plural is not made by a rule.
+IRREGULAR = {
+    **dict.fromkeys(("broccoli", "deer", "fish", "scissors", "sheep", "skis", "text"), ""),
+    "child": "children",
+    "knife": "knives",
+    "man": "men",
+    "mouse": "mice",
+    "woman": "women",
+}
 
 
 def init_app(app: Flask) -> None:
     """Register the filters and functions for the templates."""
     app.jinja_env.filters.update(
-        percent=percent, seconds=seconds, day=day, moment=moment, code=code, with_article=with_article
+        percent=percent, seconds=seconds, day=day, clock=clock, code=code, with_article=with_article
     )
     app.jinja_env.globals.update(count=count, readable=READABLE, accepted=",".join((*MEDIA_TYPES, *SUFFIXES)))
 
@@ -45,6 +57,32 @@ def count(n: int, one: str, many: str = "") -> str:
     return f"{n or 'no'}{NBSP}{one if n == 1 else many or one + 's'}"
 
 
+def plural(name: str) -> str:
+    """`persons`, `buses`, `wine glasses`; names in other letters stay as they are."""
+    head, space, noun = name.rpartition(" ")
+    if noun.lower() in IRREGULAR:
+        return f"{head}{space}{IRREGULAR[noun.lower()] or noun}"
+    if not re.search(r"[A-Za-z]$", noun):
+        return name
+    if re.search(r"[^aeiou]y$", noun, re.IGNORECASE):
+        return f"{name[:-1]}ies"
+    return name + ("es" if re.search(r"(s|x|z|ch|sh)$", noun, re.IGNORECASE) else "s")
+
+
+def tally(counts: Mapping[str, int], limit: int = MAX_NAMED) -> str:
+    """`3 persons, 1 dog`, the most frequent first; beyond `limit` classes, `and 2 more` of these."""
+    ordered = sorted(counts.items(), key=lambda pair: -pair[1])
+    named = [f"{n}{NBSP}{name if n == 1 else plural(name)}" for name, n in ordered[:limit] if n]
+    more = sum(n > 0 for _, n in ordered[limit:])
+    return ", ".join(named) + (f" and {more}{NBSP}more" if more else "")
+
+
+def listed(names: Sequence[str]) -> str:
+    """`cat`, `cat and dog`, `cat, dog and person`."""
+    *first, last = names or ("",)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def with_article(name: str) -> str:
     """`a cat`, `an octopus`."""
     return f"{'an' if name[:1].lower() in set('aeiou') else 'a'} {name}"
@@ -62,9 +100,9 @@ def day(value: datetime, now: datetime | None = None) -> str:
     return f"{value.day}{NBSP}{value:%b}" + ("" if this_year else f"{NBSP}{value.year}")
 
 
-def moment(value: datetime) -> str:
-    """`28 Nov, 14:05` in UTC; the page's script converts it to the visitor's time zone."""
-    return f"{day(value)}, {value:%H:%M}"
+def clock(value: datetime) -> str:
+    """`14:05` in UTC; the page's script converts it to the visitor's time zone."""
+    return f"{value:%H:%M}"
 
 
 def code(text: str) -> Markup:

@@ -3,12 +3,12 @@
 from flask import Flask
 
 from app.web.common import navigation
-from app.web.pages import admin, batch, correct, data_sets, history, models, run, start, status, teach
+from app.web.pages import admin, batch, chosen, correct, data_sets, history, models, run, start, status, teach
 
 
 def init_app(app: Flask) -> None:
     """Attach the pages."""
-    for module in (start, run, correct, history, batch, models, teach, data_sets, admin, status):
+    for module in (start, run, correct, history, chosen, batch, models, teach, data_sets, admin, status):
         app.register_blueprint(module.pages)
     status.init_app(app)
     navigation.add(app, "start.start", "Detect")

@@ -1,10 +1,22 @@
 """The page of a batch: a grid that fills as results arrive."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, stream_with_context, url_for
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
 from app.errors import BrokenPhoto, Forbidden, NotAPhoto, NotReady
@@ -13,6 +25,7 @@ from app.store.states import FINISHED, State
 from app.vision.export import FORMATS
 from app.vision.export.files import zip_stream
 from app.vision.export.names import file_paths
+from app.vision.view import View
 from app.web.common import words
 from app.web.common.costs import exporting
 from app.web.common.exports import export_requested, picture_path
@@ -20,9 +33,10 @@ from app.web.common.rendering import render_view
 from app.web.common.runs import delete_run
 from app.web.common.security import is_owner
 from app.web.common.services import services
-from app.web.pages.history import THUMBNAIL
+from app.web.pages.chosen import removed
 from app.web.pages.run import REFRESH
-from app.web.pages.views import asked_view
+from app.web.pages.tiles import Tile, filters_of, run_counts, run_tile
+from app.web.pages.views import asked_view, ticked_view
 
 pages = Blueprint("batch", __name__, url_prefix="/batches/<batch_id>")
 # The messages of files that cannot be read at all.
@@ -32,19 +46,27 @@ UNREADABLE = (NotAPhoto.message, BrokenPhoto.message)
 @pages.get("")
 def page(batch_id: str) -> ResponseReturnValue:
     """All photos of the batch with their progress, and the rejected files with the reasons."""
+    if "apply" in request.args:
+        return redirect(url_for(".page", batch_id=batch_id, **filters_of(ticked_view(request.args))), 303)
     batch = services().store.get_batch(batch_id)
     runs = services().store.batch_runs(batch_id)
-    progress = _progress(runs)
+    progress, filters = _progress(runs), filters_of(request.args)
+    view = asked_view(runs[0]) if runs else View()
+    counts, chips = _counts(runs, 0), _counts(runs, view.threshold)
     return render_template(
         "batch.html",
         batch=batch,
-        runs=runs,
-        tiles=_tiles(runs),
+        tiles=_tiles(runs, filters),
         progress=progress,
+        view=view,
+        filters=filters,
+        chips=chips,
+        unlisted=[name for name in counts if not view.shows(name) and name not in chips],
+        floor=services().settings.score_floor,
         refresh=None if progress["finished"] else REFRESH,
         formats=FORMATS,
         mine=is_owner(batch.owner),
-        thumbnail=THUMBNAIL,
+        removed=removed(),
         unreadable=all(file["message"] in UNREADABLE for file in batch.refused),
     )
 
@@ -54,7 +76,9 @@ def status(batch_id: str) -> Response:
     """The progress of the batch as JSON, with the texts that the page shows."""
     batch = services().store.get_batch(batch_id)
     runs = services().store.batch_runs(batch_id)
-    response = jsonify({**_progress(runs), "runs": _tiles(runs), "refused": batch.refused})
+    tiles = _tiles(runs, filters_of(request.args))
+    shown = [{"id": t.id, "state": t.state, "text": t.text, "image": t.pictures[0].address} for t in tiles]
+    response = jsonify({**_progress(runs), "runs": shown, "refused": batch.refused})
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -109,27 +133,30 @@ def _zip(runs: Sequence[Run]) -> Iterator[bytes]:
         yield from zip_stream(pictures)
 
 
-def _tiles(runs: Sequence[Run]) -> list[dict[str, Any]]:
+def _tiles(runs: Sequence[Run], filters: Mapping[str, str]) -> list[Tile]:
     """The photos of the grid. The queue is read once for all of them."""
     waiting = services().jobs.waiting() if any(run.state == State.QUEUED for run in runs) else []
     positions = {id: position for position, id in enumerate(waiting, 1)}
-    return [_tile(run, positions) for run in runs]
+    return [_tile(run, filters, positions) for run in runs]
 
 
-def _tile(run: Run, positions: Mapping[str, int]) -> dict[str, Any]:
-    """A photo of the grid. positions: of all analyses in the queue.
+def _tile(run: Run, filters: Mapping[str, str], positions: Mapping[str, int]) -> Tile:
+    """A photo of the grid, with its place in the queue until it is done. positions: of all analyses in the queue."""
+    tile = run_tile(run, asked_view(run), filters)
+    if not tile.waiting:
+        return tile
+    own = [positions[analysis.id] for analysis in run.analyses if analysis.id in positions]
+    position = max(own, default=None) if run.state == State.QUEUED else None
+    return replace(tile, text=words.waiting(run.state, position, None))
 
-    text: the progress, or an error, also that of a single analysis of a run that is done.
-    image: the annotated photo, or the photo until it is done.
-    """
-    if run.state in FINISHED:
-        text = run.error or ("" if run.state == State.DONE else "This photo was not looked at.")
-    else:
-        own = [positions[analysis.id] for analysis in run.analyses if analysis.id in positions]
-        text = words.waiting(run.state, max(own, default=None) if run.state == State.QUEUED else None, None)
-    layer = "labels=0" if run.state == State.DONE else "plain=1"
-    image = f"{url_for('run.image', run_id=run.id)}?max_size={THUMBNAIL}&format=jpeg&{layer}"
-    return {"id": run.id, "state": run.state, "text": text, "image": image}
+
+def _counts(runs: Sequence[Run], threshold: float) -> dict[str, int]:
+    """How many of each class reach a threshold in all photos that are done, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for run in runs:
+        if run.state == State.DONE:
+            counts.update(run_counts(run, View(threshold=threshold)))
+    return dict(counts.most_common())
 
 
 def _progress(runs: Sequence[Run]) -> dict[str, Any]:

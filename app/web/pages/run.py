@@ -21,6 +21,7 @@ from app.web.common.runs import delete_run
 from app.web.common.security import is_owner
 from app.web.common.services import services
 from app.web.common.urls import absolute_url
+from app.web.pages.tiles import filters_of
 from app.web.pages.views import asked_view, result_lists, ticked_view
 
 pages = Blueprint("run", __name__, url_prefix="/runs/<run_id>")
@@ -41,6 +42,8 @@ def page(run_id: str) -> ResponseReturnValue:
     view = asked_view(run)
     args = {name: value for name, value in view.to_args().items() if name not in ("format", "max_size")}
     context: dict[str, Any] = {"run": run, "view": view, "args": args, "mine": is_owner(run.owner)}
+    context["carried"] = filters_of(request.args)
+    context["place"] = services().store.place(run) if context["mine"] else None  # Others have this address alone.
     context["titles"] = {analysis.name: analysis.title for analysis in analyses()}
     if run.state == State.DONE:
         results = services().store.results_from(run, view.source)

@@ -6,7 +6,8 @@ from flask.typing import ResponseReturnValue
 from app.web.common.by_doubt import most_doubtful_first, next_after
 from app.web.common.security import visitor
 from app.web.common.services import services
-from app.web.pages.history import PAGE, THUMBNAIL
+from app.web.pages.history import PAGE
+from app.web.pages.tiles import THUMBNAIL
 
 pages = Blueprint("teach", __name__, url_prefix="/teach")
 
