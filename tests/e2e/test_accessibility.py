@@ -25,6 +25,7 @@ def pages(site: str, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     send(page, site, photos.photo(folder), analyses=("faces", "labels"))
     done(page)
     found["run"] = page.url.split("?")[0]
+    found |= {"correct": f"{found['run']}/correct", "teach": f"{site}/teach"}
     send(page, site, photos.blank(folder))
     done(page)
     found["empty"] = page.url.split("?")[0]
@@ -54,6 +55,9 @@ def test_no_page_has_a_serious_barrier(
         page.goto(address)
         if name in ("run", "empty"):
             done(page)
+        if name == "correct":
+            page.keyboard.press("n")
+            expect(page.locator(".things [aria-current]")).to_be_visible()
         violations = [v for v in axe.run(page).response["violations"] if v["impact"] in SERIOUS]
         found |= {f"{name}: {v['id']}": [node["html"][:200] for node in v["nodes"]] for v in violations}
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways"

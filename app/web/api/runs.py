@@ -92,7 +92,8 @@ def get_image(path: inputs.RunPath, query: inputs.ImageQuery) -> Response:
     data, media_type, etag = render_view(run, view)
     response = Response(data, mimetype=media_type)
     response.set_etag(etag)
-    response.headers["Cache-Control"] = "private, max-age=3600"
+    # A correction changes what is drawn.
+    response.headers["Cache-Control"] = "private, no-cache" if view.draws else "private, max-age=3600"
     response.make_conditional(request)
     return response
 

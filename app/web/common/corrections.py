@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +12,14 @@ from app.store.models import Correction, Run
 from app.store.states import State
 from app.vision import masks
 from app.vision.analyses.objects.correction import Corrected, CorrectedObject, model_objects
-from app.vision.analyses.objects.result import Instances
+from app.vision.analyses.objects.result import Instances, mask_json
 from app.vision.results import Analysed
-from app.vision.rows import RLE, Box
+from app.vision.rows import RLE, Box, shown_score
 from app.web.common.inputs import CorrectedIn, CorrectionIn, InvalidRequest, MaskIn, PolygonIn
 from app.web.common.keys import request_owner
 from app.web.common.services import services
 
+MAX_VALUES = 500_000  # in the JSON of a correction: a point of a polygon is three
 # Sides of the smallest box, in pixels.
 MIN_SIDE = 1.0
 
@@ -59,6 +61,42 @@ def keep(run: Run, answer: Instances, corrected: Corrected, version: int) -> Cor
     """Store a correction that is based on a version. Raises CorrectedMeanwhile, NotFound."""
     changes = corrected.changes(answer, threshold(run))
     return services().store.correct(run, corrected, version=version, author=request_owner(), changes=changes)
+
+
+def describe(run: Run, mask_form: str = "rle") -> dict[str, Any]:
+    """A run's correction as JSON: `schemas.Correction` of the API. Raises NotReady, NothingToCorrect."""
+    analysed, answer = model_answer(run)
+    corrected = current(run, answer)
+    history = services().store.corrections(run.id)
+    return {
+        "version": history[-1].version if history else 0,
+        "checked": corrected.checked,
+        "classes": list(corrected.instances(analysed.card.classes).classes),
+        "instances": [describe_object(o, mask_form) for o in corrected.objects],
+        "history": [_change(version) for version in history],
+    }
+
+
+def describe_object(o: CorrectedObject, mask_form: str = "rle") -> dict[str, Any]:
+    """One object of a correction as JSON: `schemas.CorrectedOut` of the API."""
+    return {
+        "from": o.origin,
+        "class": o.name,
+        "score": shown_score(o.score),
+        "accepted": o.accepted,
+        "box": list(o.box),
+        "mask": mask_json(o.mask, np.ones(2), mask_form),
+    }
+
+
+def _change(version: Correction) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "at": version.created_at.isoformat(),
+        "by": "key" if version.author.startswith("k:") else "visitor",
+        "checked": version.checked,
+        "changes": version.changes,
+    }
 
 
 def known_name(name: str, classes: Iterable[str]) -> str:

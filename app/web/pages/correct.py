@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.errors import CorrectedMeanwhile, Forbidden
@@ -12,7 +12,8 @@ from app.vision.analyses.objects.result import Instances
 from app.vision.render.palette import colours_apart
 from app.vision.results import Analysed
 from app.web.common import corrections
-from app.web.common.inputs import CorrectedIn, validated
+from app.web.common.bodies import read_json
+from app.web.common.inputs import CorrectedIn, CorrectionIn, validated
 from app.web.common.security import is_owner
 from app.web.common.services import services
 from app.web.pages.run import STAGE_SIZE
@@ -71,6 +72,30 @@ def correct(run_id: str) -> ResponseReturnValue:
     if request.form.get("then") == "next":
         return redirect(url_for("teach.next_photo", after=run.id), 303)
     return redirect(url_for("run.page", run_id=run.id), 303)
+
+
+@pages.get("/state")
+def state(run_id: str) -> Response:
+    """The correction as JSON for the editor: as the API has it, with colours and with the guesses that are not kept."""
+    return _state(_own_run(run_id))
+
+
+@pages.put("/state")
+def keep_state(run_id: str) -> Response:
+    """Keep a step of the editor, in the shape of the API. A newer version is answered 409."""
+    run = _own_run(run_id)
+    corrections.correct(run, read_json(CorrectionIn, corrections.MAX_VALUES))
+    return _state(services().store.get_run(run.id))
+
+
+def _state(run: Run) -> Response:
+    _, answer = corrections.model_answer(run)
+    choices = _choices(corrections.current(run, answer), answer)
+    guesses = [corrections.describe_object(choice.object) for choice in choices if not choice.kept]
+    colours = {choice.object.name: choice.colour for choice in choices}
+    response = jsonify(corrections.describe(run) | {"guesses": guesses, "colours": colours})
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _own_run(run_id: str) -> Run:

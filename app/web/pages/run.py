@@ -95,7 +95,7 @@ def overlay(run_id: str) -> Response:
     data, etag = render_overlay(run, asked_view(run).source)
     response = Response(data, mimetype="application/json")
     response.set_etag(etag)
-    response.headers["Cache-Control"] = "private, max-age=300"
+    response.headers["Cache-Control"] = "private, no-cache"  # A correction changes it.
     response.make_conditional(request)
     return response
 
@@ -131,7 +131,7 @@ def _picture(run: Run, *, attachment: bool) -> Response:
         download_name=picture_name(run, view),
         etag=etag.strip('"'),
     )
-    response.headers["Cache-Control"] = "private, max-age=300"
+    response.headers["Cache-Control"] = "private, no-cache" if view.draws else "private, max-age=300"
     return response
 
 

@@ -1,9 +1,9 @@
 // The page to draw on: brings pen, paper, guesses and the game together.
 
 import { byId } from "../dom.js";
+import { History } from "../history.js";
 import { Game } from "./game.js";
 import { Guesser } from "./guesser.js";
-import { History } from "./history.js";
 import { save, share } from "./keep.js";
 import { keyboardPen } from "./keyboard.js";
 import { decode, encode, linked, unlink } from "./link.js";
@@ -19,7 +19,7 @@ const paper = new Paper(canvas);
 const verdict = new Verdict();
 const animals = [...byId("bars").children].map((line) => line.dataset.name).filter((name) => name !== other);
 const widths = [...document.querySelectorAll("#widths input")];
-let drawing = new History();
+let drawing = new History([]);
 let current = null; // The stroke that is being drawn.
 let answer = "";
 let setAside = null; // The drawing from before the game, with its answer.
@@ -32,12 +32,12 @@ const guesser = new Guesser(address, Number(maxPoints), (guess) => {
 
 /** Shows the drawing after every change of it, and asks what it is. */
 function refresh() {
-  const strokes = current ? [...drawing.strokes, current] : drawing.strokes;
-  paper.show(drawing.strokes, current);
+  const strokes = current ? [...drawing.current, current] : drawing.current;
+  paper.show(drawing.current, current);
   byId("invite").hidden = strokes.length > 0;
   byId("undo").disabled = !drawing.canUndo;
   byId("redo").disabled = !drawing.canRedo;
-  for (const id of ["clear", "save", "share"]) byId(id).disabled = !drawing.strokes.length;
+  for (const id of ["clear", "save", "share"]) byId(id).disabled = !drawing.current.length;
   byId("seen")?.remove();
   if (strokes.length) {
     guesser.ask(strokes);
@@ -52,7 +52,7 @@ function refresh() {
 function store() {
   if (game.word) return;
   try {
-    if (drawing.strokes.length) sessionStorage.setItem(STORED, encode(drawing.strokes));
+    if (drawing.current.length) sessionStorage.setItem(STORED, encode(drawing.current));
     else sessionStorage.removeItem(STORED);
   } catch {
     // Storage is off or full: then the drawing does not outlast a reload.
@@ -90,7 +90,7 @@ const pen = {
     if (!current) return;
     const stroke = current;
     current = null;
-    drawing.change([...drawing.strokes, stroke]);
+    drawing.change([...drawing.current, stroke]);
     changed();
   },
 };
@@ -99,7 +99,7 @@ const actions = {
   undo: () => drawing.undo() && changed(),
   redo: () => drawing.redo() && changed(),
   clear() {
-    if (!drawing.strokes.length) return;
+    if (!drawing.current.length) return;
     drawing.change([]);
     changed();
   },
@@ -125,13 +125,13 @@ function changeWidth(by) {
 
 const sheet = {
   get strokes() {
-    return drawing.strokes;
+    return drawing.current;
   },
   /** Puts the drawing aside, with all that can be undone, for an empty sheet. */
   setAside() {
     lift();
     setAside = { drawing, answer };
-    drawing = new History();
+    drawing = new History([]);
   },
   /** Brings the drawing back. Its answer has been announced before. */
   bringBack() {
@@ -147,7 +147,7 @@ const sheet = {
   },
   clear() {
     lift();
-    drawing.reset();
+    drawing.reset([]);
     changed();
   },
   focus() {
@@ -162,8 +162,8 @@ followPointer(canvas, pen);
 
 const fileName = () => (animals.includes(answer) ? answer : "drawing");
 for (const name of Object.keys(actions)) byId(name).addEventListener("click", () => act(name));
-byId("save").addEventListener("click", () => save(drawing.strokes, fileName()));
-byId("share").addEventListener("click", () => share(drawing.strokes, fileName(), byId("share")));
+byId("save").addEventListener("click", () => save(drawing.current, fileName()));
+byId("share").addEventListener("click", () => share(drawing.current, fileName(), byId("share")));
 
 document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();

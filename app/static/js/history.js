@@ -1,11 +1,14 @@
-// What was drawn, with undo and redo. Clearing can be undone like everything else.
+// What was made, step by step, with undo and redo. Clearing can be undone like everything else.
 
+/** @template T */
 export class History {
   #past = [];
   #future = [];
 
-  /** The finished strokes. */
-  strokes = [];
+  /** @param {T} current */
+  constructor(current) {
+    this.current = current;
+  }
 
   get canUndo() {
     return this.#past.length > 0;
@@ -15,11 +18,11 @@ export class History {
     return this.#future.length > 0;
   }
 
-  /** Replaces the strokes. */
-  change(strokes) {
-    this.#past.push(this.strokes);
+  /** Replaces what is there by the next step. @param {T} next */
+  change(next) {
+    this.#past.push(this.current);
     this.#future = [];
-    this.strokes = strokes;
+    this.current = next;
   }
 
   /** Whether there was something to undo. */
@@ -32,17 +35,17 @@ export class History {
     return this.#step(this.#future, this.#past);
   }
 
-  /** Starts again, with nothing to undo. */
-  reset(strokes = []) {
+  /** Starts again, with nothing to undo. @param {T} current */
+  reset(current) {
     this.#past = [];
     this.#future = [];
-    this.strokes = strokes;
+    this.current = current;
   }
 
   #step(from, to) {
     if (!from.length) return false;
-    to.push(this.strokes);
-    this.strokes = from.pop();
+    to.push(this.current);
+    this.current = from.pop();
     return true;
   }
 }
