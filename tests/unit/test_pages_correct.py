@@ -5,7 +5,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.unit.api_service import SIZE, Service, module_service
+from tests.unit.api_service import SIZE, Service, json_of, module_service
 from tests.unit.photos import jpeg
 from tests.unit.results import objects
 from tests.unit.visitor import Visitor
@@ -70,6 +70,27 @@ def test_nobody_else_may_correct_or_be_shown_how(service: Service) -> None:
     assert stranger.get(f"{address}/correct").status_code == 403
     data = {"csrf_token": stranger.token(), "version": "0", "then": "checked"}
     assert stranger.client.post(f"{address}/correct", data=data).status_code == 403
+
+
+def test_the_editor_reads_and_keeps_its_state_as_the_api_has_it_for_the_owner_alone(service: Service) -> None:
+    visitor, stranger = Visitor(service), Visitor(service)
+    address = f"{visitor.run()}/correct"
+    state = json_of(visitor.get(f"{address}/state"))
+    assert [each["class"] for each in state["instances"]] == ["car", "dog"]
+    assert [(each["class"], each["from"]) for each in state["guesses"]] == [("car", 2)]
+    assert set(state["colours"]) == {"car", "dog"}
+    body = {"version": 0, "instances": [{"from": 1, "class": "wolf"}]}
+
+    def put(who: Visitor, token: str) -> TestResponse:
+        headers = {"X-CSRFToken": token, "Accept": "application/json"}
+        return who.client.put(f"{address}/state", json=body, headers=headers)
+
+    assert put(visitor, "").status_code == 400
+    assert put(stranger, stranger.token()).status_code == 403
+    assert stranger.get(f"{address}/state").status_code == 403
+    kept = json_of(put(visitor, visitor.token()))
+    assert (kept["version"], kept["instances"][0]["class"], len(kept["guesses"])) == (1, "wolf", 2)
+    assert put(visitor, visitor.token()).status_code == 409
 
 
 def test_a_photo_in_which_no_objects_were_looked_for_cannot_be_corrected(service: Service) -> None:

@@ -113,13 +113,15 @@ function onto(mask, box) {
 /** The smallest rectangle that holds a mask's pixels; null where there are none. */
 function trimmed(mask) {
   const { width, height, pixels } = mask;
-  let [left, top, right, bottom] = [width, height, -1, -1];
-  for (let i = pixels.indexOf(1); i >= 0; i = pixels.indexOf(1, i + 1)) {
-    const [x, y] = [i % width, Math.floor(i / width)];
-    [left, right] = [Math.min(left, x), Math.max(right, x)];
-    [top, bottom] = [Math.min(top, y), y];
+  const first = pixels.indexOf(1);
+  if (first < 0) return null;
+  const [top, bottom] = [first, pixels.lastIndexOf(1)].map((place) => Math.floor(place / width));
+  let [left, right] = [width, -1];
+  for (let row = top; row <= bottom; row++) {
+    const line = pixels.subarray(row * width, (row + 1) * width);
+    const start = line.indexOf(1);
+    if (start >= 0) [left, right] = [Math.min(left, start), Math.max(right, line.lastIndexOf(1))];
   }
-  if (right < 0) return null;
   if (!left && !top && right === width - 1 && bottom === height - 1) return mask;
   return onto(mask, [mask.x + left, mask.y + top, mask.x + right + 1, mask.y + bottom + 1]);
 }

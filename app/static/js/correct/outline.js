@@ -12,17 +12,18 @@ export function rings(mask, tolerance) {
 
 /** Every ring, with the mask on its right-hand side. */
 function traced({ x, y, width, height, pixels }) {
-  const at = (column, row) =>
-    column >= 0 && row >= 0 && column < width && row < height && pixels[row * width + column] === 1;
   const corner = (column, row) => row * (width + 1) + column;
   const edges = new Map();
   const add = (from, to) => edges.set(from, [...(edges.get(from) ?? []), to]);
-  for (let i = pixels.indexOf(1); i >= 0; i = pixels.indexOf(1, i + 1)) {
-    const [column, row] = [i % width, Math.floor(i / width)];
-    if (!at(column, row - 1)) add(corner(column, row), corner(column + 1, row));
-    if (!at(column + 1, row)) add(corner(column + 1, row), corner(column + 1, row + 1));
-    if (!at(column, row + 1)) add(corner(column + 1, row + 1), corner(column, row + 1));
-    if (!at(column - 1, row)) add(corner(column, row + 1), corner(column, row));
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const i = row * width + column;
+      if (!pixels[i]) continue;
+      if (!row || !pixels[i - width]) add(corner(column, row), corner(column + 1, row));
+      if (column === width - 1 || !pixels[i + 1]) add(corner(column + 1, row), corner(column + 1, row + 1));
+      if (row === height - 1 || !pixels[i + width]) add(corner(column + 1, row + 1), corner(column, row + 1));
+      if (!column || !pixels[i - 1]) add(corner(column, row + 1), corner(column, row));
+    }
   }
   const place = (key) => [x + (key % (width + 1)), y + Math.floor(key / (width + 1))];
   const found = [];
