@@ -53,7 +53,7 @@ def test_a_pasted_photo_is_sent(site: str, visit: Visit, tmp_path: Path) -> None
 def test_a_photo_sent_before_the_page_is_all_there_goes_on(site: str, visit: Visit, tmp_path: Path) -> None:
     page = visit()
     slow: list[Route] = []
-    page.route("**/samples/coffee.jpg", lambda route: slow.append(route))
+    page.route("**/check.svg", lambda route: slow.append(route))
     page.route("**/", lambda route: route.continue_() if route.request.method == "GET" else None)
     page.goto(site, wait_until="domcontentloaded")
     data = transfer(page, photos.photo(tmp_path))
@@ -74,6 +74,22 @@ def test_a_sample_is_one_click(site: str, visit: Visit) -> None:
     page.get_by_role("button", name="A cup of coffee").click()
     done(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("coffee.jpg")
+
+
+def test_a_sample_shows_what_is_found_in_it_when_it_is_pointed_at_or_focused(site: str, visit: Visit) -> None:
+    page = visit(site)
+    sheet = page.get_by_role("button", name="A sheet with many things")
+    found = sheet.locator(".found")
+    expect(found).to_be_hidden()
+    with page.expect_response("**/sheet_found.webp"):
+        sheet.hover()
+    expect(found).to_be_visible()
+    page.mouse.move(0, 0)
+    expect(found).to_be_hidden()
+    page.get_by_role("button", name="Fetch it").focus()
+    while not sheet.evaluate("element => element === document.activeElement"):
+        page.keyboard.press("Tab")
+    expect(found).to_be_visible()
 
 
 def test_an_address_that_is_refused_is_said_on_the_spot(site: str, visit: Visit) -> None:

@@ -1,6 +1,7 @@
 """Scripts, style sheets and fonts: how long they are kept, and how they are sent."""
 
 import gzip
+import posixpath
 import re
 from pathlib import Path
 
@@ -100,3 +101,22 @@ def test_the_address_changes_with_any_file_of_the_folder(tmp_path: Path) -> None
     assert address() == first
     (tmp_path / "b.js").write_text("2")
     assert address() != first
+
+
+@pytest.mark.parametrize("page", ["/", "/runs", "/draw", "/docs", "/models"])
+def test_all_modules_of_a_page_are_asked_for_at_once(service: Service, page: str) -> None:
+    """None waits until the one that imports it has come."""
+    text = service.client.get(page).text
+    asked = set(re.findall(r'<(?:link rel="modulepreload" href|script type="module" src)="([^"]+)"', text))
+    assert len(asked) > 3
+    for address in asked:
+        for name in re.findall(
+            r'^(?:import|export)\b[^;]*?"(\.[^"]+)";', service.client.get(address).text, re.MULTILINE
+        ):
+            assert posixpath.normpath(posixpath.join(posixpath.dirname(address), name)) in asked, f"{address}: {name}"
+
+
+def test_a_sample_has_its_small_picture_and_what_is_found_in_it(service: Service) -> None:
+    for name in re.findall(r'name="sample" value="([^"]+)"', service.client.get("/").text):
+        for file in (f"{Path(name).stem}.webp", f"{Path(name).stem}_found.webp"):
+            assert (STATIC / "samples" / file).stat().st_size < 16_000

@@ -1,5 +1,7 @@
 """The page of the models, and the ways to it."""
 
+import re
+
 from app.config.settings import ROOT
 from app.vision.catalogue.models import load_catalogue
 from app.vision.results import ModelCard
@@ -16,6 +18,10 @@ def test_the_page_says_how_good_the_starter_is_what_it_misses_and_what_it_knows(
     page = visitor.get("/models").text
     assert "<b>22</b> for boxes and <b>18</b> for outlines" in page
     assert model.limits in page
+    assert "One cat, found twice" in page
+    for picture in re.findall(r'src="([^"]+_failure.webp)"', page):
+        assert visitor.get(picture).status_code == 200
+    assert "make up" in page
     assert "Licence: Apache-2.0" in page
     assert "80\u00a0classes" in page
     assert "teddy bear" in page
@@ -27,6 +33,7 @@ def test_other_weights_under_a_known_name_are_not_praised(visitor: Visitor, serv
     page = visitor.get("/models").text
     assert "Objects: Mine" in page
     assert "On a scale from 0" not in page
+    assert "_failure.webp" not in page
 
 
 def test_the_page_without_a_model_says_so(visitor: Visitor, service: Service) -> None:

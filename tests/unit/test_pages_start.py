@@ -37,9 +37,9 @@ def service(settings: Settings) -> Iterator[Service]:
     yield from running(settings, queue_max=10, batch_max=4)
 
 
-def test_the_start_offers_a_drop_area_three_samples_and_the_analyses(visitor: Visitor) -> None:
+def test_the_start_offers_a_drop_area_samples_and_the_analyses(visitor: Visitor) -> None:
     page = visitor.get("/").text
-    assert page.count('name="sample"') == 3
+    assert page.count('name="sample"') == 4
     assert page.count('name="analyses"') == len(ANALYSES)
     assert page.count(" checked") == 1
     assert 'type="file"' in page

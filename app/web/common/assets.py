@@ -8,6 +8,7 @@ import functools
 import gzip
 import hashlib
 import mimetypes
+import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from flask import Flask, Response, request
+from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
 VERSION_DIGITS = 12
 MAX_ADDRESSES = 1000
 _VERSIONED = re.compile(rf"([0-9a-f]{{{VERSION_DIGITS}}})/(.+)")
+_IMPORT = re.compile(r'^(?:import|export)\b[^;"]*"(\.[^"]+)";', re.MULTILINE)
 FOR_GOOD = "public, max-age=31536000, immutable"
 # An address without the version may show another file tomorrow, and one with an old version shows today's files.
 ASK_AGAIN = "public, no-cache"
@@ -41,6 +44,17 @@ def init_app(app: Flask) -> None:
     """Serve the application's own folder."""
     assert app.static_folder
     serve(app, "static", Path(app.static_folder))
+    imports = functools.cache(functools.partial(_imports, Path(app.static_folder)))
+
+    def script(name: str) -> Markup:
+        """The tags that run a module. All that it imports is asked for at once, not when each importer has come."""
+        url_for = cast(Callable[..., str], app.jinja_env.globals["url_for"])
+        addresses = [url_for("static", filename=imported) for imported in (*imports(name), name)]
+        tags = [Markup('<link rel="modulepreload" href="{}">').format(address) for address in addresses[:-1]]
+        tags.append(Markup('<script type="module" src="{}"></script>').format(addresses[-1]))
+        return Markup("\n  ").join(tags)
+
+    app.jinja_env.globals["script"] = script
 
 
 def serve(app: Flask, endpoint: str, folder: Path) -> None:
@@ -78,6 +92,17 @@ def _remembering(app: Flask, endpoint: str) -> Callable[..., str]:
         return addresses[key]
 
     return address
+
+
+def _imports(folder: Path, name: str) -> list[str]:
+    """The modules that a module imports, and those that these import, by their names in the folder."""
+    found = [name]
+    for module in found:
+        for path in _IMPORT.findall((folder / module).read_text()):
+            imported = posixpath.normpath(posixpath.join(posixpath.dirname(module), path))
+            if imported not in found:
+                found.append(imported)
+    return found[1:]
 
 
 def _version(folder: Path) -> str:

@@ -15,6 +15,15 @@ from app.web.pages.status import service_status
 pages = Blueprint("models", __name__)
 
 
+# What goes wrong with a model's own weights, in photos of `test_images`: file, words, width and height.
+FAILURES = {
+    "starter": (
+        ("cat_failure.webp", "One cat, found twice: the second time in the background.", 440, 293),
+        ("coffee_failure.webp", "A cup, also taken for a bowl; saucer and spoon are missed.", 440, 293),
+    )
+}
+
+
 @dataclass(frozen=True)
 class Answering:
     """A model that answers now. known: its entry in the catalogue, None where it has none."""
@@ -22,6 +31,11 @@ class Answering:
     analysis: Analysis
     card: ModelCard
     known: Model | None
+
+    @property
+    def failures(self) -> tuple[tuple[str, str, int, int], ...]:
+        """Pictures of what goes wrong with it."""
+        return FAILURES.get(self.known.name, ()) if self.known else ()
 
 
 @pages.get("/models")

@@ -1,6 +1,7 @@
 """The start page, where photos are dropped."""
 
 import re
+from pathlib import PurePath
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, send_from_directory, url_for
@@ -16,12 +17,12 @@ from app.web.common.uploads import submit_address, submit_form, submit_photo
 from app.web.pages.status import service_status
 
 pages = Blueprint("start", __name__)
-SAMPLES_FOLDER = ROOT / "test_images"
-# Sample photos, each with a description and its size in pixels.
+# Sample photos: what each shows, and where it lies. `static/samples` has them small, without and with what is found.
 SAMPLES = {
-    "astronaut.jpg": ("An astronaut", 512, 512),
-    "coffee.jpg": ("A cup of coffee", 600, 400),
-    "grace_hopper.jpg": ("An officer", 512, 600),
+    "sheet.jpg": ("A sheet with many things", ROOT / "app" / "static" / "samples"),
+    "astronaut.jpg": ("An astronaut", ROOT / "test_images"),
+    "coffee.jpg": ("A cup of coffee", ROOT / "test_images"),
+    "grace_hopper.jpg": ("An officer", ROOT / "test_images"),
 }
 
 
@@ -46,7 +47,7 @@ def sample(name: str) -> Response:
     """A sample photo."""
     if name not in SAMPLES:
         abort(404)
-    return send_from_directory(SAMPLES_FOLDER, name, max_age=86400)
+    return send_from_directory(SAMPLES[name][1], name, max_age=86400)
 
 
 def upload_form() -> dict[str, Any]:
@@ -54,7 +55,7 @@ def upload_form() -> dict[str, Any]:
     settings = services().settings
     limits = {"photo": settings.max_upload_bytes, "batch": settings.max_batch_bytes, "count": settings.batch_max}
     return {
-        "samples": SAMPLES,
+        "samples": [(name, words, PurePath(name).stem) for name, (words, _) in SAMPLES.items()],
         "analyses": _analysis_choices(),
         "limits": limits,
         "no_analysis": NoAnalysis.message,
@@ -79,7 +80,7 @@ def _submitted() -> Run | Batch:
 def _sample(name: str) -> bytes:
     if name not in SAMPLES:
         abort(404)
-    return (SAMPLES_FOLDER / name).read_bytes()
+    return (SAMPLES[name][1] / name).read_bytes()
 
 
 def _analysis_choices() -> list[dict[str, object]]:
