@@ -149,6 +149,11 @@ class Settings:
     # Results
     threshold: float = _setting(0.5, "Minimum score shown where a request has no threshold.", minimum=0, maximum=1)
     retention_days: float = _setting(7, "Days that a run is kept; 0 keeps it.", minimum=0, maximum=CENTURY)
+    shared_results: bool = _setting(
+        False,
+        "Answer a photo that anybody sent before from the stored result, not only one of the same sender. "
+        "Senders can then tell that a photo was here before.",
+    )
     cleanup_interval: float = _setting(900, "Seconds between two clean-ups of expired runs.", minimum=1)
     view_cache_mb: int = _setting(256, "Largest size of the cache of rendered views.", minimum=0)
 

@@ -22,6 +22,7 @@ def submit(
     name: str,
     analyses: Sequence[str],
     owner: str,
+    shared: bool = False,
     batch_id: str | None = None,
     options: RunOptions | None = None,
     webhook: str | None = None,
@@ -32,6 +33,8 @@ def submit(
 
     Args:
         name: of the photo, as it was sent; cleaned by `given_path`.
+        shared: whether everybody has this photo, so that its result may be anybody's. Others share results with the
+            owner's other runs, or with all where SHARED_RESULTS says so.
 
     Returns:
         The run. If this call queued nothing, it is `deduplicated`, and may be done already.
@@ -39,9 +42,10 @@ def submit(
     Raises:
         UnknownAnalysis, AnalysisUnavailable, QueueFull, ServiceUnavailable: nothing was stored.
     """
+    pool = "" if shared or services.settings.shared_results else owner
     try:
         identities = services.jobs.identities(analyses)
-        new = services.store.analyzers_to_queue(photo.sha256, identities)
+        new = services.store.analyzers_to_queue(photo.sha256, identities, pool)
         if new and batch_id is None:  # A batch found room when it began, and is taken whole.
             services.jobs.check_capacity(len(new))
     except redis.RedisError as error:
@@ -54,6 +58,7 @@ def submit(
         name=given_path(name, photo.format),
         identities=identities,
         owner=owner,
+        pool=pool,
         batch_id=batch_id,
         options=options,
         webhook=webhook,

@@ -94,8 +94,9 @@ class Analyses(StorePart):
         with self._locked(id) as (session, analysis):
             if analysis is None or analysis.state not in (State.QUEUED, State.RUNNING):
                 return [], []
-            same = (Analysis.photo_sha256 == analysis.photo_sha256, Analysis.analyzer == analysis.analyzer)
-            other = session.scalar(select(Analysis).where(*same, Analysis.identity == identity))
+            of_photo = select(Analysis).where(Analysis.photo_sha256 == analysis.photo_sha256)
+            same = of_photo.where(Analysis.pool == analysis.pool, Analysis.analyzer == analysis.analyzer)
+            other = session.scalar(same.where(Analysis.identity == identity))
             if other is None:
                 analysis.identity = identity
                 return None

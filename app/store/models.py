@@ -1,7 +1,7 @@
 """The tables. Every time is UTC; every id that a person sees is 128 random bits.
 
 A `Run` is one request to analyse one photo. An `Analysis` is the work itself, shared by every run that asks the same
-question: the unique key (photo, analyzer, identity) is what makes twenty simultaneous posts one inference.
+question: the unique key (photo, pool, analyzer, identity) is what makes twenty simultaneous posts one inference.
 """
 
 import secrets
@@ -98,14 +98,16 @@ class Photo(Base):
 class Analysis(Base):
     """One analyzer's work on one photo; its result is the blob `results/<id>.json.gz`.
 
+    pool: whose runs share it: an owner's, or everybody's where it is empty.
     doubt: how much a correction would tell, 0..1 (`app.vision.analyses.objects.doubt`); None where it is not known.
     """
 
     __tablename__ = "analyses"
-    __table_args__ = (UniqueConstraint("photo_sha256", "analyzer", "identity"),)
+    __table_args__ = (UniqueConstraint("photo_sha256", "pool", "analyzer", "identity", name="analyses_pool_key"),)
 
     id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
     photo_sha256: Mapped[str] = mapped_column(ForeignKey("photos.sha256"))
+    pool: Mapped[str] = mapped_column(String(64), default="", server_default="")
     analyzer: Mapped[str] = mapped_column(String(32))
     identity: Mapped[str] = mapped_column(String(160))
     state: Mapped[State] = mapped_column(StateType, default=State.QUEUED, index=True)

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 # A run by its id that has not expired now.
 _RUN = SNAPSHOTS.where(Run.id == bindparam("id"), kept(Run, bindparam("now"))).order_by(Analysis.analyzer)
-# The analyses of a photo by its sha256.
+# The analyses of a photo in a pool.
 _STATES = select(Analysis.id, Analysis.analyzer, Analysis.identity, Analysis.state).where(
-    Analysis.photo_sha256 == bindparam("sha256")
+    Analysis.photo_sha256 == bindparam("sha256"), Analysis.pool == bindparam("pool")
 )
 
 
@@ -47,6 +47,7 @@ class Runs(StorePart):
         name: str,
         identities: Mapping[str, str],
         owner: str,
+        pool: str = "",
         batch_id: str | None = None,
         options: RunOptions | None = None,
         webhook: str | None = None,
@@ -56,23 +57,23 @@ class Runs(StorePart):
 
         Args:
             identities: the model identity of each analyzer asked for, by the analyzer's name; at least one.
+            pool: whose results it shares: an owner's, or everybody's where it is empty.
             retention_days: how long the run is kept; 0 for ever.
 
         Returns:
             The run, and the ids of the analyses that this call set to `queued`: the caller enqueues them. An analysis
-            that is already queued, running or done, for anybody, is shared and not among them; one that failed or was
+            that is already queued, running or done, in the pool, is shared and not among them; one that failed or was
             cancelled is tried again. A run that queues nothing is `deduplicated`.
         """
         if not identities:
             raise ValueError("a run asks for at least one analysis")
         key = photo_key(photo.sha256)
-        if not self.blobs.exists(key):
-            self.blobs.put(key, photo.data)
+        self.blobs.put(key, photo.data)  # Also where it is there already: the time tells nobody.
         with self.database.writing(photo.sha256) as session:
             if not self.blobs.exists(key):  # the photo was deleted with its last run before we had the lock
                 self.blobs.put(key, photo.data)
             self.database.insert_new(session, Photo, [_photo_row(photo)])
-            analyses, queued = self._analyses(session, photo.sha256, identities)
+            analyses, queued = self._analyses(session, photo.sha256, pool, identities)
             id, created = new_id(), utcnow()
             row = {
                 "id": id,
@@ -92,15 +93,15 @@ class Runs(StorePart):
         return run, queued
 
     def _analyses(
-        self, session: Session, sha256: str, identities: Mapping[str, str]
+        self, session: Session, sha256: str, pool: str, identities: Mapping[str, str]
     ) -> tuple[dict[str, State], list[str]]:
         """The states of a photo's analyses by id, created where they are missing, and the ids of those queued now."""
         rows = [
-            {"id": new_id(), "photo_sha256": sha256, "analyzer": analyzer, "identity": identity}
+            {"id": new_id(), "photo_sha256": sha256, "pool": pool, "analyzer": analyzer, "identity": identity}
             for analyzer, identity in identities.items()
         ]
         self.database.insert_new(session, Analysis, rows)
-        known = session.connection().execute(_STATES, {"sha256": sha256})
+        known = session.connection().execute(_STATES, {"sha256": sha256, "pool": pool})
         found = [row for row in known if identities.get(row.analyzer) == row.identity]
         states = {row.id: row.state for row in found}
         for id in [id for id, state in states.items() if state in (State.FAILED, State.CANCELLED)]:
@@ -117,11 +118,11 @@ class Runs(StorePart):
         session.flush()
         update_runs(session, unfinished_runs(session, id))
 
-    def analyzers_to_queue(self, sha256: str, identities: Mapping[str, str]) -> list[str]:
+    def analyzers_to_queue(self, sha256: str, identities: Mapping[str, str], pool: str = "") -> list[str]:
         """The analyzers whose analyses of a photo `add_run` would queue now."""
         known = {
             (row.analyzer, row.identity)
-            for row in self.database.rows(_STATES, sha256=sha256)
+            for row in self.database.rows(_STATES, sha256=sha256, pool=pool)
             if row.state not in (State.FAILED, State.CANCELLED)
         }
         return [analyzer for analyzer, identity in identities.items() if (analyzer, identity) not in known]

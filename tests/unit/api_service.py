@@ -64,7 +64,7 @@ class Service:
     """An application with a worker of our own hand: `answer` ends runs, `answering` does so in the background."""
 
     def __init__(self, settings: Settings, *, own_redis: bool = True, **changes: Any):
-        self.settings = replace(settings, **({"rate_limit": ""} | changes))
+        self.settings = replace(settings, **({"rate_limit": "", "shared_results": True} | changes))
         jobs = jobs_on_fake_redis(self.settings) if own_redis else Jobs.from_settings(self.settings)
         self.redis = jobs.redis
         self.services = Services(self.settings, empty_store(self.settings), jobs)

@@ -166,3 +166,12 @@ def batch(service: Service) -> TestResponse:
 
 def test_a_repeated_batch_is_the_same_batch(service: Service) -> None:
     assert json_of(batch(service)) == json_of(batch(service))
+
+
+def test_strangers_behind_one_address_do_not_get_each_others_runs(service: Service) -> None:
+    answers = []
+    for photo in (PHOTO, jpeg(50, 40)):
+        service.client = service.app.test_client()
+        answers.append(service.post(photo, Idempotency_Key="1"))
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert json_of(answers[0])["id"] != json_of(answers[1])["id"]

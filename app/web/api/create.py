@@ -72,7 +72,7 @@ def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Respo
     request_print = ""
     if header.idempotency_key:
         request_print = fingerprint(sorted(asked.items()), [source.fingerprint() for source in sources])
-    with claim(services().jobs.redis, visitor_or_caller(), header.idempotency_key, request_print) as key:
+    with claim(services().jobs.redis, _key_owner(request_print), header.idempotency_key, request_print) as key:
         created = _find_created(key.created) if key.created else None
         if created is None:
             created = _create(sources, options, key.renew)
@@ -82,6 +82,12 @@ def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Respo
     seconds = query.wait if query.wait is not None else preferred
     run = wait_until_finished(services(), created, seconds or 0.0)
     return _run_response(run, query, preferred if query.wait is None else None)
+
+
+def _key_owner(request_print: str) -> str:
+    """Whose idempotency key a request names. Strangers behind one address share only the keys of equal requests."""
+    known = visitor_or_caller()
+    return f"{known}:{request_print}" if known.startswith("address:") else known
 
 
 def _create(sources: Sequence[Source], options: dict[str, Any], renew: Callable[[], None]) -> Run | str:

@@ -5,6 +5,7 @@ The pages of a PDF are photos too.
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from typing import Any
 
 from flask import request
 from werkzeug.datastructures import FileStorage
@@ -75,13 +76,21 @@ def _submit(files: Sequence[FileStorage]) -> Run | Batch:
     return _submit_batch(files)
 
 
-def submit_photo(data: bytes, name: str, batch: Batch | None = None) -> Run:
-    """Check one photo and submit it for this visitor. Raises TooManyRequests and every error of both."""
+def submit_photo(data: bytes, name: str, batch: Batch | None = None, *, shared: bool = False) -> Run:
+    """Check one photo and submit it for this visitor.
+
+    Args:
+        shared: as `submit` takes it.
+
+    Raises:
+        TooManyRequests, and every error of reading and submitting it.
+    """
     settings = services().settings
     count_photos()
     photo = read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
     batch_id = batch.id if batch else None
-    return submit(services(), photo, name=name, analyses=chosen_analyses(), owner=visitor(), batch_id=batch_id)
+    options: dict[str, Any] = {"owner": visitor(), "shared": shared, "batch_id": batch_id}
+    return submit(services(), photo, name=name, analyses=chosen_analyses(), **options)
 
 
 def _submit_batch(files: Sequence[FileStorage]) -> Batch:

@@ -72,7 +72,7 @@ def page_url(created: Run | Batch) -> str:
 def _submitted() -> Run | Batch:
     sample, address = (request.form.get(name, "").strip() for name in ("sample", "address"))
     if sample:
-        return submit_photo(_sample(sample), sample)
+        return submit_photo(_sample(sample), sample, shared=True)
     has_file = any(file.filename for file in request.files.values())
     return submit_address(address) if address and not has_file else submit_form()
 
