@@ -86,6 +86,9 @@ def test_a_data_folder_of_the_first_release_opens_with_its_runs(empty: Settings)
     for search in ({}, {"class_name": "cat"}):
         assert [found.id for found in store.history("v:x", **search).runs] == [run]
     assert store.history("v:x", text="cat").runs == []
+    assert [(found.analyzer, found.pool) for found in store.get_run(run).analyses] == [("objects", "")]
+    with store.database.reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM analysis_classes")) == 1
     store.close()
 
 
