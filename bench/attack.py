@@ -126,7 +126,7 @@ class Watch:
     def _spooled(self) -> int:
         """Bytes of the web process's open temporary files, which have no name."""
         size = 0
-        for pid in self._of("web"):
+        for pid in self.of("web"):
             for link in Path(f"/proc/{pid}/fd").glob("*"):
                 with contextlib.suppress(OSError):
                     target = str(link.readlink())
@@ -134,7 +134,7 @@ class Watch:
                         size += link.stat().st_size
         return size
 
-    def _of(self, part: str) -> list[int]:
+    def of(self, part: str) -> list[int]:
         """The processes of the web part or of the worker."""
         found = []
         for pid in descendants(self.site.launcher):
@@ -149,7 +149,7 @@ class Watch:
         """Peak resident megabytes of the largest process of each part; with reset, the peak is what is held now."""
         peaks = {"web": 0.0, "worker": 0.0}
         for part in peaks:
-            for pid in self._of(part):
+            for pid in self.of(part):
                 with contextlib.suppress(OSError):
                     if reset:
                         Path(f"/proc/{pid}/clear_refs").write_text("5")
@@ -160,7 +160,7 @@ class Watch:
 
     def _cpu(self) -> float:
         seconds = 0.0
-        for pid in self._of("web"):
+        for pid in self.of("web"):
             with contextlib.suppress(OSError):
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 seconds += sum(map(int, fields[11:15])) / TICKS  # Its own, and that of processes it started.
