@@ -24,6 +24,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from app.config.settings import Settings
 from app.intake.body import OVERHEAD
 from app.launch.arriving import Arriving, Limits
+from app.queue.changes import PAUSES, Pause
 from app.system.addresses import network_of
 
 HEALTH_THREADS = 2
@@ -91,6 +92,14 @@ class Received(SocketUnreader):
     def chunk(self, size_hint: int | None = None) -> bytes:
         return self._arrived.body.read(max(size_hint or 0, self.mxchunk)) if self._arrived else b""
 
+    def add(self, data: bytes) -> None:
+        """Keep what arrives before the response has ended."""
+        if self._arrived is not None:
+            place = self._arrived.body.tell()
+            self._arrived.body.seek(0, 2)
+            self._arrived.body.write(data)
+            self._arrived.body.seek(place)
+
     def rest(self) -> bytes:
         """What has arrived of the next request."""
         rest = bytes(self.take_buffered()) + (self._arrived.body.read() if self._arrived else b"")
@@ -115,6 +124,10 @@ class Connection(TConn):
         self.whole = True
         self.admitted = 0
         self.discarded = 0
+        # While a response pauses: why, and what goes on with it, or ends it.
+        self.pause: Pause | None = None
+        self.go_on: Callable[[], bool] = lambda: False
+        self.end: Callable[[], object] = lambda: None
         self.data_ready = True
 
     def init(self) -> None:
@@ -136,6 +149,7 @@ class Connection(TConn):
 
 
 Step = Callable[[Connection], None]
+Task = Callable[[Connection], bool]
 
 
 class Worker(ThreadWorker):
@@ -156,7 +170,7 @@ class Worker(ThreadWorker):
         self._share = max(1, self.cfg.threads // 2)
         self._waiting: dict[Connection, tuple[float, Step]] = {}
         self._connections, self._running, self._arriving_bytes = Counter[str](), Counter[str](), Counter[str]()
-        self._queued: dict[str, deque[Connection]] = {}
+        self._queued: dict[str, deque[tuple[Connection, Task]]] = {}
         self._health = ThreadPoolExecutor(HEALTH_THREADS)
 
     # The loop: connections that wait
@@ -282,20 +296,55 @@ class Worker(ThreadWorker):
     def murder_pending(self) -> None:
         """Nothing: `murder_keepalived` has done it."""
 
+    def _park(self, conn: Connection, pause: Pause) -> None:
+        """Let a response pause."""
+        self._wait(conn, self._on_word, time.monotonic() + pause.seconds, self._resume)
+        pause.watch.when_changed(lambda: self.method_queue.defer(self._on_change, conn, pause))
+
+    def _on_change(self, conn: Connection, pause: Pause) -> None:
+        if conn.pause is pause and conn in self._waiting:
+            self._wake(conn)
+            self._resume(conn)
+
+    def _on_word(self, conn: Connection) -> None:
+        """The client has sent something during a pause, or has hung up."""
+        try:
+            data = conn.sock.recv(_RECEIVED)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        conn.discarded += len(data)
+        if data and conn.discarded <= _RECEIVED:
+            conn.parser.unreader.add(data)
+            return
+        self._wake(conn)
+        conn.pause = None
+        self._assign(conn, self._abandon)
+
+    def _resume(self, conn: Connection) -> None:
+        conn.pause = None
+        self._assign(conn, self._go_on)
+
     # Threads: connections whose request is here
 
     def _dispatch(self, conn: Connection) -> None:
-        """Handle a request in a thread, or when its address has one again."""
+        """Handle a request in a thread."""
         if conn.arriving is not None and conn.arriving.is_health_check:
-            self._submit(self._health, conn, counted=False)
-        elif conn.network and self._running[conn.network] >= self._share:
-            self._queued.setdefault(conn.network, deque()).append(conn)
+            self._submit(self._health, conn, self.handle, counted=False)
         else:
-            self._submit(self.tpool, conn, counted=True)
+            self._assign(conn, self.handle)
 
-    def _submit(self, pool: ThreadPoolExecutor, conn: Connection, *, counted: bool) -> None:
+    def _assign(self, conn: Connection, task: Task) -> None:
+        """Do something for a connection in a thread, or when its address has one again."""
+        if conn.network and self._running[conn.network] >= self._share:
+            self._queued.setdefault(conn.network, deque()).append((conn, task))
+        else:
+            self._submit(self.tpool, conn, task, counted=True)
+
+    def _submit(self, pool: ThreadPoolExecutor, conn: Connection, task: Task, *, counted: bool) -> None:
         self._running[conn.network] += counted
-        future = pool.submit(self.handle, conn)
+        future = pool.submit(task, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self._finish, conn, done, counted))
 
     def _finish(self, conn: Connection, done: "Future[bool]", counted: bool) -> None:
@@ -303,8 +352,11 @@ class Worker(ThreadWorker):
         if counted:
             self._running[conn.network] -= 1
             self._next_of(conn.network)
+        if conn.pause is not None:
+            self._park(conn, conn.pause)
+            return
         self._arriving_bytes[conn.network] -= conn.admitted
-        conn.admitted = 0
+        conn.admitted = conn.discarded = 0
         if done.cancelled() or done.exception() is not None or not done.result():
             self._linger(conn)
         elif rest := conn.parser.unreader.rest():
@@ -315,37 +367,66 @@ class Worker(ThreadWorker):
     def _next_of(self, network: str) -> None:
         queued = self._queued.get(network)
         if queued:
-            self._submit(self.tpool, queued.popleft(), counted=True)
+            self._submit(self.tpool, *queued.popleft(), counted=True)
         if not queued:
             self._queued.pop(network, None)
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Let the application answer a request; whether the connection can take another one."""
         resp, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
-        environ |= {"wsgi.multithread": True, **conn.environ}
+        environ |= {"wsgi.multithread": True, PAUSES: True, **conn.environ}
         if not self.alive or not conn.whole:
             resp.force_close()
         answer = self.wsgi(environ, resp.start_response)
+        conn.go_on = partial(self._send, conn, resp, iter(answer))
+        conn.end = getattr(answer, "close", conn.end)
+        return self._send_on(conn)
+
+    def _go_on(self, conn: Connection) -> bool:
+        """Go on with a response after a pause; whether the connection can take another request."""
+        conn.sock.setblocking(True)
         try:
-            self._send(resp, iter(answer))
+            kept = self._send_on(conn)
+        except StopIteration:
+            return False
+        except Exception as error:  # noqa: BLE001  As gunicorn does where a request begins.
+            self.handle_error(None, conn.sock, conn.client, error)
+            return False
+        return bool(self._keepalive_after(conn, kept))
+
+    def _abandon(self, conn: Connection) -> bool:
+        """End a response whose client has hung up."""
+        conn.end()
+        return False
+
+    def _send_on(self, conn: Connection) -> bool:
+        """Send a response up to its end or its next pause. Raises StopIteration where that is not possible."""
+        try:
+            return conn.go_on()
         except _Gone as error:
             raise StopIteration from error  # gunicorn closes the connection without a word.
-        except Exception:
+        finally:
+            if conn.pause is None:
+                conn.end()
+
+    def _send(self, conn: Connection, resp: Any, pieces: Iterator[bytes | Pause]) -> bool:
+        try:
+            for piece in pieces:
+                if isinstance(piece, Pause):
+                    conn.pause = piece if self.alive else None
+                    return False
+                with _leaving():
+                    resp.write(piece)
+            with _leaving():
+                resp.close()
+        except _Gone:
+            raise
+        except Exception as error:
             if not resp.headers_sent:
                 raise
             self.log.exception("Error handling request")
-            raise StopIteration from None
-        finally:
-            if hasattr(answer, "close"):
-                answer.close()
+            raise _Gone from error
         return not resp.should_close()
-
-    def _send(self, resp: Any, pieces: Iterator[bytes]) -> None:
-        for piece in pieces:
-            with _leaving():
-                resp.write(piece)
-        with _leaving():
-            resp.close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
         """Answer what gunicorn refuses."""

@@ -4,7 +4,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import cast
 
@@ -18,6 +17,7 @@ from app.config.analyses import ANALYSES
 from app.config.settings import Settings
 from app.errors import AnalysisUnavailable, QueueFull, UnknownAnalysis
 from app.queue import constants
+from app.queue.changes import Changes
 from app.queue.connection import connect
 from app.store.models import Run
 from app.store.states import State
@@ -60,6 +60,7 @@ class Jobs:
 
     def __init__(self, settings: Settings, client: redis.Redis, blocking: redis.Redis):
         self._settings, self.redis, self.blocking = settings, client, blocking
+        self.changes = Changes(blocking)
         self.queue = Queue(constants.QUEUE, connection=client, serializer=JSONSerializer, default_timeout=-1)
 
     @classmethod
@@ -236,12 +237,10 @@ class Jobs:
     def wait(self, run_id: str, timeout: float, until: Callable[[], bool]) -> None:
         """Return once `until()` is true, which is asked at every change of the run, or after `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        with closing(self.blocking.pubsub(ignore_subscribe_messages=False)) as changes:
-            changes.subscribe(constants.CHANGES + run_id)
-            # The first message confirms the subscription, so no change is missed in between.
-            while (left := deadline - time.monotonic()) > 0:
-                if changes.get_message(timeout=left) is not None and until():
-                    return
+        with self.changes.watch(run_id) as watch:
+            while not until() and (left := deadline - time.monotonic()) > 0:
+                watch.wait(left)
+                watch.clear()
 
 
 def _seconds(stored: Mapping[bytes, bytes]) -> dict[str, float]:

@@ -11,7 +11,8 @@ from tests.integration.test_body import LIMITS, head, read_answer, served
 
 APPLICATION = """
 import threading
-from flask import Flask, jsonify, request
+from flask import Flask, Response, jsonify
+from app.queue.changes import Pause, Watch
 
 app = Flask(__name__)
 released = threading.Event()
@@ -29,6 +30,32 @@ def hold():
 def release():
     released.set()
     return jsonify(status="ok")
+
+watches = []
+ended = threading.Semaphore(0)
+
+@app.get("/follow")
+def follow():
+    def pieces():
+        watch = Watch(None, "a run")
+        watches.append(watch)
+        try:
+            yield "first,"
+            yield Pause(watch, 30)
+            yield "last"
+        finally:
+            ended.release()
+    return Response(pieces())
+
+@app.get("/change")
+def change():
+    for watch in watches:
+        watch.notify()
+    return jsonify(told=len(watches))
+
+@app.get("/ended")
+def wait_for_end():
+    return jsonify(ended=ended.acquire(timeout=30))
 
 @app.get("/again")
 def again():
@@ -128,3 +155,28 @@ def test_requests_sent_together_are_answered_in_turn(port: int) -> None:
         assert answers.index(b"pong") < answers.index(b"status")
         connection.sendall(b"\r\n")
         assert read_answer(connection) == (200, {"pong": True})
+
+
+def test_a_response_that_pauses_holds_no_thread(port: int) -> None:
+    with holding(port, 12, get("/follow")) as following:
+        received = [b""] * len(following)
+        for place, connection in enumerate(following):
+            while b"first," not in received[place]:
+                received[place] += connection.recv(1000)
+        assert ask(port, "/ping", ATTACKER) == (200, {"pong": True})
+        assert ask(port, "/change") == (200, {"told": 12})
+        for place, connection in enumerate(following):
+            while not received[place].endswith(b"0\r\n\r\n"):
+                received[place] += connection.recv(1000)
+            assert received[place].endswith(b"4\r\nlast\r\n0\r\n\r\n")
+            connection.sendall(get("/ping"))
+            assert read_answer(connection) == (200, {"pong": True})
+    for _ in following:
+        assert ask(port, "/ended") == (200, {"ended": True})
+
+
+def test_a_paused_response_ends_when_its_client_hangs_up(port: int) -> None:
+    with holding(port, 1, get("/follow")) as following:
+        while b"first," not in following[0].recv(1000):
+            pass
+    assert ask(port, "/ended") == (200, {"ended": True})

@@ -37,7 +37,7 @@ from app.web.common.rejections import Rejections
 from app.web.common.services import services
 from app.web.common.sources import Source, check_webhook, read_request
 from app.web.common.urls import absolute_url
-from app.web.common.waiting import wait_until_finished
+from app.web.common.waiting import when_finished
 
 LOCATION = describe_header("Address of the run, or of the batch.")
 
@@ -80,8 +80,8 @@ def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Respo
     if isinstance(created, str):
         return _batch_response(created)
     seconds = query.wait if query.wait is not None else preferred
-    run = wait_until_finished(services(), created, seconds or 0.0)
-    return _run_response(run, query, preferred if query.wait is None else None)
+    told = preferred if query.wait is None else None
+    return when_finished(created, seconds or 0.0, lambda run: _run_response(run, query, told))
 
 
 def _key_owner(request_print: str) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flask import Response, json
+from flask import Response, json, request
 
 from app.errors import Busy, NotFound
+from app.queue.changes import PAUSES, Pause
 from app.queue.services import Services
 from app.store.models import Run
 from app.store.states import FINISHED, State
@@ -36,42 +37,46 @@ Summary = Callable[[Run], dict[str, Any]]
 
 
 def stream(services: Services, run: Run, summary: Summary) -> Response:
-    """A response that streams a run's progress until it ends. Raises Busy when too many streams are open.
+    """A response that streams a run's progress until it ends. Raises Busy when too many streams hold a thread.
 
     The events are generated outside the request, so what depends on it is passed in: summary builds `RunSummary`.
     """
+    pauses = bool(request.environ.get(PAUSES))
     streams = thread_slots().streams
-    if not streams.acquire():
+    if not pauses and not streams.acquire():
         raise Busy
     # The response releases the slot and not the generator, which never reaches a `finally` if it is never started.
-    response = Response(_events(services, run, summary), mimetype="text/event-stream")
-    response.call_on_close(streams.release)
+    response = Response(_events(services, run, summary, pauses), mimetype="text/event-stream")
+    if not pauses:
+        response.call_on_close(streams.release)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _events(services: Services, run: Run, summary: Summary) -> Iterator[str]:
-    """Every change as an event, and between them comments, by which the server notices a closed connection."""
+def _events(services: Services, run: Run, summary: Summary, pauses: bool) -> Iterator[Any]:
+    """Every change as an event, and between them comments, by which the server notices a closed connection.
+
+    pauses: whether the server takes pauses among them, and holds no thread meanwhile.
+    """
     last: Event | None = None
-    while True:
-        event = _event(services, run, summary)
-        yield ": waiting\n\n" if event == last else _encode(event)
-        last = event
-        if run.state in FINISHED:
-            return
-        try:
-            services.jobs.wait(run.id, REFRESH, until=_has_changed(services, run))
-            run = services.store.get_run(run.id)
-        except NotFound:
-            yield _encode(("deleted", {"id": run.id}))
-            return
-
-
-def _has_changed(services: Services, run: Run) -> Callable[[], bool]:
-    """A function that tells whether the run has another state by now."""
-    state = run.state
-    return lambda: services.store.get_run(run.id).state != state
+    with services.jobs.changes.watch(run.id) as watch:
+        while True:
+            watch.clear()
+            try:
+                run = services.store.get_run(run.id)
+            except NotFound:
+                yield _encode(("deleted", {"id": run.id}))
+                return
+            event = _event(services, run, summary)
+            yield ": waiting\n\n" if event == last else _encode(event)
+            last = event
+            if run.state in FINISHED:
+                return
+            if pauses:
+                yield Pause(watch, REFRESH)
+            else:
+                watch.wait(REFRESH)
 
 
 def _event(services: Services, run: Run, summary: Summary) -> Event:

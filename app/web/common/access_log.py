@@ -3,11 +3,13 @@
 import logging
 import re
 import time
+from functools import partial
 from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 
 from app.system.logs import accept_request_id, request_id, set_request_id
+from app.web.common.waiting import Later
 
 log = logging.getLogger("access")
 
@@ -38,14 +40,22 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers[HEADER] = request_id()
+    log_answer = partial(_log, g.began)
+    if isinstance(response, Later):
+        response.then.append(log_answer)
+    else:
+        log_answer(response)
+    return response
+
+
+def _log(began: float, response: Response) -> None:
     level = logging.DEBUG if request.path in HEALTH_CHECKS else logging.INFO
     if not log.isEnabledFor(level):
-        return response
+        return
     fields = {
         "method": request.method,
         "path": loggable_path(request.path),
         "status": response.status_code,
-        "ms": round((time.perf_counter() - g.began) * 1000, 1),
+        "ms": round((time.perf_counter() - began) * 1000, 1),
     }
     log.log(level, "%(method)s %(path)s %(status)s %(ms).1f ms", fields, extra={"fields": fields})
-    return response

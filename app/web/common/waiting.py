@@ -1,21 +1,31 @@
-"""Limits on the threads that requests hold for seconds: by waiting for a run, streaming events or fetching an address.
+"""Waiting for a run, and limits on the threads that requests hold for seconds.
 
+Under our own server (`app.launch.threads`) a request that waits for a run, or streams its events, holds no thread: it
+pauses. Under others it holds one, as does whoever fetches an address or makes an export.
 Together they may hold three quarters of the web process's threads, so that at least one is always free for other
 requests (unless there is only one). A request that finds no free slot is refused instead of queued, because waiting for
 a slot would hold a thread as well.
 """
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, Response, current_app, request
+from flask.globals import request_ctx
 
-from app.errors import Busy
+from app.errors import Busy, NotFound, PublicError
+from app.queue.changes import PAUSES, Pause
 from app.queue.services import Services
+from app.store import Store
 from app.store.models import Run
 from app.store.states import FINISHED
+from app.system.logs import request_context, request_id
+from app.web.common.errors import error_response
+from app.web.common.services import services
 
 
 @dataclass
@@ -84,6 +94,54 @@ class ThreadSlots:
         results = Slots(max(1, threads * 3 // 4))
         half, quarter = max(1, threads // 2), max(1, threads // 4)
         return cls(results, Slots(half, results), *(Slots(quarter, results) for _ in range(3)))
+
+
+class Later(Response):
+    """A response that is made once a run has finished or the time is over. Under a server that takes pauses only.
+
+    build: makes the response of the run, in the context of the request; then: called with it, in the same context.
+    """
+
+    def __init__(self, run_id: str, seconds: float, build: Callable[[Run], Response]):
+        super().__init__()
+        self.then: list[Callable[[Response], object]] = []
+        self._run_id, self._until, self._build = run_id, time.monotonic() + seconds, build
+        self._context = request_ctx.copy()
+        self._services, self._request_id = services(), request_id()
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterator[Any]:
+        """The pieces of the response, with pauses before them."""
+        store = self._services.store
+        with self._services.jobs.changes.watch(self._run_id) as watch:
+            while not self._is_over(store) and (left := self._until - time.monotonic()) > 0:
+                yield Pause(watch, left)
+                watch.clear()
+        with self._context, request_context(self._request_id):
+            try:
+                response = self._build(store.get_run(self._run_id))
+            except PublicError as error:
+                response = current_app.make_response(error_response(error))
+            for name in set(self.headers.keys()) - {"Content-Type", "Content-Length"}:
+                response.headers.setlist(name, self.headers.getlist(name))
+            for call in self.then:
+                call(response)
+            pieces = response(environ, start_response)
+        yield from pieces
+
+    def _is_over(self, store: Store) -> bool:
+        try:
+            return store.get_run(self._run_id).state in FINISHED
+        except NotFound:
+            return True
+
+
+def when_finished(run: Run, seconds: float, build: Callable[[Run], Response]) -> Response:
+    """The response that `build` makes of a run once it has finished, or of its state after so many seconds."""
+    if run.state in FINISHED or seconds <= 0:
+        return build(run)
+    if request.environ.get(PAUSES):
+        return Later(run.id, seconds, build)
+    return build(wait_until_finished(services(), run, seconds))
 
 
 def init_app(app: Flask) -> None:
