@@ -418,7 +418,7 @@ def _slow_run(site: Site, query: str = "") -> str:
 
 def guesses(site: Site) -> Answers:
     """700 guesses of ADMIN_KEY."""
-    statuses = _at_once(700, lambda n: site.send("GET", "/log", Authorization=f"Bearer guess{n}")[0], threads=8)
+    statuses = _at_once(700, lambda n: site.send("POST", "/log", b"", Authorization=f"Bearer guess{n}")[0], threads=8)
     return [f"{status} x {count}" for status, count in Counter(statuses).most_common()]
 
 
