@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import delete, insert, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from app.errors import CorrectedMeanwhile, NotFound
 from app.store.analyses import Analyses
@@ -36,7 +36,7 @@ class Corrections(Analyses):
     def correct(
         self, run: Run, corrected: Corrected, *, version: int, author: str, changes: Mapping[str, int]
     ) -> Correction:
-        """Store the next version of a run's correction.
+        """Store the next version of a run's correction. The same once more changes nothing.
 
         Args:
             version: the one that it is based on, 0 for none.
@@ -52,7 +52,10 @@ class Corrections(Analyses):
             current = session.get(Run, run.id)
             if current is None:
                 raise NotFound
-            if (current.correction or 0) != version:
+            newest = _newest(session, run.id)
+            if newest and newest.version == version + 1 and (newest.author, newest.document) == (author, document):
+                return newest  # Sent again, because the answer was lost.
+            if (newest.version if newest else 0) != version:
                 raise CorrectedMeanwhile
             of_run = update(Correction).where(Correction.run_id == run.id)
             session.execute(of_run.where(Correction.version == version).values(document=None))
@@ -120,6 +123,12 @@ class Corrections(Analyses):
             answer = results[OBJECTS]
             results[OBJECTS] = replace(answer, result=corrected.instances(answer.card.classes))
         return results
+
+
+def _newest(session: Session, run_id: str) -> Correction | None:
+    """The newest version of a run's correction, with its document."""
+    versions = select(Correction).where(Correction.run_id == run_id).options(undefer(Correction.document))
+    return session.scalar(versions.order_by(Correction.version.desc()).limit(1))
 
 
 def _index_classes(session: Session, run: Run, corrected: Corrected) -> None:

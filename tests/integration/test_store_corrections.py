@@ -55,15 +55,27 @@ def test_of_two_corrections_at_once_one_is_stored_and_the_other_told(either_stor
     run = finished(either_store)
     corrected = begun(either_store, run)
 
-    def try_to(_: int) -> int:
+    def try_to(place: int) -> int:
+        [first, *_] = corrected.objects
+        mine = replace(corrected, objects=(replace(first, name=f"cat {place}"),))
         try:
-            return correct(either_store, run, corrected, 0)
+            return correct(either_store, run, mine, 0)
         except CorrectedMeanwhile:
             return 0
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(try_to, range(4))) == [0, 0, 0, 1]
     assert len(either_store.corrections(run.id)) == 1
+
+
+def test_the_same_correction_once_more_changes_nothing(either_store: Store):
+    run = finished(either_store)
+    corrected = begun(either_store, run)
+    assert [correct(either_store, run, corrected, 0) for _ in range(2)] == [1, 1]
+    assert correct(either_store, run, corrected, 1) == 2
+    with pytest.raises(CorrectedMeanwhile):
+        correct(either_store, run, corrected, 0)
+    assert len(either_store.corrections(run.id)) == 2
 
 
 def test_a_correction_goes_with_its_run(either_store: Store):

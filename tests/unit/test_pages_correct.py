@@ -79,7 +79,7 @@ def test_the_editor_reads_and_keeps_its_state_as_the_api_has_it_for_the_owner_al
     assert [each["class"] for each in state["instances"]] == ["car", "dog"]
     assert [(each["class"], each["from"]) for each in state["guesses"]] == [("car", 2)]
     assert set(state["colours"]) == {"car", "dog"}
-    body = {"version": 0, "instances": [{"from": 1, "class": "wolf"}]}
+    body: dict[str, Any] = {"version": 0, "instances": [{"from": 1, "class": "wolf"}]}
 
     def put(who: Visitor, token: str) -> TestResponse:
         headers = {"X-CSRFToken": token, "Accept": "application/json"}
@@ -90,6 +90,8 @@ def test_the_editor_reads_and_keeps_its_state_as_the_api_has_it_for_the_owner_al
     assert stranger.get(f"{address}/state").status_code == 403
     kept = json_of(put(visitor, visitor.token()))
     assert (kept["version"], kept["instances"][0]["class"], len(kept["guesses"])) == (1, "wolf", 2)
+    assert json_of(put(visitor, visitor.token()))["version"] == 1, "the same once more changes nothing"
+    body["instances"] = []
     assert put(visitor, visitor.token()).status_code == 409
 
 
