@@ -120,3 +120,12 @@ def test_a_sample_has_its_small_picture_and_what_is_found_in_it(service: Service
     for name in re.findall(r'name="sample" value="([^"]+)"', service.client.get("/").text):
         for file in (f"{Path(name).stem}.webp", f"{Path(name).stem}_found.webp"):
             assert (STATIC / "samples" / file).stat().st_size < 16_000
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in STATIC.rglob("*.css") if path.name != "run.css"], ids=lambda p: p.name
+)
+def test_letters_have_one_of_five_sizes(path: Path) -> None:
+    """13, 15, 18, 24 and 44 px; 16 px only in the fields of phones; code and the like follow what is around it."""
+    sizes = set(re.findall(r"(?:font-size:|font:[^;]*?)\s(\d+px|clamp[^;]*)", path.read_text()))
+    assert sizes <= {"13px", "15px", "18px", "24px", "44px"} | ({"16px"} if path.name == "base.css" else set())
