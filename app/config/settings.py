@@ -129,6 +129,10 @@ class Settings:
         check=checks.mirrors,
         secret=True,
     )
+    trust_model_code: bool = _setting(
+        False,
+        "Load a model folder whose config does more than name values. Such a config runs any code of its author's.",
+    )
     device: str = _setting("auto", "Where models run.", choices=("auto", "cpu", "cuda"))
     engine: str = _setting("auto", "What runs the models; mmdet is PyTorch.", choices=("auto", "openvino", "mmdet"))
     precision: str = _setting("auto", "Arithmetic of the OpenVINO engine.", choices=("auto", "f32", "bf16", "int8"))

@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import numpy as np
 import openvino as ov
 import torch
@@ -22,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from app.vision.analyses.objects.blueprint import Blueprint, Network, blueprint_file
 from app.vision.analyses.objects.build import graphs, save
-from app.vision.analyses.objects.mmdet_build import build, build_untrained, telling_line
+from app.vision.analyses.objects.mmdet_build import build, build_untrained, read_config, telling_line
 from app.vision.analyses.objects.pipeline import preprocessing
 from app.vision.analyses.objects.spec import BoxSpec, EngineSpec, MaskSpec, PoolSpec, ProposalSpec
 from app.vision.catalogue.checkpoints import load_weights
@@ -101,7 +100,8 @@ def export_model(model: Model, checkpoints: Path, folder: Path, source: dict[str
     assert path is not None
     loaded = load_weights(path, model)
     try:
-        config = mmcv.Config.fromfile(str(model.config))
+        assert model.config is not None
+        config = read_config(model.config)
         detector = build(config, loaded, SCORE_FLOOR)
     except (ImportError, KeyError, TypeError, AssertionError) as error:
         raise EngineError(f"its config cannot be built: {telling_line(error)}.") from error
@@ -209,7 +209,7 @@ def _epsilon(part: nn.Module) -> float:
 
 def blueprint(config: Path) -> Blueprint:
     """The blueprint of a detector by its config. Raises EngineError where it cannot be exported."""
-    cfg = mmcv.Config.fromfile(str(config))
+    cfg = read_config(config)
     detector = build_untrained(cfg, SCORE_FLOOR)
     try:
         spec = describe(detector, cfg, (), {})

@@ -1,15 +1,37 @@
 """From an MMDetection config and a checkpoint to a network and its pipeline."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import mmcv
+import mmdet
 import torch
 from mmdet.datasets import DATASETS, replace_ImageToTensor
 from mmdet.datasets.pipelines import Compose
 from mmdet.models import build_detector
 
+from app.config.settings import Settings
 from app.vision.catalogue.checkpoints import Checkpoint, CheckpointError
+from app.vision.catalogue.models import CONFIGS
+from app.vision.catalogue.plain_config import NotPlain, check_plain
+
+
+def read_config(path: Path) -> mmcv.Config:
+    """Read a config, which runs it: ours, MMDetection's own, or of a model folder if it is made of values alone.
+
+    Raises CheckpointError for one that does more, unless TRUST_MODEL_CODE says that the operator trusts it.
+    """
+    ours = any(path.resolve().is_relative_to(folder) for folder in (CONFIGS.resolve(), Path(mmdet.__file__).parent))
+    if not ours and not Settings.from_env().trust_model_code:
+        try:
+            check_plain(path)
+        except NotPlain as error:
+            raise CheckpointError(
+                f"The config {path.name} does more than name values ({error}), so it could run any code. "
+                "Set TRUST_MODEL_CODE=true if you trust whoever made it"
+            ) from error
+    return mmcv.Config.fromfile(str(path))
 
 
 def build(cfg: mmcv.Config, checkpoint: Checkpoint, score_floor: float) -> torch.nn.Module:

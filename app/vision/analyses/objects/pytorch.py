@@ -17,7 +17,14 @@ import torch
 from mmcv.parallel import collate, scatter
 
 from app.vision.analyses.analysis import Analyzer
-from app.vision.analyses.objects.mmdet_build import build, class_count, dataset_classes, pipeline, telling_line
+from app.vision.analyses.objects.mmdet_build import (
+    build,
+    class_count,
+    dataset_classes,
+    pipeline,
+    read_config,
+    telling_line,
+)
 from app.vision.analyses.objects.mmdet_masks import MaskEncoder, box_of, encoded_mask
 from app.vision.analyses.objects.result import Instances
 from app.vision.catalogue.checkpoints import Checkpoint, CheckpointError, load_weights, verify
@@ -54,7 +61,8 @@ class MMDetector(Analyzer):
         """
         checkpoint = load_weights(self.path, self.model)
         try:
-            cfg = mmcv.Config.fromfile(str(self.model.config))
+            assert self.model.config is not None
+            cfg = read_config(self.model.config)
             self._net = build(cfg, checkpoint, self.score_floor)
         except (ImportError, KeyError, TypeError, AssertionError) as error:
             raise CheckpointError(f"The config of {self.model.name} cannot be built: {telling_line(error)}.") from error
