@@ -508,8 +508,11 @@ def play(site: Site, attack: Attack) -> None:
 def main() -> None:
     """Play the attacks that the command line names, or all."""
     parser = argparse.ArgumentParser(prog="python -m bench.attack", description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", choices=[attack.__name__ for attack in ATTACKS], default=())
+    known = [attack.__name__ for attack in ATTACKS]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
     wanted = parser.parse_args().names
+    if unknown := set(wanted) - set(known):
+        parser.error(f"there is no {', '.join(unknown)}")
     print(f"{'attack':<17}{''.join(f'{name:>13}' for name in COLUMNS)}  what the attacker was told", flush=True)
     animated_webp()  # Before anything is measured: making it keeps this process busy.
     receiver = free_port()

@@ -110,6 +110,7 @@ def descendants(pid: int) -> list[int]:
     """The process ids of a process's children, of their children, and so on."""
     children: list[int] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in path.read_text().split():
-            children += [int(child), *descendants(int(child))]
+        with contextlib.suppress(OSError):  # It has ended since.
+            for child in path.read_text().split():
+                children += [int(child), *descendants(int(child))]
     return children
