@@ -19,7 +19,7 @@ from app.sketch.training.networks import build
 from app.sketch.training.report import print_measured
 from app.sketch.training.train import Bitmaps, Plan, Pool, as_input, train
 
-PLANS = {"small": Plan(steps=2000), "baseline": Plan(steps=1200, lr=2e-3)}
+PLANS = {"small": Plan(steps=5000), "baseline": Plan(steps=1200, lr=2e-3)}
 # Mean difference, of 255, below which two bitmaps show the same drawing. In QuickDraw's own files equal drawings differ
 # by 0.3 to 5, others by 12 or more.
 MAX_SAME = 8.0
