@@ -1,11 +1,15 @@
 """The page that asks administrators for their key."""
 
+import re
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.web.common import admin
 from app.web.common.services import services
 
+# Browsers read two slashes, or a backslash, as another host, and drop tabs and line breaks before they look.
+_OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 pages = Blueprint("admin", __name__, url_prefix="/admin")
 
 
@@ -39,4 +43,4 @@ def _page(*, wrong: bool = False) -> str:
 def _next() -> str:
     """Where to go on: a path of this site, never another's."""
     path = request.values.get("next", "")
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else ""
+    return path if _OWN_PATH.fullmatch(path) else ""
