@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from app.errors import NotReady
+from app.intake.bare import bare_jpeg
 from app.intake.budget import pixel_budget
 from app.intake.decode import decode
 from app.store.models import Run
@@ -90,7 +92,15 @@ def _render(run: Run, view: View, analyses: Collection[str]) -> bytes:
     data = services().store.photo_bytes(run.photo_sha256)
     with pixel_budget.reserve(run.photo.width * run.photo.height):
         check_listening()  # It may have been a long wait.
-        return render(decode(data, min_side=view.max_size), results, view)
+        picture = render(decode(data, min_side=view.max_size), results, view)
+    return min(picture, _as_sent(run, view, data) or picture, key=len)
+
+
+def _as_sent(run: Run, view: View, data: bytes) -> bytes | None:
+    """The photo in its own encoding, which is often smaller than ours; None where the view asks for anything else."""
+    fits = max(run.photo.width, run.photo.height) <= (view.max_size or math.inf)
+    own = not view.draws and run.photo.format == view.format == "jpeg" and fits
+    return bare_jpeg(data) if own else None
 
 
 def _overlay(run: Run, source: str) -> bytes:
