@@ -169,7 +169,10 @@ class Client:
         return run
 
     def image(self, id: str, **view: Any) -> bytes:
-        """The annotated photo. view: threshold, classes, exclude, masks, boxes, labels, faces, max_size, format."""
+        """The annotated photo.
+
+        view: threshold, classes, exclude, masks, boxes, labels, faces, colours, max_size, format.
+        """
         return self._request("GET", f"runs/{id}/image", params=params(view)).content
 
     def export(self, id: str, format: str, **view: Any) -> bytes:

@@ -137,7 +137,7 @@ def contact_sheet(pictures: Sequence[np.ndarray], columns: int, side: int) -> np
 
 def draw(rgb: np.ndarray, instances: Instances, threshold: float) -> np.ndarray:
     """The photo with its instances at or above the threshold drawn, (H, W, 3) uint8 RGB."""
-    return annotate(rgb, {"objects": Analysed(TRUTH, instances)}, View(threshold=threshold))
+    return annotate(rgb, {"objects": Analysed(TRUTH, instances)}, View(threshold=threshold, boxes=True))
 
 
 def _sheet(data: CocoData, predictions: Mapping[int, Instances], path: Path) -> str:

@@ -20,7 +20,8 @@ MODEL, CORRECTED = SOURCES = ("model", "corrected")
 FILTERS: Final = ("threshold", "classes", "exclude")
 MIN_SIZE, MAX_SIZE = 16, 16_384
 _FLAGS = ("masks", "boxes", "labels", "faces")
-_NAMES = (*FILTERS, *_FLAGS, "max_size", "format", "source")
+COLOURS: Final = ("class", "object")
+_NAMES = (*FILTERS, *_FLAGS, "max_size", "format", "source", "colours")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
@@ -40,7 +41,8 @@ class View:
     """One way of showing a result. Equal views have equal keys.
 
     threshold: minimum score shown, at four decimals; classes: names shown, None or none for all; exclude: names hidden;
-    masks, boxes, labels, faces: what is drawn (labels: tags, and the caption of what the whole photo shows);
+    masks, boxes, labels, faces: what is drawn (masks: the box of what has no mask; boxes: around masks too; labels:
+    tags, and the caption of what the whole photo shows); colours: one for each `class`, or one for each `object`;
     max_size: longest side in pixels, None for the photo's own; format: jpeg, png or webp.
     source: `corrected` for the correction where there is one, `model` for the model's answer in any case.
     Names are compared without regard to case.
@@ -50,12 +52,13 @@ class View:
     classes: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     masks: bool = True
-    boxes: bool = True
+    boxes: bool = False
     labels: bool = True
     max_size: int | None = None
     format: str = "jpeg"
     faces: bool = True
     source: str = CORRECTED
+    colours: str = "class"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "threshold", round(float(self.threshold), 4) + 0.0)
@@ -87,6 +90,7 @@ class View:
             max_size=_max_size(given["max_size"][-1]) if given["max_size"] else None,
             format=_format(given["format"][-1]) if given["format"] else "jpeg",
             source=_source(given["source"][-1]) if given["source"] else CORRECTED,
+            colours=_colours(given["colours"][-1]) if given["colours"] else "class",
             **flags,
         )
 
@@ -140,6 +144,7 @@ class View:
             "max_size": str(self.max_size or ""),
             "format": self.format,
             "source": self.source,
+            "colours": self.colours,
         }
         return texts | {name: "1" if getattr(self, name) else "0" for name in _FLAGS}
 
@@ -184,6 +189,12 @@ def _format(text: str) -> str:
 def _source(text: str) -> str:
     if text.lower() not in SOURCES:
         raise BadRequest(f"source must be one of {', '.join(SOURCES)}, not {_quoted(text)}.")
+    return text.lower()
+
+
+def _colours(text: str) -> str:
+    if text.lower() not in COLOURS:
+        raise BadRequest(f"colours must be one of {', '.join(COLOURS)}, not {_quoted(text)}.")
     return text.lower()
 
 

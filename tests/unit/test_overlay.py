@@ -53,7 +53,7 @@ def test_classes_of_nearly_one_colour_get_others_in_the_overlay_as_in_the_pictur
     assert knife == colour("knife")
     assert apple != colour("apple")
     for hidden, shown in (("apple", knife), ("knife", apple)):
-        view = View.from_args({"masks": False, "labels": False, "exclude": hidden})
+        view = View.from_args({"masks": False, "boxes": True, "labels": False, "exclude": hidden})
         picture = annotate(np.zeros((100, 200, 3), np.uint8), found, view)
         assert {tuple(pixel) for pixel in picture.reshape(-1, 3)} == {(0, 0, 0), rgb(shown)}
 

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.vision.coco import CLASSES
-from app.vision.render.palette import CHOSEN, colour, colours_apart, contrast, luminance, rgb, text_colour
+from app.vision.render.palette import (
+    CHOSEN,
+    colour,
+    colours_apart,
+    contrast,
+    luminance,
+    object_colour,
+    rgb,
+    text_colour,
+)
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear sRGB.
 SIGHTS = {
@@ -19,6 +28,7 @@ SIGHTS = {
 }
 # Most often found together, so these must be told apart at a glance.
 MARGIN = 0.07  # More than three times what is just noticeable, in OKLab.
+JUST_NOTICEABLE = 0.02
 PHOTO_MARGIN = 0.055  # Of the first eight classes of any photo.
 STREET = ("person", "car", "bicycle", "bus", "truck", "traffic light")
 
@@ -98,3 +108,12 @@ def test_classes_whose_own_colours_are_far_apart_keep_them() -> None:
 def test_contrast_is_that_of_wcag() -> None:
     assert contrast("#ffffff", "#000000") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.478, abs=0.001)
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_the_colours_of_objects_differ_for_everyone_the_first_ones_most(sight: str) -> None:
+    colours = [object_colour(place) for place in range(25)]
+    assert colours[24] == colours[0]
+    seen = [oklab(one, sight) for one in colours[:24]]
+    assert all(math.dist(a, b) > PHOTO_MARGIN for a, b in combinations(seen[:8], 2))
+    assert all(math.dist(a, b) > JUST_NOTICEABLE for a, b in combinations(seen, 2))

@@ -14,7 +14,7 @@ from app.vision import masks
 from app.vision.analyses.labels.result import Labels
 from app.vision.render.labels_layout import overlap, place
 from app.vision.render.lettering import shorten, tag, tag_size
-from app.vision.render.palette import colour, contrast, rgb
+from app.vision.render.palette import colour, contrast, object_colour, rgb
 from app.vision.render.picture import annotate, encode, render
 from app.vision.results import Analysed
 from app.vision.view import View
@@ -67,9 +67,28 @@ def test_every_layer_can_be_had_alone(layer: str) -> None:
     plain = scene(320, 240)
     alone = annotate(plain.copy(), everything(), only(layer))
     assert (alone != plain).any()
-    without = annotate(plain.copy(), everything(), View.from_args({layer: False}))
-    whole = annotate(plain.copy(), everything(), View())
+    without = annotate(plain.copy(), everything(), View.from_args({"boxes": True, layer: False}))
+    whole = annotate(plain.copy(), everything(), View(boxes=True))
     assert (without != whole).any()
+
+
+def test_a_box_is_drawn_by_default_only_where_there_is_no_mask() -> None:
+    box, edge = (20, 20, 80, 60), slice(20, 60)
+    for masked in (True, False):
+        results = {"objects": Analysed(CARD, instances((80, 100), [("car", 0.9, box)], masked=masked))}
+        boxed = {
+            view: bool((annotate(grey(80, 100), results, view)[edge, 20] == rgb(colour("car"))).all(1).mean() > 0.9)
+            for view in (View(labels=False), View(labels=False, boxes=True), View(labels=False, masks=False))
+        }
+        assert list(boxed.values()) == [not masked, True, False]
+
+
+def test_by_object_each_has_a_colour_of_its_own() -> None:
+    found = objects((100, 200), ("car", 0.9, (10, 10, 90, 90)), ("car", 0.8, (110, 10, 190, 90)))
+    picture = annotate(np.zeros((100, 200, 3), np.uint8), found, View(labels=False, colours="object"))
+    left, right = ({tuple(pixel) for pixel in half.reshape(-1, 3)} for half in np.split(picture, 2, axis=1))
+    assert rgb(object_colour(0)) in left - right
+    assert rgb(object_colour(1)) in right - left
 
 
 def test_a_view_that_draws_nothing_is_the_photo() -> None:

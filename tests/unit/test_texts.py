@@ -45,7 +45,7 @@ def test_a_quadrilateral_is_drawn_along_its_edges_and_not_as_its_box() -> None:
     assert np.abs(drawn[75, 25].astype(int) - 255).sum() == 0  # in a corner of the box, off the quadrilateral
     assert np.abs(drawn[35, 65].astype(int) - ink).sum() < 60  # in the middle of its upper edge
     assert (drawn[100:125, 145:205] == 255).all()  # what is below the threshold
-    assert (annotate(plain.copy(), signs(), View(0.5, labels=False, boxes=False)) == plain).all()
+    assert (annotate(plain.copy(), signs(), View(0.5, labels=False, masks=False)) == plain).all()
 
 
 def test_a_tag_says_what_was_read() -> None:

@@ -29,7 +29,7 @@ export function place(boxes, tags, [width, height], taken = []) {
   return clipped.map((box, i) => {
     const [w, h] = tags[i];
     if (w > width || h > height) return null;
-    const others = clipped.filter((_, j) => j !== i);
+    const others = clipped.slice(0, i); // So that none moves when less important ones come and go.
     const rectangles = candidates(box, w, h, width, height).map(([x, y]) => [x, y, x + w, y + h]);
     const judged = rectangles.map((rectangle, rank) => judge(rectangle, box, others, placed, rank));
     const lowest = Math.min(...judged.map(({ cost }) => cost));

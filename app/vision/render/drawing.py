@@ -11,8 +11,9 @@ from app.vision import masks
 from app.vision.render.labels_layout import place
 from app.vision.render.lettering import draw_patch, line_height, shorten, tag, tag_size
 from app.vision.render.palette import rgb, text_colour
+from app.vision.rivals import Shape
 from app.vision.rows import RLE, Point, Row
-from app.vision.view import percent
+from app.vision.view import View, percent
 
 _BAND = 1 << 15  # Pixels blended at a time: they stay in the processor's cache.
 _FILL = 0.25
@@ -45,7 +46,8 @@ class Style:
 class Item:
     """One thing to draw: its box, points and corners in pixels of the picture, its mask in those of the photo.
 
-    colour: #rrggbb; written: the text that was read there; tagged: whether it gets a tag.
+    colour: #rrggbb; written: the text that was read there; tagged: whether it gets a tag; boxed: whether its box is
+    drawn; alternative: the best of the other guesses at it.
     scale: the picture's width and height as shares of the photo's.
     """
 
@@ -58,23 +60,27 @@ class Item:
     corners: tuple[Point, ...] = ()
     written: str = ""
     tagged: bool = True
+    boxed: bool = True
+    alternative: str = ""
     scale: tuple[float, float] = (1.0, 1.0)
 
     @classmethod
-    def of(cls, row: Row, colour: str, scale: tuple[float, float], masked: bool = True) -> "Item":
-        """A row with a box, in a picture of another size. masked: whether its mask is drawn."""
-        sx, sy = scale
+    def of(cls, shape: Shape, colour: str, scale: tuple[float, float], view: View) -> "Item":
+        """A shape with a box as a view draws it, in a picture of another size."""
+        row, (sx, sy) = shape.row, scale
         x1, y1, x2, y2 = row.box or (0.0, 0.0, 0.0, 0.0)
         return cls(
             row.name,
             row.shown_score,
             (x1 * sx, y1 * sy, x2 * sx, y2 * sy),
             colour,
-            row.mask if masked else None,
+            row.mask if view.masks else None,
             tuple((x * sx, y * sy) for _, (x, y) in row.points),
             tuple((x * sx, y * sy) for x, y in row.corners),
             row.text,
             row.tagged,
+            view.boxes or (view.masks and row.mask is None),
+            shape.alternative,
             scale,
         )
 
@@ -88,7 +94,7 @@ class Item:
         if self.written:
             line = " ".join(self.written.split())
             return line if len(line) <= _MAX_LETTERS else f"{line[: _MAX_LETTERS - 1]}…"
-        return f"{self.name} {percent(self.score)}"
+        return f"{self.name} {percent(self.score)}{self.alternative and f', {self.alternative}'}"
 
     def pixels(self) -> tuple[int, int, np.ndarray] | None:
         """The mask in the picture: column, row and (h, w) uint8 of 0 and 1; None for none or an empty one."""
@@ -106,7 +112,7 @@ class Item:
         return left, top, cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
 
 
-def draw_objects(picture: np.ndarray, items: list[Item], style: Style, boxes: bool) -> list[Item]:
+def draw_objects(picture: np.ndarray, items: list[Item], style: Style) -> list[Item]:
     """Fill masks and draw contours and boxes, the largest first, so that no small object is hidden.
 
     Returns:
@@ -117,9 +123,9 @@ def draw_objects(picture: np.ndarray, items: list[Item], style: Style, boxes: bo
     for i in order:
         if outlines[i]:
             cv2.polylines(picture, outlines[i], True, items[i].ink, style.contour, cv2.LINE_AA)
-        if boxes:
+        if items[i].boxed:
             _draw_box(picture, items[i], style)
-    return [item if boxes else _headed(item, outlines[i]) for i, item in enumerate(items)]
+    return [item if item.boxed else _headed(item, outlines[i]) for i, item in enumerate(items)]
 
 
 def draw_face(picture: np.ndarray, face: Item, style: Style) -> None:

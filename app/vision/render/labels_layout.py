@@ -64,7 +64,7 @@ def place(
         rectangles = np.concatenate([corners, corners + np.array([w, h])], 1)
         covered = overlap(rectangles, placed).sum(1) / (w * h)
         gaps = _gap(rectangles, box) / h
-        others = np.delete(boxes, i, 0)
+        others = boxes[:i]  # So that none moves when less important ones come and go.
         cost = _COVERS_TAG * covered + _TOUCHES_TAG * (covered > 0) + gaps + _PER_RANK * np.arange(len(corners))
         cost += _COVERS_OBJECT * _share(rectangles, others).max(1, initial=0)
         cost += _COVERS_ITSELF * _share(rectangles, box[None]).max(1, initial=0)

@@ -43,6 +43,7 @@ CHOSEN: Final = {
 WHITE, INK, BLACK = "#ffffff", "#0b0d0f", "#000000"
 READABLE = 4.5  # Contrast of text, WCAG 2.2 AA.
 _LUMINANCE = (0.14, 0.30)
+_OBJECTS = 24  # Colours of objects, after which they begin again.
 _APART = 0.06  # In OKLab, three times what is just noticeable.
 # How linear sRGB is seen with normal sight, protanopia, deuteranopia and tritanopia (Machado et al. 2009, severity 1).
 _SIGHTS = np.array(
@@ -98,6 +99,11 @@ def colours_apart(names: Iterable[str]) -> dict[str, str]:
     return given
 
 
+def object_colour(place: int) -> str:
+    """The colour of one object as #rrggbb by its place in a photo's results, far from those of the places before it."""
+    return _objects()[place % _OBJECTS]
+
+
 @cache
 def text_colour(background: str) -> str:
     """White or near-black for text on #rrggbb, with a contrast of at least 4.5:1."""
@@ -136,6 +142,18 @@ def _spare() -> tuple[list[str], np.ndarray]:
     inside = (c for c in linear if min(c) >= 0 and max(c) <= 1 and low + 0.005 <= _luminance(c) <= high - 0.005)
     spare = list(dict.fromkeys(map(_hex, inside)))
     return spare, np.array([_seen(one) for one in spare])
+
+
+@cache
+def _objects() -> list[str]:
+    """Each as far as possible from those before it, for whoever sees least of the difference."""
+    spare, seen = _spare()
+    chosen = [spare.index(min(spare, key=lambda one: float(_distance(_seen(one), _seen(CHOSEN["person"])))))]
+    nearest = _distance(seen, seen[chosen[0]])
+    while len(chosen) < _OBJECTS:
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, _distance(seen, seen[chosen[-1]]))
+    return [spare[i] for i in chosen]
 
 
 @cache

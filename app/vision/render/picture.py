@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 
 from app.vision.analyses.registry import ordered
-from app.vision.render.class_colours import class_colours
+from app.vision.render.class_colours import Colours
 from app.vision.render.drawing import Item, Style, draw_caption, draw_face, draw_objects, draw_tags
 from app.vision.results import Analysed
+from app.vision.rivals import shapes
 from app.vision.view import View
 
-VERSION: Final = "4"  # Raised when the same result would be drawn differently.
+VERSION: Final = "5"  # Raised when the same result would be drawn differently.
 QUALITY: Final = {"jpeg": 90, "webp": 85}
 WEBP_SIDE = 16_383  # The longest that the format allows.
 _BAND = 1 << 18  # Pixels blended at a time.
@@ -44,9 +45,14 @@ def annotate(rgb: np.ndarray, results: Mapping[str, Analysed], view: View) -> np
     height, width = next((result.size for result in listed if result.size), rgb.shape[:2])
     scale = (picture.shape[1] / width, picture.shape[0] / height)
     style = Style.of(*picture.shape[:2])
-    colours = class_colours(results)
-    items = [Item.of(row, colours[row.name], scale, view.masks) for row in view.select(rows) if row.box is not None]
-    objects = draw_objects(picture, [item for item in items if not item.points], style, view.boxes)
+    colours = Colours.of(results)
+    items = [
+        Item.of(shape, colours.pick(view, result, shape.index, shape.row), scale, view)
+        for result in listed
+        for shape in shapes(result.rows(), view)
+        if shape.row.box is not None
+    ]
+    objects = draw_objects(picture, [item for item in items if not item.points], style)
     faces = [item for item in items if item.points]
     for face in faces:
         draw_face(picture, face, style)

@@ -124,7 +124,7 @@ def picture(md5: str, signature: str, picture: str) -> Response:
     ):
         raise NotFound
     analyses = PICTURES[picture]
-    view = View(threshold=THRESHOLD) if analyses else View.plain()
+    view = View(threshold=THRESHOLD, boxes=True) if analyses else View.plain()
     data, _, etag = render_view(services().store.latest_api_run(API, md5), view, analyses)
     response = Response(data, mimetype="image/jpeg")
     response.set_etag(etag)

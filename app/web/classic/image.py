@@ -47,7 +47,7 @@ def image() -> Response:
 
 def annotated(run: Run, name: str) -> dict[str, Any]:
     """The annotated photo of a finished run, in the upload's format if that is JPEG, PNG or WebP, else as PNG."""
-    view = View(threshold=THRESHOLD, format=run.photo.format if run.photo.format in EXTENSIONS else "png")
+    view = View(threshold=THRESHOLD, boxes=True, format=run.photo.format if run.photo.format in EXTENSIONS else "png")
     rows = view.select(services().store.results(run)["objects"].result.rows())
     data = render_view(run, view)[0]
     return {

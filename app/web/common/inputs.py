@@ -208,10 +208,11 @@ class ResultQuery(Filters):
 
 
 class ImageQuery(Filters):
-    masks: bool = Field(default=True, description="Draw the masks.")
-    boxes: bool = Field(default=True, description="Draw the boxes.")
+    masks: bool = Field(default=True, description="Draw the masks, and the boxes of what has no mask.")
+    boxes: bool = Field(default=False, description="Draw boxes around masks too.")
     labels: bool = Field(default=True, description="Write the names and scores.")
     faces: bool = Field(default=True, description="Draw the faces.")
+    colours: Literal["class", "object"] = Field(default="class", description="A colour for each class, or each object.")
     max_size: Annotated[int, Field(ge=16, le=16384)] = optional("Longest side of the image, in pixels.")
     format: Literal["jpeg", "png", "webp"] = Field(default="jpeg", description="File format of the image.")
 

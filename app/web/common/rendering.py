@@ -15,11 +15,12 @@ from app.store.states import State
 from app.vision.render.overlay import VERSION as OVERLAY_VERSION
 from app.vision.render.overlay import overlay
 from app.vision.render.picture import VERSION, render
+from app.vision.rivals import counted
 from app.vision.view import CORRECTED, View
 from app.web.common.costs import check_listening, spend_on_picture
 from app.web.common.services import services
 
-SCORES_VERSION = "1"
+SCORES_VERSION = "2"
 
 
 def render_view(run: Run, view: View, analyses: Collection[str] | None = None) -> tuple[bytes, str, str]:
@@ -55,7 +56,10 @@ def render_overlay(run: Run, source: str) -> tuple[bytes, str]:
 
 
 def found_scores(run: Run) -> dict[str, list[float]]:
-    """The scores of all that was found in a run, by class, best first; without what is said of the whole photo."""
+    """The scores of all that was found in a run, by class, best first.
+
+    Rivals count once, and what is said of the whole photo does not.
+    """
     key = ["scores", SCORES_VERSION, *_answers(run, _finished(run, None), CORRECTED)]
     scores: dict[str, list[float]] = json.loads(_cached(run, key, lambda: _scores(run))[0])
     return scores
@@ -111,7 +115,7 @@ def _overlay(run: Run, source: str) -> bytes:
 def _scores(run: Run) -> bytes:
     scores: dict[str, list[float]] = defaultdict(list)
     for analysed in services().store.results_from(run).values():
-        for row in analysed.result.rows():
+        for row in counted(analysed.result.rows()):
             if row.box is not None:
                 scores[row.name].append(row.shown_score)
     found = sorted((sorted(of_class, reverse=True), name) for name, of_class in scores.items())

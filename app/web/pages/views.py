@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,8 +12,9 @@ from werkzeug.datastructures import MultiDict
 
 from app.store.models import Run
 from app.vision.analyses.registry import ordered
-from app.vision.render.class_colours import class_colours
-from app.vision.results import Analysed
+from app.vision.render.class_colours import Colours
+from app.vision.results import Analysed, Result
+from app.vision.rivals import Shape, shapes
 from app.vision.rows import Row
 from app.vision.view import FILTERS, View
 from app.web.common.services import services
@@ -25,7 +26,11 @@ LAYERS = ("masks", "boxes", "labels", "faces")
 
 @dataclass(frozen=True)
 class ListRow:
-    """One row of the list. kind: the noun that it is counted as; index: its place in the stored result."""
+    """One row of the list.
+
+    kind: the noun that it is counted as; index: its place in the stored result; rivals: the other guesses at it, weaker
+    ones last, as name and score.
+    """
 
     kind: str
     index: int
@@ -33,6 +38,7 @@ class ListRow:
     score: float
     colour: str
     text: str = ""
+    rivals: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,7 @@ def ticked_view(args: MultiDict[str, str]) -> dict[str, str]:
             "source": args.get("source", ""),
             "exclude": [name.replace("\\", "\\\\").replace(",", "\\,") for name in unticked],
             **{layer: "1" if layer in args.getlist("layer") else "0" for layer in LAYERS},
+            "colours": args.get("colours", "class"),
         }
     )
     return view.to_args()
@@ -118,17 +125,18 @@ def result_lists(results: Mapping[str, Analysed], view: View) -> ResultLists:
     captions: list[tuple[str, float]] = []
     hidden: list[str] = []
     within_reach: list[float] = []
-    colours = class_colours(results)
-    for analysed in results.values():
-        rows = sorted(enumerate(analysed.result.rows()), key=lambda pair: -pair[1].score)
-        captions += [(row.name.replace("_", " "), row.score) for _, row in rows if row.box is None]
-        placed = [(index, row) for index, row in rows if row.box is not None]
-        kept += [_list_row(index, row, colours) for index, row in placed if view.reaches(row) and view.shows_row(row)]
-        weaker += [_list_row(index, row, colours) for index, row in placed if not view.reaches(row)]
-        within_reach += [row.shown_score for _, row in placed if not view.reaches(row) and view.shows_row(row)]
+    colours = Colours.of(results)
+    for result in (analysed.result for analysed in results.values()):
+        rows = result.rows()
+        captions += [(row.name.replace("_", " "), row.score) for row in _best_first(rows) if row.box is None]
+        shown = [shape for shape in shapes(rows, view) if shape.row.box is not None]
+        below = [Shape(row, index) for index, row in enumerate(rows) if row.box is not None and not view.reaches(row)]
+        kept += [_list_row(shape, result, view, colours) for shape in shown]
+        weaker += [_list_row(shape, result, view, colours) for shape in below]
+        within_reach += [shape.row.shown_score for shape in below if view.shows_row(shape.row)]
         # A layer has a switch of its own instead of chips.
-        chosen = [row for _, row in placed if not row.layer]
-        chips += _chips(chosen, view, colours)
+        chosen = [row for row in _best_first(rows) if row.box is not None and not row.layer]
+        chips += _chips(chosen, shown, view, colours.classes)
         hidden += [name for name in dict.fromkeys(row.name for row in chosen) if not view.shows(name)]
     kept.sort(key=_list_order)
     weaker.sort(key=_list_order)
@@ -147,13 +155,24 @@ def _list_order(row: ListRow) -> tuple[bool, float]:
     return bool(row.text), row.index if row.text else -row.score
 
 
-def _list_row(index: int, row: Row, colours: Mapping[str, str]) -> ListRow:
-    return ListRow(row.kind, index, row.name, row.score, colours[row.name], row.text)
+def _list_row(shape: Shape, result: Result, view: View, colours: Colours) -> ListRow:
+    row = shape.row
+    rivals = tuple((rival.name, rival.score) for rival in shape.rivals)
+    colour = colours.pick(view, result, shape.index, row)
+    return ListRow(row.kind, shape.index, row.name, row.score, colour, row.text, rivals)
 
 
-def _chips(rows: list[Row], view: View, colours: Mapping[str, str]) -> list[Chip]:
-    """Classes in the order of their best score; those with nothing above the threshold are left out."""
-    counts = Counter(row.name for row in rows if view.reaches(row))
+def _best_first(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: -row.score)
+
+
+def _chips(rows: list[Row], shown: list[Shape], view: View, colours: Mapping[str, str]) -> list[Chip]:
+    """Classes in the order of their best score; those with nothing above the threshold are left out.
+
+    A guess that is shown as another's rival is not counted.
+    """
+    counts = Counter(shape.row.name for shape in shown)
+    counts.update(row.name for row in rows if view.reaches(row) and not view.shows(row.name))
     names = dict.fromkeys(row.name for row in rows)
     return [Chip(name, counts[name], colours[name], view.shows(name)) for name in names if counts[name]]
 
