@@ -1,5 +1,6 @@
 """What tests do again and again in a browser."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -7,6 +8,7 @@ from playwright.sync_api import Page
 from tests.e2e.photos import labelled_zip
 from tests.e2e.stack import ADMIN_KEY
 
+OVERLAY = re.compile(r"/overlay\?")  # The address that a run's page fetches.
 VISIBLE = "#stage svg .inst:not([display])"
 
 
@@ -38,11 +40,15 @@ def done(page: Page) -> None:
 
 
 def names(page: Page) -> list[str]:
-    """The instances drawn, by their spoken names, in reading order."""
-    return [
-        str(name).replace("\u00a0", " ")
-        for name in page.eval_on_selector_all(VISIBLE, "all => all.map(e => e.ariaLabel)")
-    ]
+    """The instances drawn as `car 91 %`, in reading order."""
+    spoken = page.eval_on_selector_all(VISIBLE, "all => all.map(e => e.ariaLabel)")
+    return [brief(name) for name in spoken]
+
+
+def brief(spoken: str | None) -> str:
+    """`car 91 %` of `car 1 of 2, lower right, 91 %`."""
+    class_, _, score = re.fullmatch(r"(.+?)( \d+ of \d+)?, [^,]+, (.+)", str(spoken).replace("\u00a0", " ")).groups()  # type: ignore[union-attr]
+    return f"{class_} {score}"
 
 
 def listed(page: Page) -> list[str]:

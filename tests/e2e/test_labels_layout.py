@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e import photos
-from tests.e2e.steps import done, send
+from tests.e2e.steps import OVERLAY, done, send
 from tests.vectors.labels_layout import FILE
 
 PLACE = """async vectors => {
@@ -36,7 +36,7 @@ def test_tags_go_where_the_shared_vectors_say(page: Page) -> None:
 
 def test_no_leader_line_is_drawn_over_a_tag(site: str, visit: Callable[..., Page], tmp_path: Path) -> None:
     page = visit()
-    page.route("**/overlay", lambda route: route.fulfill(json=crowd(route.fetch().json())))
+    page.route(OVERLAY, lambda route: route.fulfill(json=crowd(route.fetch().json())))
     send(page, site, photos.photo(tmp_path))
     done(page)
     drawn = page.eval_on_selector_all("#stage .leader, #stage .tag", "all => all.map(e => e.classList[0])")
@@ -58,7 +58,7 @@ def test_a_tap_on_the_middle_of_an_object_pins_it_also_under_the_tag_of_another(
     site: str, visit: Callable[..., Page], tmp_path: Path
 ) -> None:
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page.route("**/overlay", lambda route: route.fulfill(json=grid(route.fetch().json())))
+    page.route(OVERLAY, lambda route: route.fulfill(json=grid(route.fetch().json())))
     send(page, site, photos.photo(tmp_path))
     done(page)
     frame = page.locator("#stage svg").bounding_box()
@@ -82,7 +82,7 @@ def test_a_tap_on_a_tag_beside_the_middle_of_others_pins_its_own_object(
     send(page, site, photos.photo(tmp_path))
     done(page)
     page.locator("#stage .tag", has_text="dog").click()
-    expect(page.locator(".inst[aria-pressed=true]")).to_have_attribute("aria-label", "dog 77\u00a0%")
+    expect(page.locator(".inst[aria-pressed=true]")).to_have_attribute("aria-label", "dog, lower middle, 77\u00a0%")
 
 
 BOXES = [

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e import photos
-from tests.e2e.steps import done, names, send
+from tests.e2e.steps import OVERLAY, done, names, send
 
 Visit = Callable[..., Page]
 FAILED = "Failed to load resource"
@@ -47,7 +47,7 @@ def test_a_finished_page_that_does_not_come_is_asked_for_again(site: str, visit:
 def test_an_overlay_that_fails_at_first_is_asked_for_again(site: str, visit: Visit, tmp_path: Path) -> None:
     page = visit(allow=FAILED)
     asked: list[str] = []
-    page.route("**/overlay", failing(1, asked))
+    page.route(OVERLAY, failing(1, asked))
     send(page, site, photos.photo(tmp_path))
     done(page)
     assert len(asked) == 2
@@ -56,13 +56,13 @@ def test_an_overlay_that_fails_at_first_is_asked_for_again(site: str, visit: Vis
 
 def test_without_the_overlay_the_server_draws_and_the_form_is_sent(site: str, visit: Visit, tmp_path: Path) -> None:
     page = visit(allow=FAILED)
-    page.route("**/overlay", lambda route: route.fulfill(status=503, body=""))
+    page.route(OVERLAY, lambda route: route.fulfill(status=503, body=""))
     send(page, site, photos.photo(tmp_path))
     expect(page.get_by_role("alert")).to_contain_text("Press Show after a change")
     address = page.url.split("?")[0]
     assert page.locator("#photo").get_attribute("src") == f"{address[len(site) :]}/image?max_size=2048&threshold=0.5"
     page.locator(".chip", has_text="car").click()
-    page.unroute("**/overlay")
+    page.unroute(OVERLAY)
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**?threshold=0.5&exclude=car")
     done(page)

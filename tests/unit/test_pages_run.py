@@ -133,11 +133,12 @@ def test_a_malformed_threshold_is_refused_in_plain_words(visitor: Visitor) -> No
 
 def test_without_scripts_the_form_leads_to_the_same_view(visitor: Visitor) -> None:
     address = visitor.run()
-    form = "apply=1&percent=25&offered=car&offered=dog&ticked=car&layer=boxes&layer=labels&layer=faces"
+    form = "apply=1&percent=25&offered=car&offered=dog&ticked=car&layer=boxes&layer=labels&layer=faces&colours=object"
     answer = visitor.get(f"{address}?{form}")
     assert answer.status_code == 303
     query = parse_qs(urlsplit(answer.location).query)
-    assert query == {"threshold": ["0.25"], "exclude": ["dog"], "masks": ["0"]}
+    wanted = {"threshold": ["0.25"], "exclude": ["dog"], "masks": ["0"], "boxes": ["1"], "colours": ["object"]}
+    assert query == wanted
     assert "2\u00a0objects" in visitor.get(answer.location).text
 
 

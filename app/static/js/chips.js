@@ -16,7 +16,16 @@ export class Chips {
   constructor(box, instances, view) {
     this.#box = box;
     this.#objects = instances.filter(({ kind }) => kind !== "face");
-    const colours = new Map(this.#objects.map(({ name, colour }) => [name, colour]));
+    const colours = new Map(
+      this.#objects.map(
+        ({
+          name,
+          colours: {
+            class: { fill },
+          },
+        }) => [name, fill],
+      ),
+    );
     this.#chips = new Map([...colours].map(([name, colour]) => [name, chip(name, colour, !view.hides(name))]));
     this.#showAll = html("button", { type: "button", className: "plain", textContent: "Show all" });
     box.replaceChildren(...this.#chips.values(), this.#showAll);
@@ -24,10 +33,16 @@ export class Chips {
     this.#showAll.addEventListener("click", () => this.#tickAll());
   }
 
-  update(view) {
+  /**
+   * A guess that is shown as another's rival is not counted.
+   * @param {import("./overlay.js").Shape[]} shapes  what is shown
+   */
+  update(view, shapes) {
     let hiding = false;
+    const shown = shapes.map(({ instance }) => instance).filter(({ kind }) => kind !== "face");
     for (const [name, element] of this.#chips) {
-      const n = this.#objects.filter((object) => object.name === name && view.passes(object)).length;
+      const counted = view.hides(name) ? this.#objects.filter((object) => view.passes(object)) : shown;
+      const n = counted.filter((object) => object.name === name).length;
       element.hidden = n === 0;
       element.querySelector("b").textContent = n;
       hiding ||= n > 0 && view.hides(name);

@@ -18,8 +18,14 @@ const IGNORING_CASE = new Intl.Collator("en", { sensitivity: "accent" });
  * @property {string} text  what was read there
  * @property {boolean} tagged  whether a tag names it in the picture
  * @property {number} order  in the stored result
- * @property {string} colour
- * @property {string} textColour  readable on the colour
+ * @property {{class: Colour, object: Colour}} colours
+ * @property {string | null} rivalOf  the id of the surest guess at the same thing, if it is another
+ *
+ * @typedef {{fill: string, text: string}} Colour  and the colour of a text that is readable on it
+ *
+ * @typedef {object} Shape  what is shown as one, as in app/vision/rivals.py
+ * @property {Instance} instance
+ * @property {Instance[]} rivals  the weaker guesses at the same thing, best first
  */
 
 /** The overlay at an address: size of the photo, instances (best first), captions; null where it does not come. */
@@ -44,6 +50,21 @@ function inListOrder(a, b) {
   return a.text ? a.order - b.order : b.score - a.score;
 }
 
+/**
+ * What a view shows, rivals as one with the surest, in the list's order.
+ * @param {Instance[]} instances  in the list's order
+ * @returns {Shape[]}
+ */
+export function shapesOf(instances, view) {
+  const shapes = new Map();
+  for (const instance of instances.filter((one) => view.shows(one))) {
+    const first = instance.rivalOf ?? instance.id;
+    if (shapes.has(first)) shapes.get(first).rivals.push(instance);
+    else shapes.set(first, { instance, rivals: [] });
+  }
+  return [...shapes.values()];
+}
+
 /** Instances in the order in which one reads: rows from the top, each from the left. */
 export function inReadingOrder(instances, height) {
   const row = ({ box }) => Math.round((box[1] + box[3]) / 2 / (height / 8));
@@ -55,18 +76,21 @@ export const sameName = (one, other) => IGNORING_CASE.compare(one, other) === 0;
 
 function object(data) {
   const rings = (data.polygons ?? []).map(pairs);
-  const { kind = "object", corners = [], text = "", tagged = true } = data;
-  return { id: `object-${data.id}`, kind, rings, points: [], corners, text, tagged, ...common(data) };
+  const { kind = "object", corners = [], text = "", tagged = true, rival_of: surer } = data;
+  const rivalOf = surer === undefined ? null : `object-${surer}`;
+  return { id: `object-${data.id}`, kind, rings, points: [], corners, text, tagged, rivalOf, ...common(data) };
 }
 
 function face(data) {
-  const only = { rings: [], points: data.landmarks ?? [], corners: [], text: "", tagged: true };
+  const only = { rings: [], points: data.landmarks ?? [], corners: [], text: "", tagged: true, rivalOf: null };
   return { id: `face-${data.id}`, kind: "face", ...only, ...common(data) };
 }
 
-function common({ id: order, class: name, score, box, colour, text_colour: textColour }) {
-  return { order, name, score, box, colour, textColour };
+function common({ id: order, class: name, score, box, own, ...shared }) {
+  return { order, name, score, box, colours: { class: colour(shared), object: colour(own) } };
 }
+
+const colour = ({ colour: fill, text_colour: text }) => ({ fill, text });
 
 /** [x, y, x, y, ...] as [[x, y], ...]. */
 function pairs(flat) {

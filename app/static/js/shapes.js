@@ -1,7 +1,6 @@
 // What is drawn of an instance, in pixels of the photo.
 
 import { svg } from "./dom.js";
-import { spokenText } from "./words.js";
 
 const CORNER = 0.22; // of a face's shorter side
 
@@ -10,11 +9,12 @@ export function outline(rings) {
   return rings.map((ring) => `M${ring.map(([x, y]) => `${x} ${y}`).join("L")}Z`).join("");
 }
 
-/** What is seen: the mask, the box or quadrilateral, the corners and landmarks of a face. */
+/** What is seen, in the current colour: mask, box or quadrilateral, the corners and landmarks of a face. */
 export function shape(instance) {
-  const { colour, rings, kind } = instance;
-  const mask = rings.length ? [svg("path", { class: "mask", d: outline(rings), fill: colour, stroke: colour })] : [];
-  const box = kind === "face" ? face(instance) : [frame(instance, colour)];
+  const { rings, kind } = instance;
+  const paint = { fill: "currentColor", stroke: "currentColor" };
+  const mask = rings.length ? [svg("path", { class: "mask", d: outline(rings), ...paint })] : [];
+  const box = kind === "face" ? face(instance) : [frame(instance)];
   return svg("g", { class: "shape" }, ...mask, ...box);
 }
 
@@ -22,28 +22,28 @@ export function shape(instance) {
 export function handle(instance) {
   const attributes = {
     class: "inst",
-    tabindex: 0,
+    tabindex: -1,
     role: "button",
     "aria-pressed": "false",
-    "aria-label": spokenText(instance),
     "data-id": instance.id,
   };
   const bounds = rectangle(instance);
   return svg("g", attributes, svg("rect", { class: "halo", ...bounds }), svg("rect", { class: "ring", ...bounds }));
 }
 
-function frame(instance, stroke) {
+function frame(instance) {
   const { corners: points } = instance;
+  const stroke = "currentColor";
   if (points.length) return svg("polygon", { class: "box frame", stroke, points: points.join(" ") });
   return svg("rect", { class: "box frame", stroke, ...rectangle(instance) });
 }
 
-function face({ box, points, colour }) {
+function face({ box, points }) {
   const d = corners(box);
   const r = Math.max(1, (box[2] - box[0]) / 40);
   return [
     svg("path", { class: "box casing", d, stroke: "#fff" }),
-    svg("path", { class: "box corner", d, stroke: colour }),
+    svg("path", { class: "box corner", d, stroke: "currentColor" }),
     ...points.map(([cx, cy]) => svg("circle", { class: "point", cx, cy, r, fill: "#fff" })),
   ];
 }

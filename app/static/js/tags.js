@@ -13,9 +13,7 @@ const BASELINE = 0.36; // below the middle of the letters, as a share of the fon
 const BOX_LINE_PX = 2;
 const CAPTION_MARGIN_PX = 6;
 const NARROW_PX = 420;
-// The tags leave more of the picture than this to what it shows: first they get smaller, then the least certain go.
-const COMFORTABLE = 0.12;
-const MAX_SHARE = 0.35;
+const MAX_SHARE = 0.35; // Of the picture under tags: the least certain are left out.
 const HEAD = 0.2;
 const DARK = "#101214";
 
@@ -33,22 +31,23 @@ const context = document.createElement("canvas").getContext("2d");
  * photo. Leader lines come first, so that none strikes through a tag.
  *
  * @param {SVGGElement} layer  whose `--pixel` is the length of a pixel of the screen on the photo
- * @param {import("./overlay.js").Instance[]} instances
+ * @param {import("./overlay.js").Shape[]} shapes  what gets a tag
  * @param {object[]} captions  what the whole photo shows, for the lower left corner
  * @param {import("./viewport.js").Viewport} viewport
- * @param {boolean} boxes  whether boxes are drawn; a tag stands at the upper end of the mask otherwise
+ * @param {{colours: string, boxes: (instance: object) => boolean}} view  a tag stands at the box, or else at the upper
+ *   end of the mask
  * @returns {Map<string, Tag>}  by id
  */
-export function drawTags(layer, instances, captions, viewport, boxes) {
+export function drawTags(layer, shapes, captions, viewport, view) {
   const [x1, y1, x2, y2] = viewport.seen;
   const origin = viewport.toStage([x1, y1]);
   const screen = [x2 - x1, y2 - y1].map((side) => Math.floor(side * viewport.scale));
-  const seen = instances.filter(({ tagged, box }) => tagged && overlaps(box, viewport.seen));
-  const sorted = seen.sort((a, b) => b.score - a.score);
-  const font = fontSize(sorted, screen);
-  const sizes = sorted.map((instance) => textSize(tagText(instance), font));
-  const named = sorted.slice(0, affordable(sizes, screen));
-  const anchors = named.map((instance) => anchor(instance, boxes, viewport, origin));
+  const sorted = [...shapes].sort((a, b) => b.instance.score - a.instance.score);
+  const font = screen[0] < NARROW_PX ? SMALL_FONT_PX : FONT_PX;
+  const texts = sorted.map(({ instance, rivals }) => tagText(instance, rivals));
+  const sizes = texts.map((text) => textSize(text, font));
+  const named = sorted.slice(0, affordable(sizes, screen)).map(({ instance }) => instance);
+  const anchors = named.map((instance) => anchor(instance, view.boxes(instance), viewport, origin));
   const caption = captions.length ? captionOf(captions, screen) : null;
   const places = place(anchors, sizes.slice(0, named.length), screen, caption ? [caption.box] : []);
   const [drawn, leaders, tags] = [new Map(), [], []];
@@ -60,12 +59,13 @@ export function drawTags(layer, instances, captions, viewport, boxes) {
   for (const [i, spot] of places.entries()) {
     if (!spot) continue;
     const start = [spot.x, spot.y];
-    const elements = [tag(named[i], sizes[i], font)];
+    const colour = named[i].colours[view.colours];
+    const elements = [tag(texts[i], colour, sizes[i], font)];
     const corner = pinned(elements[0], start);
     tags.push(elements[0]);
     if (spot.leader) {
       const end = spot.leader.map((value, side) => value - start[side]);
-      elements.push(leader(sizes[i], end, named[i].colour));
+      elements.push(leader(sizes[i], end, colour.fill));
       pinned(elements[1], start);
       leaders.push(elements[1]);
     }
@@ -74,14 +74,6 @@ export function drawTags(layer, instances, captions, viewport, boxes) {
   if (caption) pinned(caption.element, caption.box);
   layer.replaceChildren(...leaders, ...tags, ...(caption ? [caption.element] : []));
   return drawn;
-}
-
-const overlaps = (one, other) => one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];
-
-function fontSize(instances, [width, height]) {
-  const areas = instances.map((instance) => textSize(tagText(instance), FONT_PX)[0] * FONT_PX * LINE_HEIGHT);
-  const crowd = areas.reduce((sum, area) => sum + area, 0) / (width * height);
-  return crowd > COMFORTABLE || width < NARROW_PX ? SMALL_FONT_PX : FONT_PX;
 }
 
 /** How many of the tags, from the first, the picture has room for. */
@@ -100,8 +92,8 @@ function textSize(text, font) {
 }
 
 /** The box that a tag belongs to, with the line around it, in pixels of the screen from the origin. */
-function anchor(instance, boxes, viewport, origin) {
-  const [x1, y1, x2, y2] = boxes || !instance.rings.length ? instance.box : head(instance);
+function anchor(instance, boxed, viewport, origin) {
+  const [x1, y1, x2, y2] = boxed || !instance.rings.length ? instance.box : head(instance);
   const ends = [viewport.toStage([x1, y1]), viewport.toStage([x2, y2])].flat();
   const margin = BOX_LINE_PX / 2;
   return ends.map((value, i) => value - origin[i % 2] + (i < 2 ? -margin : margin));
@@ -117,10 +109,10 @@ function head({ rings }) {
   return [Math.min(...xs), top, Math.max(...xs), bottom];
 }
 
-function tag(instance, [width, height], font) {
-  const plate = { width, height, rx: RADIUS_PX, fill: instance.colour };
-  const text = { x: PAD_PX, y: height / 2 + BASELINE * font, fill: instance.textColour, "font-size": font };
-  return svg("g", { class: "tag" }, svg("rect", plate), svg("text", text, tagText(instance)));
+function tag(words, colour, [width, height], font) {
+  const plate = { width, height, rx: RADIUS_PX, fill: colour.fill };
+  const text = { x: PAD_PX, y: height / 2 + BASELINE * font, fill: colour.text, "font-size": font };
+  return svg("g", { class: "tag" }, svg("rect", plate), svg("text", text, words));
 }
 
 /** From the edge of a tag of a size to a point, both counted from the tag's upper left corner. */

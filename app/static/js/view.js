@@ -6,7 +6,9 @@ import { sameName } from "./overlay.js";
 export const wholePercents = (share) => Math.floor(100 * share + 1e-6);
 
 const CORRECTED = "corrected"; // The source where none is asked for.
-const LAYERS = ["masks", "boxes", "labels", "faces"];
+/** Of more than so many things shown, only what is lit or pinned has a tag, and the list is grouped. */
+export const CROWD = 25;
+const LAYERS = { masks: true, boxes: false, labels: true, faces: true }; // Shown where the form has no switch for it.
 
 export class View {
   #form;
@@ -40,7 +42,17 @@ export class View {
   layer(name) {
     const layers = [...this.#form.querySelectorAll('input[name="layer"]')];
     const input = layers.find(({ value }) => value === name);
-    return input ? input.type === "hidden" || input.checked : true;
+    return input ? input.type === "hidden" || input.checked : LAYERS[name];
+  }
+
+  /** `class` or `object`: what has a colour of its own. */
+  get colours() {
+    return this.#form.elements.colours?.value ?? "class";
+  }
+
+  /** Whether the box of an instance is drawn: around a mask only where boxes are asked for. */
+  boxes({ rings }) {
+    return this.layer("boxes") || (this.layer("masks") && !rings.length);
   }
 
   hides(name) {
@@ -79,7 +91,9 @@ export class View {
     const query = this.filters();
     const { source } = this.#form.elements;
     if (source.value !== CORRECTED) query.set("source", source.value);
-    for (const layer of LAYERS) if (!this.layer(layer)) query.set(layer, "0");
+    for (const [layer, shown] of Object.entries(LAYERS))
+      if (this.layer(layer) !== shown) query.set(layer, shown ? "0" : "1");
+    if (this.colours !== "class") query.set("colours", this.colours);
     return query;
   }
 }

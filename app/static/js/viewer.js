@@ -4,10 +4,10 @@ import { announce } from "./announce.js";
 import { Chips } from "./chips.js";
 import { byId, html } from "./dom.js";
 import { List } from "./list.js";
-import { fetchOverlay } from "./overlay.js";
+import { fetchOverlay, shapesOf } from "./overlay.js";
 import { offerAddress, offerSamples, offerText } from "./share.js";
 import { Stage } from "./stage.js";
-import { View } from "./view.js";
+import { CROWD, View } from "./view.js";
 import { count, percent } from "./words.js";
 
 const STEP = 0.05;
@@ -39,7 +39,7 @@ function letServerDraw(form) {
 /** Without instances there is nothing to control: draws what the whole photo shows, where the download does too. */
 function showCaptions(box, overlay) {
   const query = new URL(byId("download").href).searchParams;
-  new Stage(box, overlay).update({ layer: (name) => query.get(name) !== "0", shows: () => false });
+  new Stage(box, overlay).update({ layer: (name) => query.get(name) !== "0" }, []);
 }
 
 class Viewer {
@@ -49,6 +49,7 @@ class Viewer {
   #stage;
   #list;
   #chips = null;
+  #shapes = [];
   #pinned = null;
   #addressTimer = 0;
 
@@ -61,11 +62,12 @@ class Viewer {
     if (byId("chips")) this.#chips = new Chips(byId("chips"), overlay.instances, this.#view);
     this.#listen();
     this.#update();
+    this.#pinAsked();
   }
 
   #listen() {
     const copyAll = byId("copy-text");
-    const lines = () => this.#shown().flatMap(({ text }) => (text ? [text] : []));
+    const lines = () => this.#shapes.flatMap(({ instance: { text } }) => (text ? [text] : []));
     if (copyAll) offerText(copyAll, () => lines().join("\n"));
     this.#form.addEventListener("input", () => this.#update());
     this.#form.addEventListener("change", () => this.#update());
@@ -75,6 +77,7 @@ class Viewer {
     this.#follow(this.#list.element, rowAt, false);
     this.#list.element.addEventListener("click", (event) => rowAt(event) && this.#fly());
     document.addEventListener("keydown", (event) => this.#onKey(event));
+    window.addEventListener("hashchange", () => this.#pinAsked());
   }
 
   /**
@@ -113,6 +116,13 @@ class Viewer {
     this.#stage.pin(id);
     this.#list.pin(id);
     this.#light(id, true);
+    this.#link();
+  }
+
+  /** Pins what the address names, if it is shown. */
+  #pinAsked() {
+    const id = location.hash.slice(1);
+    if (this.#shapes.some(({ instance }) => instance.id === id)) this.#pin(id);
   }
 
   /** Highlights an instance; null for the pinned one. */
@@ -150,11 +160,11 @@ class Viewer {
 
   #update() {
     const view = this.#view;
-    const pinned = this.#instances.find(({ id }) => id === this.#pinned);
-    if (pinned && !view.shows(pinned)) this.#pin(null);
-    this.#stage.update(view);
-    this.#list.update(view);
-    this.#chips?.update(view);
+    this.#shapes = shapesOf(this.#instances, view);
+    if (this.#pinned && !this.#shapes.some(({ instance }) => instance.id === this.#pinned)) this.#pin(null);
+    this.#stage.update(view, this.#shapes);
+    this.#list.update(view, this.#shapes);
+    this.#chips?.update(view, this.#shapes);
     const threshold = percent(view.threshold);
     byId("threshold-out").textContent = threshold;
     byId("threshold").setAttribute("aria-valuetext", threshold);
@@ -162,20 +172,17 @@ class Viewer {
     this.#link();
   }
 
-  #shown() {
-    return this.#instances.filter((instance) => this.#view.shows(instance));
-  }
-
   #tell(threshold) {
-    const shown = this.#shown();
+    const kinds = this.#shapes.map(({ instance }) => instance.kind);
     const counts = JSON.parse(this.#form.dataset.nouns)
-      .map((noun) => count(shown.filter(({ kind }) => kind === noun).length, noun))
+      .map((noun) => count(kinds.filter((kind) => kind === noun).length, noun))
       .join(", ");
     document.querySelector("#sum b").textContent = counts;
+    byId("crowd").hidden = this.#shapes.filter(({ instance }) => instance.tagged).length <= CROWD;
     announce(`${counts} at ${threshold} or more`);
   }
 
-  /** Download, exports, the lines for the API and the page's address ask for what is shown. */
+  /** Download, exports, the lines for the API and the page's address ask for what is shown; it names what is pinned. */
   #link() {
     const query = this.#view.query();
     const download = byId("download");
@@ -188,6 +195,7 @@ class Viewer {
     for (const part of document.querySelectorAll("[data-query]"))
       part.textContent = part.dataset.query === "filters" ? this.#view.filters() : query;
     clearTimeout(this.#addressTimer);
-    this.#addressTimer = setTimeout(() => history.replaceState(history.state, "", `?${query}`), ADDRESS_PAUSE_MS);
+    const address = this.#pinned ? `?${query}#${this.#pinned}` : `?${query}`;
+    this.#addressTimer = setTimeout(() => history.replaceState(history.state, "", address), ADDRESS_PAUSE_MS);
   }
 }

@@ -13,7 +13,7 @@ const SAME_TURN_MS = 250; // The wheel rests as long between two turns.
 const FLIGHT_MS = 280;
 const KEYS = { "+": STEP, "=": STEP, "-": 1 / STEP };
 const ARROWS = { ArrowLeft: [PAN_PX, 0], ArrowRight: [-PAN_PX, 0], ArrowUp: [0, PAN_PX], ArrowDown: [0, -PAN_PX] };
-const TYPED_INTO = "select, textarea, input:not([type=checkbox])";
+const TYPED_INTO = "select, textarea, input:not([type=checkbox], [type=radio], [type=range])";
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Zoom {
@@ -78,7 +78,7 @@ export class Zoom {
     if (event.ctrlKey || event.metaKey || event.altKey || target.closest(TYPED_INTO)) return;
     if (KEYS[key]) this.#by(KEYS[key]);
     if (key === "0") this.fit();
-    if (!shiftKey || !ARROWS[key] || this.#viewport.zoom === 1) return;
+    if (!shiftKey || !ARROWS[key] || this.#viewport.zoom === 1 || target.closest("input")) return;
     event.preventDefault();
     this.#change(() => this.#viewport.moveBy(...ARROWS[key]));
   }
