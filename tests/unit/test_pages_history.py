@@ -132,7 +132,9 @@ def test_pages_follow_by_cursor_and_keep_the_search(visitor: Visitor, monkeypatc
 
 def test_a_tile_says_what_was_found(visitor: Visitor, service: Service) -> None:
     found = [("person", 0.9), ("person", 0.8), ("dog", 0.95), ("person", 0.7), ("cat", 0.4)]
-    service.found |= objects(SIZE, *[(name, score, (10, 20, 110, 90)) for name, score in found])
+    apart = [(name, score, (10 + 50 * n, 20, 50 + 50 * n, 90)) for n, (name, score) in enumerate(found)]
+    rival = ("cat", 0.9, (110, 20, 150, 90))
+    service.found |= objects(SIZE, *apart, rival)
     visitor.run()
     assert texts(visitor.get("/runs").text) == ["3 persons, 1 dog"]
     service.found |= objects(SIZE, ("cat", 0.4, (10, 20, 110, 90)))
