@@ -5,7 +5,6 @@
 
 import argparse
 import sys
-from functools import partial
 
 from app.config.settings import Settings, SettingsError
 from app.queue.services import Services
@@ -14,7 +13,8 @@ from app.system.logs import configure_logging
 from app.worker import child
 from app.worker.models import Models
 from app.worker.supervisor import Supervisor
-from app.worker.worker_process import start_process
+from app.worker.versions import Versions
+from app.worker.worker_process import WorkerProcess, start_process
 
 
 def parse() -> argparse.Namespace:
@@ -36,7 +36,13 @@ def main() -> None:
     services = Services.from_settings(settings)
     services.store.migrate()
     models = Models(settings) if arguments.ready_models else None
-    Supervisor(services, partial(start_process, arguments.analyzers, settings.workers), models).run()
+    # A program's own analyzers know nothing of versions.
+    versions = Versions(settings, services.store) if arguments.analyzers == child.LOADER else None
+
+    def start() -> WorkerProcess:
+        return start_process(arguments.analyzers, settings.workers, versions.model if versions else "")
+
+    Supervisor(services, start, models, versions=versions).run()
 
 
 if __name__ == "__main__":

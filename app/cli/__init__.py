@@ -5,7 +5,7 @@ from importlib import import_module
 from flask import Flask
 
 # Each module offers `init_app(app)`, which adds its commands to `app.cli`.
-COMMANDS = ("models", "cleanup", "keys")
+COMMANDS = ("models", "versions", "cleanup", "keys")
 
 
 def init_app(app: Flask) -> None:

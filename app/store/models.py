@@ -281,6 +281,28 @@ class DataSetClass(Base):
     objects: Mapped[int] = mapped_column(Integer)
 
 
+class Version(Base):
+    """A trained model; its files are the blob `versions/<id>.zip`. card: what is known of it, as JSON for people."""
+
+    __tablename__ = "versions"
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
+    title: Mapped[str] = mapped_column(String(160))
+    card: Mapped[dict[str, Any]] = mapped_column(JSON)
+    bytes: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
+class Promotion(Base):
+    """A change of the default model; the last one counts. version_id: None for the model of the settings."""
+
+    __tablename__ = "promotions"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    version_id: Mapped[str | None] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+
+
 class ApiKey(Base):
     """An API key, kept as the SHA-256 of its secret."""
 

@@ -14,6 +14,7 @@ from app.store.history import History
 from app.store.keys import ApiKeys
 from app.store.retention import Retention
 from app.store.runs import Runs
+from app.store.versions import Versions
 from app.store.view_cache import ViewCache
 
 
@@ -39,6 +40,11 @@ class Store(Runs, Corrections, Batches, History, Gallery, Retention):
     def data_sets(self) -> DataSets:
         """Photos with their truth, to train on."""
         return DataSets(self.database, self.blobs, self.views)
+
+    @property
+    def versions(self) -> Versions:
+        """Trained models."""
+        return Versions(self.database, self.blobs, self.views)
 
     @property
     def deliveries(self) -> Deliveries:

@@ -21,6 +21,7 @@ from app.worker.maintenance import Maintenance
 from app.worker.messages import ModelsLoaded
 from app.worker.models import Models
 from app.worker.recovery import give_up, retry
+from app.worker.versions import Versions
 from app.worker.worker_process import Clock, WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Supervisor:
         start_process: starts one more worker process.
         models: prepares their models; None if they need no preparation.
         clock: monotonic seconds.
+        versions: says which version is the default; None where none can be.
     """
 
     def __init__(
@@ -46,9 +48,10 @@ class Supervisor:
         start_process: Callable[[], WorkerProcess],
         models: Models | None = None,
         clock: Clock = time.monotonic,
+        versions: Versions | None = None,
     ):
         self._services, self._start_process, self._clock = services, start_process, clock
-        self._models = models
+        self._models, self._versions = models, versions
         self._fetching: str | None = None  # the better model that was announced
         self._processes: list[WorkerProcess] = []
         self._lost: list[tuple[str, bool]] = []  # analyses of ended processes; whether they were overdue
@@ -63,13 +66,14 @@ class Supervisor:
         signal.signal(signal.SIGINT, self._on_signal)
         maintenance = Maintenance(self._services)
         maintenance.start()
-        if self._models:
-            self._models.start()
+        threads = [thread for thread in (self._models, self._versions) if thread]
+        for thread in threads:
+            thread.start()
         while not self._stop.is_set():
             self.tick()
             self._stop.wait(TICK)
-        if self._models:
-            self._models.stop()
+        for thread in threads:
+            thread.stop()
         maintenance.stop()
         self.end_processes()
 
@@ -84,11 +88,13 @@ class Supervisor:
         if self._models and self._models.improved():
             for worker in self._processes:
                 worker.process.terminate()  # After its current analysis; its successor loads the better model.
+        if self._versions and self._versions.changed():
+            for worker in self._processes:
+                worker.outdated = True
         for worker in list(self._processes):
             self._check(worker)
-        may_start = self._clock() >= self._start_at and (self._models is None or self._models.ready)
-        while may_start and len(self._processes) < self._services.settings.workers:
-            self._processes.append(self._start_process())
+        self._end_outdated()
+        self._start_missing()
         try:
             self._report()
             self._last_error = ""
@@ -96,6 +102,26 @@ class Supervisor:
             if str(error) != self._last_error:
                 log.warning("not reported yet: %s", error)
             self._last_error = str(error)
+
+    def _start_missing(self) -> None:
+        """Start processes where there are too few; beside outdated ones, which still work, one at a time."""
+        ready = all(thread.ready for thread in (self._models, self._versions) if thread)
+        if not ready or self._clock() < self._start_at:
+            return
+        current = [worker for worker in self._processes if not worker.outdated]
+        missing = self._services.settings.workers - len(current)
+        if len(current) < len(self._processes):
+            missing = min(missing, 1 if all(worker.ready for worker in current) else 0)
+        for _ in range(missing):
+            self._processes.append(self._start_process())
+
+    def _end_outdated(self) -> None:
+        """Let an outdated process end, after its current analysis, for each that is ready to take its place."""
+        ready = [worker for worker in self._processes if worker.ready and not worker.outdated]
+        outdated = [worker for worker in self._processes if worker.outdated and not worker.ending]
+        for worker in outdated[: max(0, len(ready) + len(outdated) - self._services.settings.workers)]:
+            worker.process.terminate()  # Once: a second signal would end its analysis.
+            worker.ending = True
 
     def _check(self, worker: WorkerProcess) -> None:
         """Kill a process whose analysis is overdue; remove one that has ended, and remember its analysis."""

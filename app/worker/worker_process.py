@@ -35,7 +35,8 @@ class WorkerProcess:
     """A worker process.
 
     offer: its models, once they are loaded; announced: whether they were announced; analysis: the id of the current
-    one.
+    one; outdated: whether it ends as soon as a successor, with the models of now, is ready; ending: whether it was told
+    to.
     """
 
     def __init__(self, process: Process, clock: Clock = time.monotonic):
@@ -45,6 +46,7 @@ class WorkerProcess:
         self.offer: ModelsLoaded | None = None
         self.announced = False
         self.analysis: str | None = None
+        self.outdated = self.ending = False
         self._clock, self._started_at = clock, 0.0
 
     @property
@@ -73,11 +75,15 @@ class WorkerProcess:
             self.receive(from_line(line))
 
 
-def start_process(loader: str, workers: int) -> WorkerProcess:
-    """Start one of several worker processes that share the CPUs, and a thread that reads its messages."""
+def start_process(loader: str, workers: int, model: str = "") -> WorkerProcess:
+    """Start one of several worker processes that share the CPUs, and a thread that reads its messages.
+
+    model: what its setting MODEL is; empty for what it is here.
+    """
     read, write = os.pipe()
     threads = max(1, cpu_count() // workers)
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
+    environment |= {"MODEL": model} if model else {}
     command = [sys.executable, str(ROOT / "worker.py"), "--status-fd", str(write), "--analyzers", loader]
     process = subprocess.Popen(command, pass_fds=[write], env=environment, start_new_session=True)
     os.close(write)

@@ -21,6 +21,7 @@ from app.vision.results import ModelCard
 from app.worker.messages import AnalysisEnded, AnalysisStarted, ModelsLoaded
 from app.worker.models import Models
 from app.worker.supervisor import Supervisor
+from app.worker.versions import Versions
 from app.worker.worker_process import WorkerProcess
 from tests.unit.photos import jpeg
 
@@ -79,6 +80,16 @@ class FakeModels(Models):
     def improved(self) -> bool:
         improved, self.better = self.better, False
         return improved
+
+
+class FakeVersions(Versions):
+    """A default version that the test changes."""
+
+    ready, other = True, False
+
+    def changed(self) -> bool:
+        changed, self.other = self.other, False
+        return changed
 
 
 @pytest.fixture
@@ -332,3 +343,54 @@ def test_a_better_model_takes_over_once_the_analysis_at_hand_is_finished(
     waiting_supervisor.tick()
     assert services.jobs.cards()["labels"].title == "Better"
     assert services.jobs.waiting() == []  # nothing was queued again
+
+
+# Versions
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_processes_of_another_version_are_replaced_one_at_a_time_by_ones_that_are_ready(
+    services: Services, machine: FakeMachine, workers: int
+) -> None:
+    services = replace(services, settings=replace(services.settings, workers=workers))
+    versions = FakeVersions(services.settings, services.store)
+    supervisor = Supervisor(services, machine.start_process, clock=machine.clock, versions=versions)
+    supervisor.tick()
+    old = list(machine.started)
+    for process in old:
+        process.receive(LOADED)
+    versions.other = True
+    for number in range(workers):
+        supervisor.tick()
+        supervisor.tick()
+        assert [process.process.poll() for process in old] == [0] * number + [None] * (workers - number)
+        assert len(machine.started) == workers + number + 1
+        machine.started[-1].receive(LOADED)
+    supervisor.tick()
+    supervisor.tick()
+    assert all(process.process.poll() == 0 for process in old)
+    assert [process.process.poll() for process in machine.started[workers:]] == [None] * workers
+
+
+def test_a_version_that_does_not_load_leaves_the_old_one_at_work(services: Services, machine: FakeMachine) -> None:
+    versions = FakeVersions(services.settings, services.store)
+    supervisor = Supervisor(services, machine.start_process, clock=machine.clock, versions=versions)
+    supervisor.tick()
+    [old] = machine.started
+    old.receive(LOADED)
+    versions.other = True
+    supervisor.tick()
+    machine.started[-1].process.exit(1)  # type: ignore[attr-defined]
+    for _ in range(3):
+        machine.now += 60
+        supervisor.tick()
+    assert old.process.poll() is None
+    assert services.jobs.workers() == 1
+
+
+def test_no_process_starts_before_it_is_known_which_version_to_serve(services: Services, machine: FakeMachine) -> None:
+    versions = FakeVersions(services.settings, services.store)
+    versions.ready = False  # type: ignore[misc]
+    supervisor = Supervisor(services, machine.start_process, clock=machine.clock, versions=versions)
+    supervisor.tick()
+    assert machine.started == []

@@ -293,6 +293,22 @@ class AdditionOut(BaseModel):
     problems: list[str] = Field(description="One sentence for each file, photo or label that was left out.")
 
 
+class VersionOut(BaseModel):
+    """A trained model in the store."""
+
+    id: str
+    title: str
+    created_at: datetime
+    bytes: int
+    default: bool = Field(description="Whether it was promoted last.")
+    card: dict[str, Any] = Field(description="What is known of it: data set, base, settings, precision.")
+
+
+class VersionList(BaseModel):
+    versions: list[VersionOut] = Field(description="Newest first.")
+    default: str | None = Field(description="Id of the version that is the default; null: the model of the settings.")
+
+
 class FieldError(BaseModel):
     """One error in the request."""
 

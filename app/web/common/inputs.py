@@ -159,6 +159,10 @@ class DataSetPath(BaseModel):
     data_set_id: str = Field(description="The data set's id.")
 
 
+class VersionPath(BaseModel):
+    version_id: str = Field(description="The version's id.")
+
+
 class DataSetNew(Strict):
     """A new data set."""
 

@@ -8,6 +8,8 @@ from flask import Blueprint, Response, flash, jsonify, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from app.errors import Forbidden, NotReady
+from app.intake.photo import Photo
+from app.queue.submit import submit
 from app.store.corrections import OBJECTS
 from app.store.models import Run
 from app.store.states import FINISHED, State
@@ -21,6 +23,7 @@ from app.web.common.runs import delete_run
 from app.web.common.security import is_owner
 from app.web.common.services import services
 from app.web.common.urls import absolute_url
+from app.web.pages.status import service_status
 from app.web.pages.tiles import filters_of
 from app.web.pages.views import asked_view, result_lists, ticked_view
 
@@ -51,6 +54,7 @@ def page(run_id: str) -> ResponseReturnValue:
         context |= {"lists": result_lists(results, view), "formats": FORMATS, "seconds": _seconds(run)}
         context["models"] = {name: analysed.card.title for name, analysed in results.items()}
         context["correctable"] = OBJECTS in results
+        context["newer"] = _newer(run)
         context["notes"] = list(dict.fromkeys(a.card.note for a in results.values() if a.card.note))
     elif run.state not in FINISHED:
         context |= {"waiting": _waiting(run), "refresh": REFRESH}
@@ -106,6 +110,19 @@ def export(run_id: str) -> ResponseReturnValue:
     return export_requested([_done(services().store.get_run(run_id))])
 
 
+@pages.post("/again")
+def again(run_id: str) -> ResponseReturnValue:
+    """Analyse the photo of a run again, with the models that answer now, as a run of its own. Only for its owner."""
+    run, store = services().store.get_run(run_id), services().store
+    if not is_owner(run.owner):
+        raise Forbidden("Only the person who sent this photo can have it looked at again.")
+    row = run.photo
+    photo = Photo(store.photo_bytes(row.sha256), row.sha256, row.md5, row.format, row.width, row.height)
+    names = [analysis.analyzer for analysis in run.analyses]
+    made = submit(services(), photo, name=run.name, analyses=names, owner=run.owner, options=run.options)
+    return redirect(url_for(".page", run_id=made.id), 303)
+
+
 @pages.post("/delete")
 def delete(run_id: str) -> ResponseReturnValue:
     """Delete the run, and its photo and results unless other runs use them. Only for its owner."""
@@ -133,6 +150,13 @@ def _picture(run: Run, *, attachment: bool) -> Response:
     )
     response.headers["Cache-Control"] = "private, no-cache" if view.draws else "private, max-age=300"
     return response
+
+
+def _newer(run: Run) -> str:
+    """The title of the model that finds objects now, where it is another than the one that looked at this photo."""
+    card = service_status().cards.get(OBJECTS)
+    identities = {analysis.identity for analysis in run.analyses if analysis.analyzer == OBJECTS}
+    return card.title if card and identities and card.identity not in identities else ""
 
 
 def _done(run: Run) -> Run:
