@@ -182,7 +182,12 @@ class Settings:
     admin_key: str = _setting(
         "", "Key of administrators: for data sets, /reset and /log. Empty: these refuse.", check=checks.key, secret=True
     )
-    webhook_secret: str = _setting("", "Signs webhooks. Empty: derived from SECRET_KEY.", secret=True)
+    webhook_secret: str = _setting(
+        "",
+        "Signs webhooks; several `whsec_...`, separated by spaces, all sign, so receivers can change to the first. "
+        "Empty: derived from SECRET_KEY.",
+        secret=True,
+    )
     webhook_allowed_networks: str = _setting(
         "", "The same as PHOTO_ALLOWED_NETWORKS, for webhooks (`homeassistant.local:8123`).", check=checks.networks
     )

@@ -6,10 +6,11 @@ without links and position, and the headers
 
     webhook-id         the same for every try of one delivery: ignore known ones
     webhook-timestamp  seconds since 1970 of this try
-    webhook-signature  "v1," + base64 of HMAC-SHA256 over "<id>.<timestamp>.<body>"
+    webhook-signature  "v1," + base64 of HMAC-SHA256 over "<id>.<timestamp>.<body>", for each secret that is valid now
     X-Request-ID       of the request that created the run, where known; also in data
 
-To verify one, with the secret that `python -m app.worker.webhooks` prints on the server (`whsec_...`):
+To verify one, with the secret that `python -m app.worker.webhooks` prints on the server (`whsec_...`), followed by the
+id of an API key for the secret of that key's runs:
 
     from app.client import verify
     verify(secret, request.headers, request.get_data())      # raises InvalidSignature, also if too old
@@ -32,10 +33,11 @@ import binascii
 import hmac
 import json
 import logging
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -97,11 +99,22 @@ def deliver_due(services: "Services", now: datetime | None = None, *, guard: Gua
                 attempt.result()
 
 
-def signing_secret(settings: Settings) -> bytes:
-    """The key that signs: WEBHOOK_SECRET (decoded where it is `whsec_...`), or one derived from SECRET_KEY."""
+def signing_secrets(settings: Settings, owner: str = "") -> list[bytes]:
+    """The keys that sign the webhooks of an owner's runs; a receiver knows one of them.
+
+    Those of WEBHOOK_SECRET, the newest first, or one derived from SECRET_KEY. An API key (`k:<id>`) has secrets of its
+    own, derived from these, before them: so its holder's receiver needs no secret that others know.
+    """
     text = settings.webhook_secret
-    if not text:
-        return hmac.digest(settings.signing_key().encode(), b"webhooks", "sha256")
+    several = text.split()
+    texts = several if all(one.startswith("whsec_") for one in several) else [text]
+    shared = [_decoded(text) for text in texts] or [hmac.digest(settings.signing_key().encode(), b"webhooks", "sha256")]
+    own = [hmac.digest(secret, owner.encode(), "sha256") for secret in shared] if owner.startswith("k:") else []
+    return own + shared
+
+
+def _decoded(text: str) -> bytes:
+    """A secret as it is set: `whsec_` and base64, or any text."""
     try:
         return (
             base64.b64decode(text.removeprefix("whsec_"), validate=True) if text.startswith("whsec_") else text.encode()
@@ -110,9 +123,10 @@ def signing_secret(settings: Settings) -> bytes:
         return text.encode()
 
 
-def shown_secret(settings: Settings) -> str:
-    """The signing key as given to receivers: `whsec_` and base64."""
-    return "whsec_" + base64.b64encode(signing_secret(settings)).decode()
+def shown_secret(settings: Settings, key_id: str = "") -> str:
+    """The newest signing key as given to receivers, `whsec_` and base64: of an API key, or of runs without one."""
+    newest, *_ = signing_secrets(settings, f"k:{key_id}" if key_id else "")
+    return "whsec_" + base64.b64encode(newest).decode()
 
 
 def sign(key: bytes, id: str, when: datetime, body: bytes) -> str:
@@ -159,7 +173,7 @@ def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Gua
     except NotFound:
         return deliveries.give_up(delivery.id, "The run was deleted before its result was delivered.")
     body = json.dumps(payload, separators=(",", ":")).encode()
-    headers = _headers(services.settings, delivery.id, now, body)
+    headers = _headers(signing_secrets(services.settings, run.owner), delivery.id, now, body)
     if id := run.options.get("request_id"):
         headers["X-Request-ID"] = id
     try:
@@ -180,13 +194,13 @@ def _failed(services: "Services", delivery: Delivery, now: datetime, error: str)
     return services.store.deliveries.retry(delivery.id, error, due)
 
 
-def _headers(settings: Settings, id: str, now: datetime, body: bytes) -> dict[str, str]:
+def _headers(secrets: Sequence[bytes], id: str, now: datetime, body: bytes) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "User-Agent": "FlaskDetector/1.0",
         "webhook-id": id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": sign(signing_secret(settings), id, now, body),
+        "webhook-signature": " ".join(sign(secret, id, now, body) for secret in secrets),
     }
 
 
@@ -205,4 +219,4 @@ def _payload(services: "Services", run: Run) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(shown_secret(Settings.from_env()))
+    print(shown_secret(Settings.from_env(), *sys.argv[1:2]))

@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
@@ -16,7 +17,7 @@ from app.config.settings import Settings
 from app.intake.address import Guard
 from app.store import StoreUnavailable
 from app.store.models import Delivery, Run
-from app.worker.webhooks import DELAYS, LEASE, SHARE, Courier, deliver_due, shown_secret, sign, signing_secret
+from app.worker.webhooks import DELAYS, LEASE, SHARE, Courier, deliver_due, shown_secret, sign, signing_secrets
 from tests import made
 from tests.deliveries import deliveries_of
 from tests.http_server import Seen, Server, reply, serving
@@ -308,7 +309,7 @@ def test_signatures_are_those_of_standard_webhooks() -> None:
     settings = Settings(webhook_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body = b'{"test": 2432232314}'
     sent = datetime.fromtimestamp(1614265330, UTC)
-    signature = sign(signing_secret(settings), "msg_p5jXN8AQM9LWM0D4loKWxJek", sent, body)
+    signature = sign(signing_secrets(settings)[0], "msg_p5jXN8AQM9LWM0D4loKWxJek", sent, body)
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     headers = {
         "Webhook-Id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -319,9 +320,9 @@ def test_signatures_are_those_of_standard_webhooks() -> None:
 
 
 def test_the_secret_is_a_setting_or_derived_and_always_shown_in_one_form(settings: Settings) -> None:
-    assert signing_secret(Settings(webhook_secret="plain text")) == b"plain text"
-    assert signing_secret(Settings(webhook_secret="whsec_not base64!")) == b"whsec_not base64!"
-    derived = signing_secret(settings)
+    assert signing_secrets(Settings(webhook_secret="plain text")) == [b"plain text"]
+    assert signing_secrets(Settings(webhook_secret="whsec_not base64!")) == [b"whsec_not base64!"]
+    [derived] = signing_secrets(settings)
     assert len(derived) == 32
     assert derived != settings.secret_key.encode()
     assert shown_secret(settings) == "whsec_" + base64.b64encode(derived).decode()
@@ -340,3 +341,49 @@ def test_the_secret_is_a_setting_or_derived_and_always_shown_in_one_form(setting
 def test_what_cannot_be_verified_says_why(headers: dict[str, str], secret: str, reason: str) -> None:
     with pytest.raises(InvalidSignature, match=reason):
         verify(secret, headers, b"{}", now=0)
+
+
+def accepted(settings: Settings, secret: str, owner: str) -> bool:
+    """Whether a receiver that knows a secret accepts what is signed for an owner's run."""
+    now = datetime.now(UTC)
+    signatures = " ".join(sign(key, "msg_1", now, b"{}") for key in signing_secrets(settings, owner))
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signatures,
+    }
+    try:
+        verify(secret, headers, b"{}")
+    except InvalidSignature:
+        return False
+    return True
+
+
+def test_each_api_key_has_a_secret_that_signs_its_runs_alone(settings: Settings) -> None:
+    mine, other = (shown_secret(settings, id) for id in ("mine", "other"))
+    assert mine != other
+    assert accepted(settings, mine, "k:mine")
+    assert not accepted(settings, mine, "k:other")
+    assert not accepted(settings, mine, "v:me")
+    assert accepted(settings, shown_secret(settings), "k:mine")  # As before there were secrets of keys.
+
+
+def test_while_a_secret_is_changed_the_old_and_the_new_one_are_valid(settings: Settings) -> None:
+    old, new = ("whsec_" + base64.b64encode(text * 8).decode() for text in (b"old ", b"new "))
+    both = replace(settings, webhook_secret=f"{new} {old}")
+    assert shown_secret(both) == new
+    for owner in ("v:me", "k:mine"):
+        assert accepted(both, old, owner)
+        assert accepted(both, new, owner)
+    assert accepted(both, shown_secret(replace(settings, webhook_secret=old), "mine"), "k:mine")
+    assert not accepted(replace(settings, webhook_secret=new), old, "v:me")
+
+
+def test_the_webhook_of_a_keys_run_is_signed_with_the_secret_of_the_key(services: Any, server: Server) -> None:
+    run, _ = services.store.add_run(
+        made.photo(), name="a", identities=made.IDENTITIES, owner="k:mine", webhook=f"http://127.0.0.1:{server.port}/"
+    )
+    finish(services, run)
+    deliver_due(services, guard=HERE)
+    [seen] = server.seen
+    verify(shown_secret(services.settings, "mine"), seen.headers, seen.body)
