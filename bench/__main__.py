@@ -1,6 +1,6 @@
 """`python -m bench [SECTION ...]`: measure, write `build/bench.json`, and update the tables in `docs/engine.md`.
 
-Sections: service, rendering, history, load, engines, detectors, parts, throughput; all when none is named.
+Sections: service, requests, rendering, history, load, engines, detectors, parts, throughput; all when none is named.
 `bench.parity` and `bench.memory` are run by hand; the table shows what the first last wrote. Only ratios measured in
 one run compare.
 """
@@ -20,7 +20,7 @@ from app.config.settings import ROOT
 from app.system.machine import cpu_count
 from bench.tables import table
 
-SECTIONS = ("service", "rendering", "history", "load", "engines", "detectors", "parts", "throughput")
+SECTIONS = ("service", "requests", "rendering", "history", "load", "engines", "detectors", "parts", "throughput")
 RESULTS, PARITY = ROOT / "build" / "bench.json", ROOT / "build" / "parity.json"
 DOCUMENT = ROOT / "docs" / "engine.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"

@@ -2,6 +2,17 @@
 
 from typing import Any
 
+# What `bench.requests` measures, and beside it, in the same run, the least that Flask needs.
+REQUESTS = {
+    "status": "a run's state, as its page asks",
+    "run": "a run by the API",
+    "page": "the page of a run",
+    "start": "the start page",
+    "post": "a photo of 200 kB sent",
+    "health": "/healthz",
+    "bare": "a bare Flask view that reads one row, beside them",
+}
+
 
 def table(report: dict[str, Any]) -> str:
     """A report of `python -m bench` as Markdown."""
@@ -24,6 +35,9 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
             ("peak memory of the web process, nearly all of it what it imports", f"{peak['web']:.0f} MB", "100 MB"),
             ("peak memory of the worker process", f"{peak['worker']:.0f} MB", "512 MB"),
         ]
+    if requests := report.get("requests"):
+        rows += [(f"CPU of the web process, {what}", f"{requests[name]:.2f} ms", "") for name, what in REQUESTS.items()]
+        rows.append(("memory of the web process after these", f"{requests['resident_mb']:.0f} MB", "100 MB"))
     for name, values in (report.get("load") or {}).items():
         pace = f"{values['requests_per_second']:.0f} a second"
         facts = f"{pace}, p50 {values['p50_ms']:.0f} ms, p99 {values['p99_ms']:.0f} ms, {values['refused']} refused"
