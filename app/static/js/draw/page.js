@@ -109,8 +109,9 @@ const actions = {
 function act(name) {
   if (game.pausing) return;
   lift();
+  const focused = document.activeElement; // A browser may take the focus from it as soon as it is disabled.
   actions[name]();
-  if (document.activeElement?.disabled) canvas.focus();
+  if (focused?.disabled) canvas.focus();
 }
 
 function lift() {
