@@ -7,10 +7,11 @@ import argparse
 import sys
 
 from app.config.settings import Settings, SettingsError
+from app.queue.constants import QUEUE, TRAININGS
 from app.queue.services import Services
 from app.store import StoreUnavailable
 from app.system.logs import configure_logging
-from app.worker import child
+from app.worker import child, training
 from app.worker.models import Models
 from app.worker.supervisor import Supervisor
 from app.worker.versions import Versions
@@ -21,6 +22,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--analyzers", default=child.LOADER, metavar="MODULE:FUNCTION", help="what makes the analyzers")
     parser.add_argument("--ready-models", action="store_true", help="build engines and fetch the model to serve")
+    parser.add_argument("--queue", choices=(QUEUE, TRAININGS), default=QUEUE, help="what to work on (default: photos)")
     parser.add_argument("--status-fd", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -35,6 +37,9 @@ def main() -> None:
         return
     services = Services.from_settings(settings)
     services.store.migrate()
+    if arguments.queue == TRAININGS:
+        training.main(services)
+        return
     models = Models(settings) if arguments.ready_models else None
     # A program's own analyzers know nothing of versions.
     versions = Versions(settings, services.store) if arguments.analyzers == child.LOADER else None

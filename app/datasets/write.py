@@ -69,7 +69,7 @@ def write(examples: Sequence[Example], classes: Sequence[str], format: str, name
 def _coco(examples: Sequence[Example], classes: Sequence[str]) -> Entries:
     ids = category_ids(classes, {})
     categories = [{"id": id, "name": name} for name, id in sorted(ids.items(), key=lambda pair: pair[1])]
-    for part in PARTS:
+    for part in [part for part in PARTS if any(example.part == part for example in examples)]:
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for number, example in enumerate([e for e in examples if e.part == part], 1):

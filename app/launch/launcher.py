@@ -16,7 +16,9 @@ from app.launch.data_folder import lock_folder, use_for_uploads, writable_folder
 from app.launch.processes import Supervised, adopt_orphans, end_orphans, reap_orphans
 from app.launch.ready import introduction, readiness
 from app.launch.redis_server import check_redis, embedded_redis
+from app.queue.constants import TRAININGS
 from app.queue.services import Services
+from app.worker import training
 
 log = logging.getLogger("launch")
 
@@ -24,6 +26,7 @@ TICK = 0.2  # seconds between two checks of the children
 PROGRESS_INTERVAL = 60.0  # seconds between two messages while models are loading
 MAX_FAILURES = 3  # failed starts in a row, before the service was ever ready, after which the launcher gives up
 GRACE_WEB, GRACE_WORKER = 15.0, 5.0  # seconds to end in; JOB_TIMEOUT is added to the worker's
+GRACE_TRAINER = 60.0  # to finish a step
 WORKER = [str(ROOT / "worker.py"), "--ready-models"]
 GUNICORN = ["-m", "gunicorn", "--config", "python:app.launch.gunicorn", "app:create_app()"]
 
@@ -78,7 +81,15 @@ class Launcher:
             ending=signal.SIGQUIT,
             fds=[listener],
         )
-        return [worker, web]
+        if training.missing():
+            return [worker, web]
+        trainer = Supervised(
+            "The worker of the trainings",
+            [sys.executable, WORKER[0], "--queue", TRAININGS],
+            grace=GRACE_TRAINER,
+            environment=environment,
+        )
+        return [worker, trainer, web]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._stop.is_set():

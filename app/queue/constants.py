@@ -1,6 +1,8 @@
 """Names and numbers of the queue."""
 
 QUEUE = "detector"
+TRAININGS = "trainings"  # the queue of the trainings, whose worker runs one at a time
+TRAIN = "train"  # its only task
 TASK = "analyse"  # the only task; the worker maps it to its function
 
 # Keys in Redis, besides RQ's own.
@@ -8,6 +10,7 @@ OFFER = "detector:offer"  # hash: analyzer -> ModelCard as JSON, or the step tha
 SECONDS = "detector:seconds"  # hash: analyzer -> moving average of its duration
 ALIVE = "detector:alive:"  # + worker name -> {"ready": bool, "job": analysis id or null}, expiring
 WORKERS = "detector:workers"  # set: names of the workers that may be alive, so that no scan over all keys is needed
+TRAINER = "detector:trainer"  # present while a worker of the trainings is alive
 MAINTENANCE = "detector:maintenance"  # lock of the process that does the maintenance
 CHANGES = "detector:run:"  # + run id: channel on which every change of the run is published
 

@@ -62,6 +62,7 @@ class Jobs:
         self._settings, self.redis, self.blocking = settings, client, blocking
         self.changes = Changes(blocking)
         self.queue = Queue(constants.QUEUE, connection=client, serializer=JSONSerializer, default_timeout=-1)
+        self.trainings = Queue(constants.TRAININGS, connection=client, serializer=JSONSerializer, default_timeout=-1)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Jobs":
@@ -160,6 +161,21 @@ class Jobs:
             result_ttl=0,
             failure_ttl=3600,
         )
+
+    def enqueue_training(self, id: str) -> None:
+        """Put a training at the end of its queue, unless it is there."""
+        if id not in self.trainings.job_ids:
+            self.trainings.enqueue_call(
+                constants.TRAIN, args=(id,), job_id=id, timeout=-1, result_ttl=0, failure_ttl=60
+            )
+
+    def trainer_beat(self) -> None:
+        """Record that a worker of the trainings is alive."""
+        self.redis.set(constants.TRAINER, b"1", ex=constants.HEARTBEAT_TTL)
+
+    def can_train(self) -> bool:
+        """Whether a worker of the trainings is alive."""
+        return bool(self.redis.exists(constants.TRAINER))
 
     def request_id(self, analysis_id: str) -> str:
         """The id of the request that queued an analysis; empty where it is not known any more."""

@@ -303,6 +303,31 @@ class Promotion(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
 
 
+class Training(Base):
+    """A training of a model on a data set.
+
+    base: name of the model that it begins with; minutes: effort; title: of the version that it becomes; stopping:
+    whether it is to stop; progress: what its page shows, as JSON; alive_at: when its worker was last heard of.
+    """
+
+    __tablename__ = "trainings"
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
+    data_set_id: Mapped[str | None] = mapped_column(ForeignKey("data_sets.id", ondelete="SET NULL"))
+    base: Mapped[str] = mapped_column(String(160))
+    minutes: Mapped[float] = mapped_column(Float)
+    title: Mapped[str] = mapped_column(String(160))
+    state: Mapped[State] = mapped_column(StateType, default=State.QUEUED)
+    stopping: Mapped[bool] = mapped_column(Boolean, default=False)
+    error: Mapped[str | None] = mapped_column(String(400))
+    progress: Mapped[dict[str, Any]] = mapped_column(JSON)
+    version_id: Mapped[str | None] = mapped_column(ForeignKey("versions.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    alive_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
 class ApiKey(Base):
     """An API key, kept as the SHA-256 of its secret."""
 

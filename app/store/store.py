@@ -14,6 +14,7 @@ from app.store.history import History
 from app.store.keys import ApiKeys
 from app.store.retention import Retention
 from app.store.runs import Runs
+from app.store.trainings import Trainings
 from app.store.versions import Versions
 from app.store.view_cache import ViewCache
 
@@ -45,6 +46,11 @@ class Store(Runs, Corrections, Batches, History, Gallery, Retention):
     def versions(self) -> Versions:
         """Trained models."""
         return Versions(self.database, self.blobs, self.views)
+
+    @property
+    def trainings(self) -> Trainings:
+        """Trainings of models."""
+        return Trainings(self.database, self.blobs, self.views)
 
     @property
     def deliveries(self) -> Deliveries:

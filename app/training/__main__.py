@@ -31,13 +31,13 @@ from app.training.dataset import Augmentation, TrainingSet
 from app.training.errors import TrainingError
 from app.training.evaluate import predict
 from app.training.judge import Judge, load
-from app.training.loop import Plan, Trainer, world_size
+from app.training.loop import Plan, Trainer, steps_within, world_size
 from app.training.model import build, freeze
 from app.training.precision import bf16_is_fast, use_bf16, use_channels_last
-from app.training.report import write_report
-from app.training.scores import score
+from app.training.report import read_log, write_report
+from app.training.scores import rank, score
 from app.vision.catalogue.checkpoints import CheckpointError, load_weights, sha256_of
-from app.vision.catalogue.models import CatalogueError
+from app.vision.catalogue.models import CatalogueError, Model
 from app.vision.catalogue.zoo import find_model, only_model
 from app.vision.engine.device import mmcv_device
 
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     logging.disable(logging.WARNING)
     try:
         test = _read(options.test, skip_bad=True) if options.test else None
-        train(options, _read(options.data, skip_bad=options.skip_bad), test)
+        validation = _read(options.validation_data, skip_bad=options.skip_bad) if options.validation_data else None
+        train(options, _read(options.data, skip_bad=options.skip_bad), validation, test)
     except DataError as error:
         print("\n".join([*error.problems, str(error)]), file=sys.stderr)
         return 1
@@ -84,6 +85,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--batch", type=_count, default=2, help="photos per step and process")
     parser.add_argument("--lr", type=_positive, default=2e-4, help="peak learning rate")
     parser.add_argument("--validation", type=_share, default=0.1, help="share of the photos kept for validation")
+    parser.add_argument("--validation-data", type=Path, help="COCO-format folder to validate on, instead of a share")
+    parser.add_argument("--minutes", type=_positive, help="time that the steps take, about, instead of epochs")
     parser.add_argument("--evaluations", type=_count, default=4, help="number of evaluations")
     parser.add_argument(
         "--short",
@@ -129,7 +132,7 @@ FROZEN = {
 }
 
 
-def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) -> None:
+def train(options: argparse.Namespace, data: CocoData, given: CocoData | None, test: CocoData | None) -> None:
     """Train, evaluate, keep the best weights and write the report."""
     settings = Settings.from_env()
     if (options.out / "models.toml").is_file() and not (options.out / "last.pth").is_file():
@@ -151,11 +154,15 @@ def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) ->
     use_channels_last(model)
     if options.precision == "bf16" or (options.precision == "auto" and bf16_is_fast(options.device)):
         use_bf16(model, options.device)
-    learning, validation = split(data, options.validation, options.seed)
+    if given and given.classes != data.classes:
+        raise DataError(f"{options.validation_data} has other classes than {options.data}.")
+    learning, validation = (data, given) if given else split(data, options.validation, options.seed)
     short = tuple(sorted(options.short)) if options.short else short_sides(original)
     examples = TrainingSet(
         learning, normalisation(original), Augmentation(short=short, long=short[1] * 5 // 3), options.seed
     )
+    if options.minutes and not (options.out / "last.pth").is_file():
+        options.steps = steps_within(model, examples, options)
     plan = _plan(options, len(examples))
     origin = {
         "--data": hashlib.sha256(json.dumps(data.truth, default=bytes.decode).encode()).hexdigest(),
@@ -165,8 +172,10 @@ def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) ->
         **{f"--{name}": str(getattr(options, name)) for name in ("validation", "seed", "batch")},
     }
     trainer = Trainer(model, examples, plan, options.out, options.device, origin)
-    if trainer.resume():
+    if trainer.resume(with_plan=bool(options.minutes)):
+        plan = trainer.plan
         print(f"Resuming from step {trainer.step} of {plan.steps}.", flush=True)
+    trainer.tell_plan()
     judge = Judge(options.out, config, base, validation, options.device)
     began = time.monotonic()
     trainer.run(judge)
@@ -181,6 +190,30 @@ def train(options: argparse.Namespace, data: CocoData, test: CocoData | None) ->
             "Licence": base.licence,
         }
         report(options, facts, validation, test)
+        _write_card(options, base, plan, learning, validation)
+
+
+def _write_card(options: argparse.Namespace, base: Model, plan: Plan, learning: CocoData, validation: CocoData) -> None:
+    """Write `card.json`: what the model was made of, and its precision beside the base's on the same photos."""
+    measured = [entry["scores"] for entry in read_log(options.out / "log.jsonl") if "scores" in entry]
+    card = {
+        "base": base.title,
+        "photos": len(learning.samples),
+        "steps": plan.steps,
+        "seed": options.seed,
+        "scores": max(measured, key=rank, default=None),
+        "base_scores": _scores_of(base, options, validation),
+    }
+    (options.out / "card.json").write_text(json.dumps(card))
+
+
+def _scores_of(base: Model, options: argparse.Namespace, validation: CocoData) -> dict[str, Any] | None:
+    """The precision of the base on the validation photos; None where it knows none of their classes."""
+    folder = base.home or Settings.from_env().checkpoints_path
+    detector = load(base, folder, options.device)
+    if not set(validation.classes) & set(detector.card.classes):
+        return None
+    return score(validation, predict(detector, validation))
 
 
 def _plan(options: argparse.Namespace, photos: int) -> Plan:

@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +31,8 @@ from app.training.model import train_mode
 
 # The other processes wait while the first one evaluates.
 MAX_EVALUATION = timedelta(days=1)
+# Steps that are tried to see how long one takes; the first, which is slower, does not count.
+TRIED = 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,16 @@ class Plan:
 def world_size() -> int:
     """The number of processes that train together, as set by `torchrun`."""
     return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def steps_within(model: nn.Module, data: TrainingSet, options: Any) -> int:
+    """How many steps fit into `options.minutes`, from the time that a few take forwards and backwards; at least one.
+
+    A tenth of the time is left for evaluations. The weights stay as they are.
+    """
+    trainer = Trainer(model, data, Plan(TRIED, options.batch, seed=options.seed), options.out, options.device, {})
+    seconds = trainer.seconds_a_step()
+    return max(1, round(54.0 * float(options.minutes) / seconds))
 
 
 class Trainer:
@@ -96,8 +108,10 @@ class Trainer:
         except OSError as error:
             raise TrainingError(f"{folder} cannot be the output folder: {error.strerror}.") from error
 
-    def resume(self) -> bool:
+    def resume(self, *, with_plan: bool = False) -> bool:
         """Load `last.pth` if there is one, and return whether there was. Without one the log starts empty.
+
+        with_plan: go on with the plan that it was begun with.
 
         Raises TrainingError if it belongs to a training with another origin.
         """
@@ -118,7 +132,31 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.measured = state["step"], state["measured"]
+        if with_plan:
+            self.plan = Plan(**state["plan"])
         return True
+
+    def tell_plan(self) -> None:
+        """Write the plan into `plan.json`, for whoever follows the training."""
+        if self.rank == 0:
+            (self.folder / "plan.json").write_text(json.dumps(asdict(self.plan)))
+
+    def seconds_a_step(self) -> float:
+        """Seconds that a step takes, forwards and backwards, without learning from it."""
+        sampler = BalancedSampler(self.data.samples, self.plan.seed, start=0)
+        batches = iter(DataLoader(self.data, self.plan.batch, sampler=sampler, collate_fn=collate))
+        train_mode(self.model)
+        began = time.perf_counter()
+        for number in range(TRIED):
+            if number == 1:
+                began = time.perf_counter()
+            batch = self._to_device(next(batches))
+            if not self.takes_masks:
+                del batch["gt_masks"]
+            losses, _ = self.parse_losses(self.model(return_loss=True, **batch))
+            losses.backward()
+            self.model.zero_grad()
+        return (time.perf_counter() - began) / (TRIED - 1)
 
     def run(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None = None) -> None:
         """Train to the end of the plan, calling `evaluate(averaged model, step)` at intervals and at the end.
@@ -220,6 +258,7 @@ class Trainer:
             "step": self.step,
             "measured": self.measured,
             "origin": self.origin,
+            "plan": asdict(self.plan),
         }
         part = self.folder / "last.pth.part"
         torch.save(state, part)

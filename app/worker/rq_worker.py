@@ -58,8 +58,8 @@ class DetectorWorker(SimpleWorker):
     death_penalty_class = NoDeathPenalty
     max_connection_wait_time = 2.0
 
-    def __init__(self, jobs: Jobs, task: Task, on_stop: Callable[[], None]):
-        super().__init__([jobs.queue], connection=jobs.blocking, serializer=JSONSerializer, worker_ttl=60)
+    def __init__(self, jobs: Jobs, queue: Queue, task: Task, on_stop: Callable[[], None]):
+        super().__init__([queue], connection=jobs.blocking, serializer=JSONSerializer, worker_ttl=60)
         self._task, self._on_stop = task, on_stop
 
     def perform_job(self, job: Job, queue: Queue) -> bool:
@@ -95,8 +95,8 @@ class DetectorWorker(SimpleWorker):
 class QueueConsumer:
     """Runs a task for every job, through outages of Redis. RQ's loop ends at some of them, and is then restarted."""
 
-    def __init__(self, jobs: Jobs, task: Task):
-        self._jobs, self._task = jobs, task
+    def __init__(self, jobs: Jobs, task: Task, queue: Queue | None = None):
+        self._jobs, self._task, self._queue = jobs, task, jobs.queue if queue is None else queue
         self._stopping = False
         self._last_error = ""  # of Redis
 
@@ -105,9 +105,14 @@ class QueueConsumer:
         while not self._stopping:
             with suppress(StopRequested, *REDIS_AWAY):
                 if self._redis_answers():
-                    DetectorWorker(self._jobs, self._task, self._stop).work(logging_level=None)
+                    DetectorWorker(self._jobs, self._queue, self._task, self._stop).work(logging_level=None)
                 if not self._stopping:
                     time.sleep(REDIS_RETRY)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal has asked this process to end after the current job."""
+        return self._stopping
 
     def _stop(self) -> None:
         self._stopping = True

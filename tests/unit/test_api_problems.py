@@ -18,7 +18,7 @@ from tests.unit import api_service
 from tests.unit.api_service import PHOTO, Service, json_of
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "errors", "request_id"}
-FOR_ADMINISTRATORS = tuple(f"{PREFIX}/{name}" for name in ("datasets", "versions"))
+FOR_ADMINISTRATORS = tuple(f"{PREFIX}/{name}" for name in ("datasets", "trainings", "versions"))
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 

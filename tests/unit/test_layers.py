@@ -12,7 +12,7 @@ from scripts.architecture import imports, module_graph, module_of, modules, name
 
 # From the top. A room imports rooms of lower layers, and of its own layer none but itself.
 LAYERS = (
-    ("launch", "training"),
+    ("launch",),
     ("app",),  # the factory
     ("web", "cli", "worker"),  # of `web` this is only the list of its rooms
     ("sketch.web",),
@@ -20,6 +20,7 @@ LAYERS = (
     ("web.common",),
     ("queue",),
     ("store",),
+    ("training",),  # the worker of the trainings starts it
     ("datasets",),
     ("vision", "sketch.training"),
     ("sketch", "intake"),

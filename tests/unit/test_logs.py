@@ -221,7 +221,9 @@ def test_the_id_goes_with_the_job_to_the_worker_and_stays_with_the_run(service: 
     answer = service.post(PHOTO, X_Request_ID="abc")
     assert json_of(answer)["request_id"] == "abc"
     seen: list[tuple[str, str]] = []
-    DetectorWorker(service.services.jobs, lambda id: seen.append((id, request_id())), lambda: None).work(burst=True)
+    DetectorWorker(
+        service.services.jobs, service.services.jobs.queue, lambda id: seen.append((id, request_id())), lambda: None
+    ).work(burst=True)
     (analysis,) = service.services.store.get_run(json_of(answer)["id"]).analyses
     assert seen == [(analysis.id, "abc")]
     assert request_id() == ""

@@ -29,7 +29,7 @@ def test_every_job_runs_the_task_whatever_its_name(jobs: Jobs, monkeypatch: pyte
     monkeypatch.setattr(constants, "TASK", "app.jobs.tasks.analyse")  # as an older release queued it
     jobs.enqueue("b")
     done: list[str] = []
-    DetectorWorker(jobs, done.append, lambda: None).work(burst=True)
+    DetectorWorker(jobs, jobs.queue, done.append, lambda: None).work(burst=True)
     assert done == ["a", "b"]
     assert jobs.waiting() == []
 
@@ -50,7 +50,7 @@ def test_no_function_that_a_job_names_is_called(jobs: Jobs, tmp_path: Path) -> N
         if error := outcomes.pop():
             raise error
 
-    DetectorWorker(jobs, task, lambda: None).work(burst=True)
+    DetectorWorker(jobs, jobs.queue, task, lambda: None).work(burst=True)
     assert outcomes == []
     assert all(file.exists() for file in files)
 

@@ -4,7 +4,7 @@ from flask import Flask
 from flask_cors import CORS
 
 from app.config.checks import split
-from app.web.api import corrections, create, data_sets, runs, spec, versions
+from app.web.api import corrections, create, data_sets, runs, spec, trainings, versions
 from app.web.api.blueprint import PREFIX, api
 from app.web.api.problems import problem
 from app.web.common import errors, limits
@@ -12,7 +12,7 @@ from app.web.common.keys import check_key
 from app.web.common.origins import check_origin
 from app.web.common.security import csrf
 
-__all__ = ["api", "corrections", "create", "data_sets", "init_app", "runs", "versions"]
+__all__ = ["api", "corrections", "create", "data_sets", "init_app", "runs", "trainings", "versions"]
 
 # Response headers that scripts of other origins may read.
 EXPOSED = ["Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Preference-Applied", "X-Request-ID"]

@@ -309,6 +309,26 @@ class VersionList(BaseModel):
     default: str | None = Field(description="Id of the version that is the default; null: the model of the settings.")
 
 
+class TrainingOut(BaseModel):
+    """A training, which becomes a version."""
+
+    id: str
+    title: str
+    data_set: str | None = Field(description="Id of the data set; null where it was deleted.")
+    base: str
+    minutes: float
+    state: RunState
+    error: str | None
+    progress: dict[str, Any] = Field(description="step, steps, left (seconds), and the points of loss and ap.")
+    version: str | None = Field(description="Id of the version that it became.")
+    created_at: datetime
+
+
+class TrainingList(BaseModel):
+    trainings: list[TrainingOut] = Field(description="Newest first.")
+    can_train: bool = Field(description="Whether a worker of the trainings is alive.")
+
+
 class FieldError(BaseModel):
     """One error in the request."""
 

@@ -81,6 +81,6 @@ def document(keys_required: bool) -> dict[str, Any]:
 
 def _in_reading_order(paths: dict[str, Any]) -> dict[str, Any]:
     """The operations in the order of `docs/api.md`: sending before listing, and last the models that answer."""
-    last = (f"{PREFIX}/datasets", f"{PREFIX}/versions", f"{PREFIX}/models")
+    last = tuple(f"{PREFIX}/{name}" for name in ("datasets", "trainings", "versions", "models"))
     ordered = sorted(paths, key=lambda path: next((i for i, each in enumerate(last) if path.startswith(each)), -1))
     return {path: dict(sorted(paths[path].items(), key=lambda pair: METHODS.index(pair[0]))) for path in ordered}

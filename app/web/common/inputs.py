@@ -163,6 +163,21 @@ class VersionPath(BaseModel):
     version_id: str = Field(description="The version's id.")
 
 
+class TrainingPath(BaseModel):
+    training_id: str = Field(description="The training's id.")
+
+
+class TrainingNew(Strict):
+    """A training to begin."""
+
+    data_set: str = Field(description="Id of the data set.", max_length=22)
+    base: Text = Field(default="starter", description="Name of the model to begin with.", max_length=160)
+    minutes: Annotated[float, Field(ge=0.1, le=10_080, allow_inf_nan=False)] = Field(
+        default=10, description="Effort: minutes that the steps take."
+    )
+    title: Text = Field(default="", description="What the version is called. Default: as the data set.", max_length=160)
+
+
 class DataSetNew(Strict):
     """A new data set."""
 

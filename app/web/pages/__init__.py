@@ -15,13 +15,15 @@ from app.web.pages import (
     start,
     status,
     teach,
+    trainings,
     versions,
 )
 
 
 def init_app(app: Flask) -> None:
     """Attach the pages."""
-    for module in (start, run, correct, history, chosen, batch, models, teach, data_sets, versions, admin, status):
+    visitors = (start, run, correct, history, chosen, batch, models, teach)
+    for module in (*visitors, data_sets, trainings, versions, admin, status):
         app.register_blueprint(module.pages)
     status.init_app(app)
     navigation.add(app, "start.start", "Detect")
@@ -29,4 +31,5 @@ def init_app(app: Flask) -> None:
     navigation.add(app, "teach.page", "Teach")
     if app.extensions["services"].settings.admin_key:
         navigation.add(app, "data_sets.page", "Data sets")
+        navigation.add(app, "trainings.page", "Trainings")
         navigation.add(app, "versions.page", "Versions")

@@ -1,0 +1,114 @@
+"""Trainings: a data set, a base and some minutes, which become a version."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.store.base import ERROR_LENGTH, StorePart, storable
+from app.store.models import DataSet, Training, utcnow
+from app.store.runs import ID
+from app.store.states import FINISHED, State
+
+# A training whose worker has not been heard of for so long is free for another one.
+LOST_AFTER = timedelta(seconds=30)
+
+
+class Trainings(StorePart):
+    """Trainings and how far they are."""
+
+    def create(self, data_set_id: str, base: str, minutes: float, title: str) -> Training:
+        """A training to be queued. Raises NotFound: there is no such data set."""
+        with self.database.writing() as session:
+            if not ID.fullmatch(data_set_id) or session.get(DataSet, data_set_id) is None:
+                raise NotFound
+            training = Training(
+                data_set_id=data_set_id, base=base, minutes=minutes, title=storable(title, 160), progress={}
+            )
+            session.add(training)
+        return training
+
+    def get(self, id: str) -> Training:
+        """A training. Raises NotFound."""
+        with self.database.reading() as session:
+            return _get(session, id)
+
+    def all(self) -> Sequence[Training]:
+        """Every training, newest first."""
+        with self.database.reading() as session:
+            return session.scalars(select(Training).order_by(Training.created_at.desc(), Training.id)).all()
+
+    def stop(self, id: str) -> None:
+        """Ask a training to stop after its current step; one that waits is cancelled at once. Raises NotFound."""
+        with self.database.writing() as session:
+            training = _get(session, id)
+            training.stopping = training.state == State.RUNNING
+            if training.state == State.QUEUED:
+                training.state, training.finished_at = State.CANCELLED, utcnow()
+
+    def resume(self, id: str) -> bool:
+        """Set a training that was stopped or failed to `queued`; whether it was one. Raises NotFound."""
+        with self.database.writing() as session:
+            training = _get(session, id)
+            if training.state not in (State.CANCELLED, State.FAILED):
+                return False
+            training.state, training.error, training.stopping = State.QUEUED, None, False
+            training.finished_at = None
+        return True
+
+    # What the worker does
+
+    def pending(self) -> Sequence[str]:
+        """Ids of the trainings that wait, or whose worker is lost, oldest first."""
+        lost = (Training.state == State.RUNNING) & (Training.alive_at < utcnow() - LOST_AFTER)
+        query = select(Training.id).where(or_(Training.state == State.QUEUED, lost))
+        with self.database.reading() as session:
+            return session.scalars(query.order_by(Training.created_at)).all()
+
+    def start(self, id: str) -> Training | None:
+        """Set a training to `running`; None where it does not wait, is another worker's, or is gone."""
+        with self.database.writing() as session:
+            training = session.get(Training, id, with_for_update=True)
+            now = utcnow()
+            if training is None or training.state in FINISHED:
+                return None
+            alive = training.alive_at is not None and training.alive_at > now - LOST_AFTER
+            if training.state == State.RUNNING and alive:
+                return None
+            training.state, training.alive_at = State.RUNNING, now
+            training.started_at = training.started_at or now
+        return training
+
+    def beat(self, id: str, progress: dict[str, Any]) -> bool:
+        """Say that a training is alive, and how far; whether it is to stop."""
+        with self.database.writing() as session:
+            training = session.get(Training, id)
+            if training is None:
+                return True
+            training.alive_at, training.progress = utcnow(), progress
+            return training.stopping
+
+    def release(self, id: str) -> None:
+        """Let a training wait again: its worker ends."""
+        with self.database.writing() as session:
+            training = session.get(Training, id)
+            if training and training.state == State.RUNNING:
+                training.state = State.QUEUED
+
+    def end(self, id: str, state: State, *, error: str = "", version_id: str | None = None) -> None:
+        """End a training. version_id: what it became."""
+        with self.database.writing() as session:
+            training = session.get(Training, id)
+            if training:
+                training.state, training.finished_at, training.stopping = state, utcnow(), False
+                training.error, training.version_id = storable(error, ERROR_LENGTH) or None, version_id
+
+
+def _get(session: Session, id: str) -> Training:
+    training = session.get(Training, id) if ID.fullmatch(id) else None
+    if training is None:
+        raise NotFound
+    return training
