@@ -5,7 +5,6 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,9 @@ from app.store.models import Analysis, Photo, Run
 from app.store.states import State
 from app.store.view_cache import ViewCache
 from app.vision.view import View
-from app.web.common import rendering
+from app.web.common import costs, rendering, waiting
 from app.web.common.exports import export_response
+from tests.unit.api_service import jobs_on_fake_redis
 from tests.unit.photos import encode, scene
 from tests.unit.results import everything
 
@@ -142,7 +142,11 @@ def store(tmp_path: Path) -> FakeStore:
 @pytest.fixture
 def app(settings: Settings, store: FakeStore) -> Flask:
     app = Flask("tests")
-    app.extensions["services"] = Services(settings, store, SimpleNamespace())  # type: ignore[arg-type]
+    app.secret_key = settings.secret_key
+    jobs = jobs_on_fake_redis(settings)
+    app.extensions["services"] = Services(settings, store, jobs)  # type: ignore[arg-type]
+    waiting.init_app(app)
+    costs.init_app(app)
     return app
 
 
@@ -159,7 +163,7 @@ def run(state: str = State.DONE) -> Run:
 
 
 def test_the_same_view_is_drawn_once(app: Flask, store: FakeStore) -> None:
-    with app.app_context():
+    with app.test_request_context():
         first = rendering.render_view(run(), View(format="png"))
         assert rendering.render_view(run(), View(format="png")) == first
         assert store.read == 1
@@ -173,7 +177,7 @@ def test_the_same_view_is_drawn_once(app: Flask, store: FakeStore) -> None:
 
 
 def test_only_the_analyses_asked_for_are_drawn(app: Flask, store: FakeStore) -> None:
-    with app.app_context():
+    with app.test_request_context():
         views = [rendering.render_view(run(), View(format="png"), chosen) for chosen in (None, ["objects"], ["faces"])]
         with pytest.raises(NotReady):
             rendering.render_view(run(), View(format="png"), ["drawing"])
@@ -182,7 +186,7 @@ def test_only_the_analyses_asked_for_are_drawn(app: Flask, store: FakeStore) -> 
 
 def test_twenty_requests_for_one_view_draw_it_once(app: Flask, store: FakeStore) -> None:
     def ask(_: int) -> bytes:
-        with app.app_context():
+        with app.test_request_context():
             return rendering.render_view(run(), View())[0]
 
     with ThreadPoolExecutor(20) as pool:
@@ -191,7 +195,7 @@ def test_twenty_requests_for_one_view_draw_it_once(app: Flask, store: FakeStore)
 
 
 def test_a_run_without_results_can_be_seen_plain_only(app: Flask) -> None:
-    with app.app_context():
+    with app.test_request_context():
         data = rendering.render_view(run(State.QUEUED), View.plain(format="png"))[0]
         assert (np.asarray(Image.open(io.BytesIO(data))) == scene(320, 240)).all()
         with pytest.raises(NotReady):
