@@ -1,6 +1,7 @@
-"""How processes end: with their parent, or before it when memory runs out."""
+"""How processes end, with their parent or before it when memory runs out, and how they share the CPUs."""
 
 import ctypes
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -22,3 +23,13 @@ def die_first() -> None:
     """Have the kernel end this process before its supervisor when memory runs out (Linux only)."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def leave_cpus_to_others() -> None:
+    """Let this process, which leads a session, compute only while no other one wants to.
+
+    Linux shares the CPUs out among sessions first (autogroup, sched(7)), so that nice alone counts within one only.
+    """
+    os.nice(19)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")

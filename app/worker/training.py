@@ -7,7 +7,6 @@ run on another machine, with a GPU.
 import io
 import json
 import logging
-import os
 import shutil
 import signal
 import subprocess
@@ -30,7 +29,7 @@ from app.queue import constants
 from app.queue.services import Services
 from app.store.models import Training
 from app.store.states import State
-from app.system.process import die_first, die_with_parent
+from app.system.process import die_first, die_with_parent, leave_cpus_to_others
 from app.vision.catalogue.models import CatalogueError
 from app.worker.rq_worker import QueueConsumer
 
@@ -189,7 +188,7 @@ def _politely() -> None:
     """In the child: end with the worker, first of all when memory runs out, and leave the CPUs to the photos."""
     die_with_parent(signal.SIGKILL)
     die_first()
-    os.nice(19)
+    leave_cpus_to_others()
 
 
 def _json(path: Path) -> dict[str, Any]:
