@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from app.queue.services import Services
 from tests.e2e import stack
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -28,10 +29,22 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[str]:
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the service keeps its data."""
+    return tmp_path_factory.mktemp("light")
+
+
+@pytest.fixture(scope="session")
+def site(site_folder: Path, redis_url: str) -> Iterator[str]:
     """The service with analyzers that answer at once."""
-    with stack.serving(tmp_path_factory.mktemp("light"), redis_url, stack.LIGHT, ADMIN_KEY=stack.ADMIN_KEY) as address:
+    with stack.serving(site_folder, redis_url, stack.LIGHT, ADMIN_KEY=stack.ADMIN_KEY) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def site_services(site: str, site_folder: Path, redis_url: str) -> Services:
+    """The store and the queue of the service."""
+    return Services.from_settings(stack.settings(site_folder, redis_url))
 
 
 @pytest.fixture

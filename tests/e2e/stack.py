@@ -11,12 +11,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.config.settings import Settings
 from app.launch.redis_server import free_port
 from tests.conftest import ROOT
 
 READY_SECONDS = 90
 ADMIN_KEY = "the key of the admin"
 LIGHT = "tests.e2e.light:offer"
+
+
+def settings(folder: Path, redis_url: str) -> Settings:
+    """The settings of a service that stores its data in `folder`."""
+    return Settings(data_dir=str(folder / "data"), redis_url=redis_url, secret_key="a key for the tests")
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
+from app.queue.services import Services
+from app.store.models import Version
 from tests.e2e import photos
 from tests.e2e.steps import data_set, done, send
 
@@ -16,7 +18,9 @@ axe = Axe()
 
 
 @pytest.fixture(scope="module")
-def pages(site: str, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], Any]:
+def pages(
+    site: str, site_services: Services, browser: Any, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, str], Any]:
     """The address of every kind of page, and the cookies that open them."""
     folder = tmp_path_factory.mktemp("photos")
     context = browser.new_context()
@@ -36,9 +40,27 @@ def pages(site: str, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     found["admin"] = f"{site}/admin"
     found["data set"] = data_set(page, site, folder)
     found["data sets"] = f"{site}/datasets"
+    found |= {name: f"{site}/{name}" for name in ("trainings", "versions")}
+    found["training"] = f"{site}/trainings/{trained(site_services, found['data set'].rsplit('/', 1)[1])}"
     cookies = context.storage_state()
     context.close()
     return found, cookies
+
+
+def trained(services: Services, data_set: str) -> str:
+    """A training in the middle of its way, and a version that another one left; the training's id."""
+    services.jobs.trainer_beat()
+    store = services.store
+    id = store.trainings.create(data_set, "starter", 2, "Screws").id
+    store.trainings.start(id)
+    curves = {"loss": [[1, 2.5], [2, 2.0], [3, 1.8]], "ap": [[3, 12.5]]}
+    store.trainings.beat(id, {"step": 3, "steps": 40, "left": 70.0, **curves})
+    scores = {"photos": 4, "box": {"AP": 31.5, "classes": {"wood screw": {"AP": 31.5, "AP50": 60.0}}}}
+    about = {"base": "Starter Mask R-CNN", "minutes": 2, "steps": 40, "seed": 0, "photos": 16, "scores": scores}
+    card = {**about, "base_scores": scores, "data_set": {"name": "Screws", "hash": "0" * 64}}
+    with store.database.writing() as session:
+        session.add(Version(title="Screws", card=card, bytes=0))
+    return id
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -58,6 +80,8 @@ def test_no_page_has_a_serious_barrier(
         if name == "correct":
             page.locator(".things .item").first.click()
             expect(page.locator(".things [aria-current]")).to_be_visible()
+        if name == "versions":
+            page.get_by_text("By class").click()
         violations = [v for v in axe.run(page).response["violations"] if v["impact"] in SERIOUS]
         found |= {f"{name}: {v['id']}": [node["html"][:200] for node in v["nodes"]] for v in violations}
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways"

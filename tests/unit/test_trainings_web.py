@@ -52,7 +52,7 @@ def test_a_training_is_begun_watched_stopped_and_resumed_at_the_page(service: Se
     page = submit(admin, "/trainings", "/trainings", data_set=data_set, base="starter", minutes="2").location
     id = page.rpartition("/")[2]
     assert jobs.trainings.job_ids == [id]
-    assert "Waiting for the worker" in admin.get(page).text
+    assert "Waiting for its turn" in admin.get(page).text
     store.start(id)
     known = {"step": 3, "steps": 9, "left": 12.0, "loss": [[1, 2.0], [2, 1.5], [3, 1.25]], "ap": [[3, 12.5]]}
     store.beat(id, known)

@@ -75,7 +75,7 @@ def test_a_version_is_compared_promoted_and_rolled_back_at_the_page(
     submit(admin, "/versions/back", "/versions")
     assert store.current() is None
     submit(admin, f"/versions/{id}/delete", "/versions")
-    assert "There are no versions yet." in admin.get("/versions").text
+    assert "No version yet" in admin.get("/versions").text
 
 
 def test_the_api_lists_promotes_rolls_back_and_deletes(service: Service, trained: Path) -> None:

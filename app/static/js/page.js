@@ -7,6 +7,9 @@ import { localDays, localise } from "./times.js";
 if (!document.querySelector("form[data-takes-photos]")) import("./anywhere.js");
 keepStatus(document.querySelector(".status"));
 localise(document);
+const here = document.querySelector(".nav [aria-current]");
+// A narrow screen shows a part of the navigation.
+if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft;
 for (const form of document.querySelectorAll("form.filter")) localDays(form);
 
 document.addEventListener("click", (event) => {

@@ -3,6 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.web.common.admin import is_admin
 from app.web.common.by_doubt import most_doubtful_first, next_after
 from app.web.common.security import visitor
 from app.web.common.services import services
@@ -24,6 +25,7 @@ def page() -> ResponseReturnValue:
         count_waiting=len(waiting),
         any_runs=bool(waiting or store.history(mine, limit=1).runs),
         thumbnail=THUMBNAIL,
+        admin=is_admin(),
     )
 
 

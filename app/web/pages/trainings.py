@@ -16,6 +16,8 @@ pages = Blueprint("trainings", __name__, url_prefix="/trainings")
 pages.before_request(admins_only)
 # Of the picture of a curve.
 WIDTH, HEIGHT = 320, 90
+# The states, as a page says them.
+STATES = {"queued": "waiting", "running": "running", "done": "done", "failed": "failed", "cancelled": "stopped"}
 # Seconds after which a page without JavaScript loads again.
 REFRESH = 5
 
@@ -36,6 +38,8 @@ def page() -> ResponseReturnValue:
     return render_template(
         "trainings.html",
         trainings=store.trainings.all(),
+        states=STATES,
+        chosen=request.args.get("data_set"),
         sets=store.data_sets.summaries(),
         bases=trainings.bases(),
         can_train=services().jobs.can_train(),
