@@ -1,9 +1,11 @@
 """Configs of model folders: values alone, or refused without being run."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from app.vision.catalogue.models import CONFIGS
 from app.vision.catalogue.plain_config import NotPlain, check_plain
 
 PLAIN = """
@@ -23,11 +25,21 @@ def test_values_alone_are_plain(tmp_path: Path) -> None:
     check(tmp_path, PLAIN)
 
 
+def test_the_modules_that_our_configs_import_are_plain(tmp_path: Path) -> None:
+    ours = [re.findall(r"^custom_imports = .*$", file.read_text(), re.MULTILINE) for file in CONFIGS.glob("*.py")]
+    lines = {line for found in ours for line in found}
+    assert lines
+    for line in lines:
+        check(tmp_path, f"{PLAIN}{line}\n")
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "import os",
         "custom_imports = dict(imports=['evil'])",
+        "custom_imports = dict(imports=['evil'], allow_failed_imports=False)",
+        "custom_imports = dict(imports=['app.vision.backbones.efficientnet_lite', 'evil'], allow_failed_imports=False)",
         "x = dict(custom_imports=dict(imports=['evil']))",
         "x = {'custom_imports': 1}",
         "_base_ = ['other.py']",
