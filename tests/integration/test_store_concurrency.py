@@ -34,14 +34,14 @@ def at_once(*actions: Callable[[], object]) -> list:
 
 
 @contextmanager
-def meanwhile(store: Store, method: str, call: int, action: Callable[[], object]) -> Iterator[None]:
-    """Do something just before the n-th call of a blob method returns."""
+def meanwhile(store: Store, method: str, action: Callable[[], object]) -> Iterator[None]:
+    """Do something just before the first call of a blob method returns."""
     original, calls = getattr(store.blobs, method), []
 
     def patched(key: str, *rest):
         answer = original(key, *rest)
         calls.append(key)
-        if len(calls) == call:
+        if len(calls) == 1:
             action()
         return answer
 
@@ -139,26 +139,26 @@ def test_a_run_added_while_the_other_one_is_cancelled_is_never_left_waiting_for_
         assert either_store.finish_analysis(id, made.objects()) == [run.id]
 
 
-@pytest.mark.parametrize("call", [1, 2])
-def test_a_photo_deleted_while_it_is_added_again_is_kept(either_store: Store, call: int):
-    """Call 1: deleted whole after the addition saw it there. Call 2: the deletion waits for the addition's lock."""
+@pytest.mark.parametrize("method", ["put", "exists"])
+def test_a_photo_deleted_while_it_is_added_again_is_kept(either_store: Store, method: str):
+    """put: deleted whole after the addition wrote it. exists: the deletion waits for the addition's lock."""
     photo = made.photo()
     first, _ = add(either_store, photo)
     with ThreadPoolExecutor(1) as pool:
 
         def delete() -> None:
             deletion = pool.submit(either_store.delete_run, first.id)
-            if call == 1:
+            if method == "put":
                 deletion.result(30)
 
-        with meanwhile(either_store, "exists", call, delete):
+        with meanwhile(either_store, method, delete):
             second, _ = add(either_store, photo)
     assert either_store.photo_bytes(photo.sha256) == photo.data
     assert [run.id for run in either_store.history(OWNER).runs] == [second.id]
 
 
-@pytest.mark.parametrize("call", [1, 2])
-def test_an_old_orphan_that_is_just_being_used_again_survives_the_cleanup(either_store: Store, call: int):
+@pytest.mark.parametrize("method", ["put", "exists"])
+def test_an_old_orphan_that_is_just_being_used_again_survives_the_cleanup(either_store: Store, method: str):
     photo = made.photo()
     either_store.blobs.put(f"photos/{photo.sha256}", photo.data)
     later = datetime.now(UTC) + timedelta(hours=2)
@@ -166,10 +166,10 @@ def test_an_old_orphan_that_is_just_being_used_again_survives_the_cleanup(either
 
         def clean() -> None:
             cleaning = pool.submit(either_store.cleanup, later)
-            if call == 1:
+            if method == "put":
                 assert cleaning.result(30).blobs == 1
 
-        with meanwhile(either_store, "exists", call, clean):
+        with meanwhile(either_store, method, clean):
             add(either_store, photo)
     assert either_store.photo_bytes(photo.sha256) == photo.data
 

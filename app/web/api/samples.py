@@ -100,3 +100,41 @@ MODELS: Final[dict[str, Any]] = {
     "models": [{**MODEL, "classes": ["person", "bicycle", "car"], "identity": _IDENTITY, "seconds": 0.8}],
     "workers": 1,
 }
+_SET: Final = "Qm4tHc7Lr0yXbE2uVn9KpA"
+_VERSION: Final = "Tn8dWe5Rk1zGfJ6oYs3MvQ"
+DATA_SET: Final[dict[str, Any]] = {
+    "id": _SET,
+    "name": "screws",
+    "created_at": "2026-11-26T09:40:00Z",
+    "share": 0.2,
+    "seed": 0,
+    "photos": 40,
+    "train": 32,
+    "validation": 8,
+    "objects": 96,
+    "classes": [{"name": "screw", "objects": 96, "train": 32, "validation": 8}],
+}
+DATA_SETS: Final[dict[str, Any]] = {"datasets": [DATA_SET]}
+ADDITION: Final[dict[str, Any]] = {"added": 38, "updated": 2, "problems": ["7.jpg: it has no labels."]}
+VERSION: Final[dict[str, Any]] = {
+    "id": _VERSION,
+    "title": "screws, from Starter Mask R-CNN",
+    "created_at": "2026-11-26T10:00:00Z",
+    "bytes": 19482113,
+    "default": True,
+    "card": {"base": "Starter Mask R-CNN", "photos": 32, "steps": 240, "seed": 0, "minutes": 10},
+}
+VERSIONS: Final[dict[str, Any]] = {"versions": [VERSION], "default": _VERSION}
+TRAINING: Final[dict[str, Any]] = {
+    "id": _VERSION,
+    "title": "screws, from Starter Mask R-CNN",
+    "data_set": _SET,
+    "base": "starter",
+    "minutes": 10,
+    "state": "running",
+    "error": None,
+    "progress": {"step": 120, "steps": 240, "left": 300.0, "loss": [[1, 1.9], [120, 0.7]], "ap": [[80, 31.5]]},
+    "version": None,
+    "created_at": "2026-11-26T09:50:00Z",
+}
+TRAININGS: Final[dict[str, Any]] = {"trainings": [TRAINING], "can_train": True}

@@ -269,6 +269,8 @@ class ClassOut(BaseModel):
 class DataSetOut(BaseModel):
     """Photos with their truth."""
 
+    model_config = like(samples.DATA_SET)
+
     id: str
     name: str
     created_at: datetime
@@ -282,11 +284,15 @@ class DataSetOut(BaseModel):
 
 
 class DataSetList(BaseModel):
+    model_config = like(samples.DATA_SETS)
+
     datasets: list[DataSetOut] = Field(description="Newest first.")
 
 
 class AdditionOut(BaseModel):
     """What became of labelled photos that were sent."""
+
+    model_config = like(samples.ADDITION)
 
     added: int = Field(description="New photos.")
     updated: int = Field(description="Photos that were there already, and have the new labels now.")
@@ -295,6 +301,8 @@ class AdditionOut(BaseModel):
 
 class VersionOut(BaseModel):
     """A trained model in the store."""
+
+    model_config = like(samples.VERSION)
 
     id: str
     title: str
@@ -305,12 +313,16 @@ class VersionOut(BaseModel):
 
 
 class VersionList(BaseModel):
+    model_config = like(samples.VERSIONS)
+
     versions: list[VersionOut] = Field(description="Newest first.")
     default: str | None = Field(description="Id of the version that is the default; null: the model of the settings.")
 
 
 class TrainingOut(BaseModel):
     """A training, which becomes a version."""
+
+    model_config = like(samples.TRAINING)
 
     id: str
     title: str
@@ -325,6 +337,8 @@ class TrainingOut(BaseModel):
 
 
 class TrainingList(BaseModel):
+    model_config = like(samples.TRAININGS)
+
     trainings: list[TrainingOut] = Field(description="Newest first.")
     can_train: bool = Field(description="Whether a worker of the trainings is alive.")
 
