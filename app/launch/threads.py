@@ -6,6 +6,7 @@ has a number of connections and half of the threads, and health checks have thre
 """
 
 import contextlib
+import math
 import selectors
 import socket
 import time
@@ -169,6 +170,7 @@ class Worker(ThreadWorker):
         self._max_connections = settings.connections_per_address
         self._share = max(1, self.cfg.threads // 2)
         self._waiting: dict[Connection, tuple[float, Step]] = {}
+        self._due = math.inf  # No time of `_waiting` is over before.
         self._connections, self._running, self._arriving_bytes = Counter[str](), Counter[str](), Counter[str]()
         self._queued: dict[str, deque[tuple[Connection, Task]]] = {}
         self._health = ThreadPoolExecutor(HEALTH_THREADS)
@@ -199,8 +201,13 @@ class Worker(ThreadWorker):
         then: Callable[[Connection], None],
     ) -> None:
         conn.sock.setblocking(False)
-        self._waiting[conn] = (until, then)
+        self._allow(conn, until, then)
         self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: on_received(conn))
+
+    def _allow(self, conn: Connection, until: float, then: Step) -> None:
+        """Let a connection wait until then."""
+        self._waiting[conn] = (until, then)
+        self._due = min(self._due, until)
 
     def _wake(self, conn: Connection) -> None:
         del self._waiting[conn]
@@ -211,8 +218,9 @@ class Worker(ThreadWorker):
         conn.arriving = Arriving(self._limits, partial(self._admit, conn))
         if data and conn.arriving.feed(data):
             self._dispatch(conn)
-        else:
-            self._wait(conn, self._on_data, conn.arriving.deadline, self._on_late)
+            return
+        self._wait(conn, self._on_data, conn.arriving.deadline, self._on_late)
+        self._invite(conn, conn.arriving)
 
     def _on_data(self, conn: Connection) -> None:
         assert conn.arriving is not None
@@ -227,9 +235,13 @@ class Worker(ThreadWorker):
             self._wake(conn)
             self._dispatch(conn) if data or began else self._close(conn)
             return
-        self._waiting[conn] = (conn.arriving.deadline, self._on_late)
-        if conn.arriving.wants_word:
-            conn.arriving.wants_word = False
+        self._allow(conn, conn.arriving.deadline, self._on_late)
+        self._invite(conn, conn.arriving)
+
+    def _invite(self, conn: Connection, arriving: Arriving) -> None:
+        """Ask for the body, where the client waits for that."""
+        if arriving.wants_word:
+            arriving.wants_word = False
             with contextlib.suppress(OSError):
                 conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -256,8 +268,14 @@ class Worker(ThreadWorker):
         self._wait(conn, self._on_next, time.monotonic() + self.cfg.keepalive, self._close)
 
     def _on_next(self, conn: Connection) -> None:
+        try:
+            data = conn.sock.recv(_RECEIVED)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
         self._wake(conn)
-        self._receive(conn)
+        self._receive(conn, data) if data else self._close(conn)
 
     def _linger(self, conn: Connection) -> None:
         """Let the client read the last response before the connection is closed."""
@@ -283,15 +301,22 @@ class Worker(ThreadWorker):
         self._connections[conn.network] -= 1
         conn.close()
 
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Called by the loop: what is received, until the time of a connection is over."""
+        super().wait_for_and_dispatch_events(min(timeout, max(0.0, self._due - time.monotonic())))
+
     def murder_keepalived(self, force: bool = False) -> None:
-        """Called by the loop, at least once a second."""
+        """Called by the loop after everything that it receives, and at least once a second."""
         now = time.monotonic()
+        if now < self._due and self.alive and not force:
+            return
         for conn, (until, then) in list(self._waiting.items()):
             if not self.alive and not (conn.arriving and conn.arriving.begun):
                 self._waiting[conn] = (min(until, now + LAST_SECONDS), then)
             if now >= until or force:
                 self._wake(conn)
                 self._close(conn) if force else then(conn)
+        self._due = min((until for until, _ in self._waiting.values()), default=math.inf)
 
     def murder_pending(self) -> None:
         """Nothing: `murder_keepalived` has done it."""

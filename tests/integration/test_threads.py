@@ -157,6 +157,17 @@ def test_requests_sent_together_are_answered_in_turn(port: int) -> None:
         assert read_answer(connection) == (200, {"pong": True})
 
 
+def test_a_body_is_asked_for_also_where_its_head_came_with_the_request_before(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(get("/ping") + head("/missing", "Content-Length: 1", "Expect: 100-continue"))
+        answers = b""
+        while b"HTTP/1.1 100 Continue\r\n\r\n" not in answers:
+            answers += connection.recv(1000)
+        connection.sendall(b"x")
+        while b"HTTP/1.1 404" not in answers:
+            answers += connection.recv(1000)
+
+
 def test_a_response_that_pauses_holds_no_thread(port: int) -> None:
     with holding(port, 12, get("/follow")) as following:
         received = [b""] * len(following)
