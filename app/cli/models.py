@@ -10,10 +10,8 @@ from app.config.analyses import ANALYSES
 from app.config.settings import Settings
 from app.queue.services import Services
 from app.vision.analyses.offer import choose, installed, known_models
-from app.vision.catalogue.check import check_sources
 from app.vision.catalogue.checkpoints import CheckpointError
 from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
-from app.vision.catalogue.sources import place
 
 HEADINGS = ("NAME", "ANALYSIS", "DATA", "BOX AP", "MASK AP", "GFLOP", "SECONDS", "MB", "LICENCE", "STATE")
 RIGHT_ALIGNED = ("BOX AP", "MASK AP", "GFLOP", "SECONDS", "MB")
@@ -56,6 +54,10 @@ def models(zoo: bool, present: bool, check: bool) -> None:
 
 def _check(models: Iterable[Model], settings: Settings) -> None:
     """Print what each source says, and end with status 1 where a file cannot be had from any."""
+    # Every web process has the commands, and few need an HTTP client.
+    from app.vision.catalogue.check import check_sources
+    from app.vision.catalogue.sources import place
+
     answers = check_sources(models, settings)
     rows = [(answer.model.name, place(answer.source), answer.problem or "has it") for answer in answers]
     for line in table(("NAME", "SOURCE", "ANSWER"), rows):

@@ -14,6 +14,9 @@ from tests.conftest import ROOT
 VISION = ROOT / "app" / "vision"
 TORCH = {"torch", "torchvision", "mmcv", "mmdet", "facenet_pytorch", "efficientnet_lite_pytorch"}
 SERVING = {"flask", "werkzeug", "redis", "rq", "sqlalchemy", "alembic", "gunicorn", "boto3"}
+# What takes memory and few requests need: HTTP clients, S3, migrations, YAML, engines, image formats.
+RARE = {"httpx", "httpcore", "rich", "pygments", "valkey", "boto3", "botocore", "alembic", "psycopg", "yaml", "tqdm"}
+RARE |= {"openvino", "onnx", "pypdfium2", "rawpy", "pi_heif", "zxingcpp", "scipy", "matplotlib"}
 WEB_ROOMS = ("web", "intake", "store", "queue", "cli", "sketch/web")
 # What vision knows nothing of.
 ABOVE_VISION = {f"app.{room}" for room in ("web", "store", "queue", "worker", "cli", "client", "sketch")}
@@ -53,6 +56,13 @@ def test_no_room_of_the_web_process_loads_torch() -> None:
 def test_a_whole_web_process_has_no_torch(tmp_path: Path) -> None:
     environment = f"import os; os.environ.update(DATA_DIR={str(tmp_path)!r}, REDIS_URL='redis://127.0.0.1:1/0')"
     assert not loaded_by(f"{environment}\nfrom app import create_app\ncreate_app()") & TORCH
+
+
+def test_a_web_process_loads_what_is_rare_when_it_is_needed(tmp_path: Path) -> None:
+    environment = f"import os; os.environ.update(DATA_DIR={str(tmp_path)!r}, REDIS_URL='redis://127.0.0.1:1/0')"
+    loaded = loaded_by(f"{environment}\nfrom app import create_app\ncreate_app()")
+    assert "flask" in loaded
+    assert not loaded & RARE
 
 
 def test_what_vision_offers_the_web_process_has_no_torch() -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from app.datasets.folder import Folder
 from app.datasets.formats.reading import Reading, read_text
@@ -80,6 +79,8 @@ def _names(path: Path, text: str) -> list[str]:
     """The class names, in order; empty where the file has none."""
     if path.suffix.lower() not in (".yaml", ".yml"):
         return [line.strip() for line in text.splitlines() if line.strip()]
+    import yaml  # Rare: only these files need it.
+
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -14,13 +14,14 @@ from contextlib import contextmanager
 
 from flask import Flask, current_app, g, request
 from limits import RateLimitItem, parse_many
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis import RedisError
 
 from app.errors import PublicError
 from app.store.models import Run
 from app.vision.view import View
+from app.web.common.counts import RedisCounts
 from app.web.common.keys import caller, visitor_or_caller
 from app.web.common.waiting import thread_slots
 
@@ -76,7 +77,7 @@ def init_app(app: Flask) -> None:
     """Give the application its budgets."""
     services = app.extensions["services"]
     shared, pool = bool(services.settings.redis_url), services.jobs.redis.connection_pool
-    storage = RedisStorage("redis://", connection_pool=pool, key_prefix="costs") if shared else MemoryStorage()
+    storage = RedisCounts("redis://", connection_pool=pool, key_prefix="costs") if shared else MemoryStorage()
     app.extensions["costs"] = Costs(FixedWindowRateLimiter(storage), services.settings.render_limit)
 
 

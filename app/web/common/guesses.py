@@ -5,12 +5,13 @@ import time
 
 from flask import Flask, current_app, request
 from limits import RateLimitItem, parse_many
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis import RedisError
 
 from app.errors import PublicError
 from app.system.addresses import network_of
+from app.web.common.counts import RedisCounts
 
 # Wrong keys from one network: a mistyped one is forgiven, and guessing soon takes days.
 MAX_WRONG = "10/minute;30/hour;60/day"
@@ -47,7 +48,7 @@ def init_app(app: Flask) -> None:
     services = app.extensions["services"]
     pool = services.jobs.redis.connection_pool
     shared = bool(services.settings.redis_url)
-    storage = RedisStorage("redis://", connection_pool=pool, key_prefix="wrong-keys") if shared else MemoryStorage()
+    storage = RedisCounts("redis://", connection_pool=pool, key_prefix="wrong-keys") if shared else MemoryStorage()
     app.extensions["guesses"] = Guesses(FixedWindowRateLimiter(storage))
 
 

@@ -11,12 +11,13 @@ from functools import partial
 
 from flask import Blueprint, Flask, Response, current_app, g
 from limits import RateLimitItem, parse_many
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import MemoryStorage
 from limits.strategies import RateLimiter, SlidingWindowCounterRateLimiter
 from redis import RedisError
 
 from app.config.settings import Settings
 from app.errors import TooManyRequests
+from app.web.common.counts import RedisCounts
 from app.web.common.keys import caller, visitor_or_caller
 
 # All APIs share one count, with the photos that pages send.
@@ -71,7 +72,7 @@ def init_app(app: Flask) -> None:
     shared = None
     if settings.redis_url:
         pool = services.jobs.redis.connection_pool
-        shared = SlidingWindowCounterRateLimiter(RedisStorage("redis://", connection_pool=pool, key_prefix="limits"))
+        shared = SlidingWindowCounterRateLimiter(RedisCounts("redis://", connection_pool=pool, key_prefix="limits"))
     app.extensions["counter"] = Counter(_rates(settings.rate_limit, SCOPE, caller), shared)
 
 

@@ -8,18 +8,19 @@ import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from flask import Request, current_app, json
 
 from app.config.settings import Settings
 from app.errors import BadRequest, FetchFailed, NoPhoto
-from app.intake import fetch
-from app.intake.address import Guard, photo_guard, port_of, webhook_guard
 from app.web.common.bodies import body_bytes, json_bytes
 from app.web.common.inputs import CreateForm, CreateJson, validated
 from app.web.common.services import services
 from app.web.common.waiting import thread_slots
+
+if TYPE_CHECKING:
+    from app.intake.address import Guard
 
 DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
 # The other alphabet's digits in the usual one; white space is left out.
@@ -56,9 +57,13 @@ class Source:
         if self.url is None:
             self.file.seek(0)
             return self.name, self.file.read(settings.max_upload_bytes + 1)
+        # An HTTP client is loaded for the first address.
+        from app.intake.address import photo_guard
+        from app.intake.fetch import fetch_photo
+
         limits: dict[str, Any] = {"timeout": settings.url_timeout, "max_bytes": settings.max_upload_bytes}
         with thread_slots().fetches.required(TOO_MANY_FETCHES):
-            name, data = fetch.fetch_photo(self.url, **limits, guard=_guard(photo_guard))
+            name, data = fetch_photo(self.url, **limits, guard=_guard(photo_guard))
         return self.name or name, data
 
 
@@ -70,6 +75,8 @@ def check_webhook(url: str | None) -> str | None:
     """
     if url is None:
         return None
+    from app.intake.address import port_of, webhook_guard  # As in `Source.read`.
+
     guard = _guard(webhook_guard)
     parsed = guard.parse(url)
     try:
@@ -117,7 +124,7 @@ def decode_base64(text: str) -> bytes:
         raise BadRequest("The image is not base64.") from error
 
 
-def _guard(make: Callable[[Settings], Guard]) -> Guard:
+def _guard(make: "Callable[[Settings], Guard]") -> "Guard":
     """Decides which addresses may be connected to. Tests put their own into the application."""
     guard: Guard | None = current_app.extensions.get("address_guard")
     return guard or make(services().settings)
