@@ -21,13 +21,18 @@ def send(page: Page, site: str, *files: Path, analyses: tuple[str, ...] = ()) ->
     page.wait_for_url(lambda address: "/runs/" in address or "/batches/" in address)
 
 
-def data_set(page: Page, site: str, folder: Path) -> str:
-    """Sign in as an administrator and make a data set of three photos; the address of its page."""
+def empty_data_set(page: Page, site: str) -> None:
+    """Sign in as an administrator and make a data set; on return the browser is at its page."""
     page.goto(f"{site}/datasets")
     page.get_by_label("ADMIN_KEY").fill(ADMIN_KEY)
     page.get_by_role("button", name="Go on").click()
     page.get_by_label("Name").fill("Screws")
     page.get_by_role("button", name="Make it").click()
+
+
+def data_set(page: Page, site: str, folder: Path) -> str:
+    """Sign in as an administrator and make a data set of three photos; the address of its page."""
+    empty_data_set(page, site)
     page.get_by_label("A ZIP").set_input_files(labelled_zip(folder))
     page.get_by_role("button", name="Add", exact=True).click()
     page.wait_for_selector(".tile")
