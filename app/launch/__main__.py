@@ -9,7 +9,7 @@ import threading
 from app.config.settings import ROOT, Settings, SettingsError
 from app.launch import LaunchError
 from app.launch.data_folder import PRIVATE_UMASK, use_for_uploads, writable_folder
-from app.launch.launcher import GUNICORN, WORKER, Launcher, listen
+from app.launch.launcher import GUNICORN, WEB_ENVIRONMENT, WORKER, Launcher, listen
 from app.queue.services import Services
 from app.store.errors import StoreUnavailable
 from app.system.logs import configure_logging
@@ -58,7 +58,7 @@ def become(part: str, settings: Settings) -> None:
         Services.from_settings(settings).store.migrate()
         if stop.is_set():
             return
-        os.environ["LISTENER_FD"] = str(listener.detach())
+        os.environ.update(WEB_ENVIRONMENT, LISTENER_FD=str(listener.detach()))
         command = [sys.executable, *GUNICORN]
     sys.stdout.flush()
     os.chdir(ROOT)

@@ -125,6 +125,8 @@ def test_it_serves_says_so_and_term_leaves_no_process_behind(tmp_path: Path) -> 
         refused = service.get("/healthz", {"Cookie": "x" * 40_000})
         assert (refused.status_code, "Delete this site" in refused.text) == (431, True)
         assert "This address is too long." in service.get(f"/{'x' * 9000}").text
+        web = Path(f"/proc/{running(service, 'gunicorn')[0]}/environ").read_bytes()
+        assert b"MALLOC_ARENA_MAX=2" in web.split(b"\0")
         below = descendants(service.process.pid)
         assert len(below) >= 5  # Redis, gunicorn and its worker, the worker and its child
         service.process.terminate()
