@@ -10,7 +10,7 @@ from app.vision.catalogue.plain_config import NotPlain, check_plain
 
 PLAIN = """
 norm = dict(type='BN', requires_grad=False)
-model = dict(type='MaskRCNN', backbone=dict(depth=50, norm_cfg=norm), sizes=[(800, 1333)], mean=-1.5, masks=None)
+model = dict(type='MaskRCNN', backbone=dict(depth=50, norm_cfg=norm), sizes=[(800, 1333)], mean=-1.5, masks=None, **norm)
 data = {'test': dict(pipeline=[dict(type='LoadImageFromFile')])}
 """
 
@@ -48,7 +48,8 @@ def test_the_modules_that_our_configs_import_are_plain(tmp_path: Path) -> None:
         "x = [y for y in ()]",
         "x = (lambda: 1)()",
         "x = f'{1}'",
-        "x = dict(**model)",
+        "x = dict(**open('/etc/passwd'))",
+        "x = dict(model)",
         "print(1)",
         "def f(): pass",
         "x.y = 1",

@@ -7,7 +7,7 @@ else can be refused where it holds more. What such values can name is what MMDet
 import ast
 from pathlib import Path
 
-# What values are made of. Names are those of values above; `dict(...)` is the only call.
+# What values are made of. Names are those of values above; `dict(...)`, also of `**name`, is the only call.
 _VALUES = (
     ast.Constant,
     ast.Dict,
@@ -76,7 +76,8 @@ def _check(node: ast.AST) -> None:
         if isinstance(part, ast.Call):
             if not isinstance(part.func, ast.Name) or part.func.id != "dict":
                 raise NotPlain(f"line {part.lineno} calls something")
-            if part.args or any(keyword.arg is None for keyword in part.keywords):
+            unnamed = [keyword.value for keyword in part.keywords if keyword.arg is None]
+            if part.args or not all(isinstance(value, ast.Name) for value in unnamed):
                 raise NotPlain(f"line {part.lineno} calls dict with more than named values")
         elif not isinstance(part, _VALUES):
             raise NotPlain(f"line {getattr(part, 'lineno', '?')} computes something")
