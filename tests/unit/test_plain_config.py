@@ -10,7 +10,7 @@ from app.vision.catalogue.plain_config import NotPlain, check_plain
 
 PLAIN = """
 norm = dict(type='BN', requires_grad=False)
-model = dict(type='MaskRCNN', backbone=dict(depth=50, norm_cfg=norm), sizes=[(800, 1333)], mean=-1.5, masks=None, **norm)
+model = dict(type='MaskRCNN', backbone=dict(depth=50, norm_cfg=norm), sizes=[(800, 1333)], mean=-1.5, **norm)
 data = {'test': dict(pipeline=[dict(type='LoadImageFromFile')])}
 """
 
