@@ -9,8 +9,8 @@ from app.vision.catalogue.models import CONFIGS
 from app.vision.catalogue.plain_config import NotPlain, check_plain
 
 PLAIN = """
-norm = dict(type='BN', requires_grad=False)
-model = dict(type='MaskRCNN', backbone=dict(depth=50, norm_cfg=norm), sizes=[(800, 1333)], mean=-1.5, **norm)
+norm = dict(requires_grad=False)
+model = dict(type='MaskRCNN', backbone=dict(norm_cfg=dict(type='BN', **norm)), sizes=[(800, 1333)], mean=-1.5, x=None)
 data = {'test': dict(pipeline=[dict(type='LoadImageFromFile')])}
 """
 
