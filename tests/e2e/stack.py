@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.config.settings import Settings
+from app.launch.launcher import WEB_ENVIRONMENT
 from app.launch.redis_server import free_port
 from tests.conftest import ROOT
 
@@ -40,6 +41,7 @@ def serving(folder: Path, redis_url: str, *analyzers: str, **settings: str) -> I
         "PORT": str(port),
         "HOST": "127.0.0.1",
         "OMP_NUM_THREADS": "1",
+        **WEB_ENVIRONMENT,
         **settings,
     }
     web = [
