@@ -7,9 +7,9 @@ import pytest
 
 from app.errors import Busy, UploadTooSlow
 from app.intake.body import REFUSED, STEP
-from app.launch import threads
+from app.launch import connection
 from app.launch.arriving import HEAD_SECONDS, IN_MEMORY, MAX_HEAD, Arriving, Limits
-from app.launch.threads import PatientSocket
+from app.launch.connection import PatientSocket
 
 HEAD = b"POST /photos HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
@@ -117,7 +117,7 @@ def test_a_client_that_waits_for_a_word_gets_it_only_if_its_body_is_wanted() -> 
 
 
 def test_a_client_that_does_not_read_holds_a_thread_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "SEND_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "SEND_SECONDS", 0.05)
     ours, theirs = socket.socketpair()
     with theirs, PatientSocket(fileno=ours.detach()) as patient:
         patient.setblocking(True)

@@ -155,15 +155,15 @@ class BatchPath(Input):
     batch_id: str = Field(description="The batch's id.")
 
 
-class DataSetPath(BaseModel):
+class DataSetPath(Input):
     data_set_id: str = Field(description="The data set's id.")
 
 
-class VersionPath(BaseModel):
+class VersionPath(Input):
     version_id: str = Field(description="The version's id.")
 
 
-class TrainingPath(BaseModel):
+class TrainingPath(Input):
     training_id: str = Field(description="The training's id.")
 
 
