@@ -107,15 +107,18 @@ def middle(box: Box) -> tuple[float, float]:
 
 
 def rest(page: Page, times: float) -> None:
-    """Wait until the photo is enlarged so many times, and photo and drawing agree."""
+    """Wait until the photo is enlarged so many times, photo and drawing agree, and neither moves on."""
     page.wait_for_function(
         """times => {
           const [photo, svg] = [document.getElementById("photo"), document.querySelector("#stage svg")];
+          const placed = getComputedStyle(photo).transform + svg.getAttribute("viewBox");
+          const still = placed === window.placedBefore;
+          window.placedBefore = placed;
           const scale = photo.width ? new DOMMatrix(getComputedStyle(photo).transform).a : 0;
           const drawn = svg.clientWidth / svg.viewBox.baseVal.width;
           const [width, height] = ["width", "height"].map((side) => Number(photo.getAttribute(side)));
           const fit = Math.min(svg.clientWidth / width, svg.clientHeight / height);
-          return Math.abs(scale - times) < 0.02 && Math.abs(drawn / fit - times) < 0.02;
+          return still && Math.abs(scale - times) < 0.02 && Math.abs(drawn / fit - times) < 0.02;
         }""",
         arg=times,
     )
@@ -208,6 +211,7 @@ def test_an_enlarged_photo_is_dragged_and_dragging_pins_nothing(site: str, visit
     page.mouse.down()
     page.mouse.move(x - 40, y + 30, steps=4)
     page.mouse.up()
+    rest(page, 1.5)
     after = person(page)
     assert after["x"] - before["x"] == pytest.approx(-40, abs=1)
     assert after["y"] - before["y"] == pytest.approx(30, abs=1)
