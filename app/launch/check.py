@@ -1,4 +1,4 @@
-"""`python -m app.launch.check [all|web|worker]` exits with 0 if that part is healthy on this machine.
+"""`python -m app.launch.check [all|web|worker|trainings]` exits with 0 if that part is healthy on this machine.
 
 For Docker's HEALTHCHECK. It runs every few seconds, so it imports little.
 """
@@ -7,6 +7,8 @@ import argparse
 import json
 import socket
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import redis
 
@@ -15,7 +17,7 @@ from app.launch.ready import readiness
 from app.queue import constants
 from app.queue.connection import connect
 
-PARTS = ("all", "web", "worker")
+PARTS = ("all", "web", "worker", "trainings")
 
 
 def main() -> None:
@@ -29,23 +31,35 @@ def main() -> None:
 
 
 def healthy(settings: Settings, part: str) -> bool:
-    """Whether a part works: `all` can analyse photos, `web` responds, `worker` has a ready process on this host."""
-    if part == "worker":
-        return _worker_lives(settings)
+    """Whether a part works: `all` can analyse photos, `web` responds, `worker` has a ready process on this host,
+    `trainings` a worker on any."""
+    if part in ("worker", "trainings"):
+        return _lives(settings, _trainer_lives if part == "trainings" else _worker_lives)
     state = readiness(settings, "/healthz" if part == "web" else "/readyz")
     return state is not None and (part == "web" or bool(state.get("ready")))
 
 
-def _worker_lives(settings: Settings) -> bool:
-    """Whether a worker process of this host has its models loaded."""
+def _lives(settings: Settings, asked: Callable[[redis.Redis], bool]) -> bool:
+    """What Redis knows; False while it does not answer."""
     try:
         with connect(settings) as client:
-            names = {member.decode() for member in client.smembers(constants.WORKERS)}
-            keys = [constants.ALIVE + name for name in names if name.startswith(f"{socket.gethostname()}:")]
-            heartbeats = client.mget(keys) if keys else []
-            return any(json.loads(heartbeat)["ready"] for heartbeat in heartbeats if heartbeat)
+            return asked(client)
     except redis.RedisError:
         return False
+
+
+def _worker_lives(client: redis.Redis) -> bool:
+    """Whether a worker process of this host has its models loaded."""
+    members: Any = client.smembers(constants.WORKERS)
+    names = {member.decode() for member in members}
+    keys = [constants.ALIVE + name for name in names if name.startswith(f"{socket.gethostname()}:")]
+    heartbeats = client.mget(keys) if keys else []
+    return any(json.loads(heartbeat)["ready"] for heartbeat in heartbeats if heartbeat)
+
+
+def _trainer_lives(client: redis.Redis) -> bool:
+    """Whether a worker of the trainings is alive."""
+    return bool(client.exists(constants.TRAINER))
 
 
 if __name__ == "__main__":

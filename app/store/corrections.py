@@ -86,10 +86,10 @@ class Corrections(Analyses):
             document = session.scalar(newest.order_by(Correction.version.desc()).limit(1))
         return None if document is None else Corrected.from_dict(json.loads(gzip.decompress(document)))
 
-    def unchecked(self, owner: str, *, also: str = "") -> list[Waiting]:
+    def unchecked(self, owner: str, *, also: str = "", batch: str = "") -> list[Waiting]:
         """The newest runs of an owner in which objects were looked for and that nobody has checked.
 
-        also: the id of a run to be among them in any case.
+        also: the id of a run to be among them in any case; batch: the id of the only one to look into.
         """
         checked = select(Correction).where(
             Correction.run_id == Run.id, Correction.version == Run.correction, Correction.checked
@@ -98,7 +98,7 @@ class Corrections(Analyses):
             select(Run.id, Analysis.doubt)
             .join(RunAnalysis, RunAnalysis.run_id == Run.id)
             .join(Analysis, Analysis.id == RunAnalysis.analysis_id)
-            .where(Run.owner == owner, Run.state == State.DONE, kept(Run))
+            .where(Run.owner == owner, Run.state == State.DONE, kept(Run), *([Run.batch_id == batch] if batch else []))
             .where(Analysis.analyzer == OBJECTS, Analysis.state == State.DONE, or_(~checked.exists(), Run.id == also))
             .order_by(Run.created_at.desc(), Run.id)
             .limit(MAX_WAITING)

@@ -174,13 +174,17 @@ class DataSets(StorePart):
             session.delete(photo)
         self._forget([sha256])
 
-    def examples(self, id: str) -> Iterator[Example]:
-        """Every photo of a data set with its truth, by name."""
+    def examples(self, id: str, photo_bytes: Callable[[str], bytes] | None = None) -> Iterator[Example]:
+        """Every photo of a data set with its truth, by name.
+
+        photo_bytes: gives what stands for the photo of a SHA-256; by default the photo itself.
+        """
+        read = photo_bytes or (lambda sha256: self.blobs.get(photo_key(sha256)))
         offset = 0
         while page := self.photos(id, offset=offset, limit=500):
             offset += len(page)
             for photo in page:
-                load = partial(self.blobs.get, photo_key(photo.photo_sha256))
+                load = partial(read, photo.photo_sha256)
                 sides = photo.photo.width, photo.photo.height
                 yield Example(photo.name, cast(Part, photo.part), load, *sides, truths_of(photo))
 

@@ -7,14 +7,21 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
+from app.errors import NotFound, PublicError
 from app.store.base import ERROR_LENGTH, StorePart, storable
+from app.store.errors import BlobMissing
 from app.store.models import DataSet, Training, utcnow
 from app.store.runs import ID
 from app.store.states import FINISHED, State
 
 # A training whose worker has not been heard of for so long is free for another one.
 LOST_AFTER = timedelta(seconds=30)
+# What is kept of a training as blobs: what it learns from, its state, and photos for its page.
+DATA, STATE, PHOTOS = "data", "state", "photos"
+
+
+class StillRunning(PublicError):
+    status, code, message = 409, "training-running", "This training is running. Stop it first."
 
 
 class Trainings(StorePart):
@@ -59,7 +66,31 @@ class Trainings(StorePart):
             training.finished_at = None
         return True
 
+    def delete(self, id: str) -> None:
+        """Delete a training; what it became stays. Raises NotFound, StillRunning."""
+        with self.database.writing() as session:
+            training = _get(session, id)
+            if training.state == State.RUNNING and not _lost(training):
+                raise StillRunning
+            session.delete(training)
+        self._forget(id, DATA, STATE, PHOTOS)
+
+    def kept(self, id: str, part: str) -> bytes | None:
+        """What is kept of a training: DATA, STATE or PHOTOS; None where it is not there."""
+        try:
+            return self.blobs.get(training_key(id, part))
+        except BlobMissing:
+            return None
+
     # What the worker does
+
+    def keep(self, id: str, part: str, data: bytes) -> None:
+        """Keep what another worker needs to go on, or PHOTOS, until the training is done or deleted."""
+        self.blobs.put(training_key(id, part), data)
+        with self.database.reading() as session:
+            deleted = session.get(Training, id) is None
+        if deleted:
+            self._forget(id, part)
 
     def pending(self) -> Sequence[str]:
         """Ids of the trainings that wait, or whose worker is lost, oldest first."""
@@ -72,14 +103,12 @@ class Trainings(StorePart):
         """Set a training to `running`; None where it does not wait, is another worker's, or is gone."""
         with self.database.writing() as session:
             training = session.get(Training, id, with_for_update=True)
-            now = utcnow()
             if training is None or training.state in FINISHED:
                 return None
-            alive = training.alive_at is not None and training.alive_at > now - LOST_AFTER
-            if training.state == State.RUNNING and alive:
+            if training.state == State.RUNNING and not _lost(training):
                 return None
-            training.state, training.alive_at = State.RUNNING, now
-            training.started_at = training.started_at or now
+            training.state, training.alive_at = State.RUNNING, utcnow()
+            training.started_at = training.started_at or training.alive_at
         return training
 
     def beat(self, id: str, progress: dict[str, Any]) -> bool:
@@ -105,6 +134,22 @@ class Trainings(StorePart):
             if training:
                 training.state, training.finished_at, training.stopping = state, utcnow(), False
                 training.error, training.version_id = storable(error, ERROR_LENGTH) or None, version_id
+        if state == State.DONE:
+            self._forget(id, DATA, STATE)
+
+    def _forget(self, id: str, *parts: str) -> None:
+        for part in parts:
+            self.blobs.delete(training_key(id, part))
+
+
+def training_key(id: str, part: str) -> str:
+    """The key of the blob that holds a part of a training."""
+    return f"trainings/{id}.{part}"
+
+
+def _lost(training: Training) -> bool:
+    """Whether nobody has heard of its worker for long."""
+    return training.alive_at is None or training.alive_at < utcnow() - LOST_AFTER
 
 
 def _get(session: Session, id: str) -> Training:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.datasets.compared import WORST_FILE
 from app.errors import NotFound, PublicError
 from app.store.base import StorePart, storable
 from app.store.models import Promotion, Version, new_id
@@ -40,6 +41,8 @@ class Versions(StorePart):
         id = id or new_id()
         data = pack(folder, model_name(id), storable(title, TITLE))
         self.blobs.put(version_key(id), data)
+        if (folder / WORST_FILE).is_file():
+            self.blobs.put(photos_key(id), (folder / WORST_FILE).read_bytes())
         row = {"id": id, "title": storable(title, TITLE), "card": card, "bytes": len(data)}
         with self.database.writing() as session:
             self.database.insert_new(session, Version, [row])
@@ -59,6 +62,10 @@ class Versions(StorePart):
         """The packed model. Raises BlobMissing."""
         return self.blobs.get(version_key(id))
 
+    def photos(self, id: str) -> bytes:
+        """The photos with its worst mistakes (`app.datasets.compared`). Raises BlobMissing: none are known."""
+        return self.blobs.get(photos_key(id))
+
     def delete(self, id: str) -> None:
         """Delete a version. Raises NotFound; InUse: it is the default."""
         with self.database.writing() as session:
@@ -67,6 +74,7 @@ class Versions(StorePart):
                 raise InUse
             session.delete(version)
         self.blobs.delete(version_key(id))
+        self.blobs.delete(photos_key(id))
 
     # Promotions
 
@@ -107,6 +115,11 @@ def model_name(id: str) -> str:
 def version_key(id: str) -> str:
     """The key of the blob that holds a version."""
     return f"versions/{id}.zip"
+
+
+def photos_key(id: str) -> str:
+    """The key of the blob that holds the photos with the worst mistakes of a version."""
+    return f"versions/{id}.json.gz"
 
 
 def _get(session: Session, id: str) -> Version:

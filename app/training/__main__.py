@@ -25,12 +25,13 @@ import torch
 
 from app.config.settings import Settings, SettingsError
 from app.datasets.coco import CocoData, read_coco, split
+from app.datasets.compared import MISTAKES_FILE
 from app.datasets.errors import DataError
 from app.training.config import normalisation, read_config, short_sides, training_config
 from app.training.dataset import Augmentation, TrainingSet
 from app.training.errors import TrainingError
 from app.training.evaluate import predict
-from app.training.judge import Judge, load
+from app.training.judge import Judge, load, load_base
 from app.training.loop import Plan, Trainer, steps_within, world_size
 from app.training.model import build, freeze
 from app.training.precision import bf16_is_fast, use_bf16, use_channels_last
@@ -203,17 +204,15 @@ def _write_card(options: argparse.Namespace, base: Model, plan: Plan, learning: 
         "seed": options.seed,
         "scores": max(measured, key=rank, default=None),
         "base_scores": _scores_of(base, options, validation),
+        **json.loads((options.out / MISTAKES_FILE).read_text()),
     }
     (options.out / "card.json").write_text(json.dumps(card))
 
 
 def _scores_of(base: Model, options: argparse.Namespace, validation: CocoData) -> dict[str, Any] | None:
     """The precision of the base on the validation photos; None where it knows none of their classes."""
-    folder = base.home or Settings.from_env().checkpoints_path
-    detector = load(base, folder, options.device)
-    if not set(validation.classes) & set(detector.card.classes):
-        return None
-    return score(validation, predict(detector, validation))
+    detector = load_base(base, validation.classes, options.device)
+    return score(validation, predict(detector, validation)) if detector else None
 
 
 def _plan(options: argparse.Namespace, photos: int) -> Plan:

@@ -1,17 +1,24 @@
 """Evaluate the model during training as it would be served, and publish the best weights."""
 
+import json
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import mmcv
 import torch
 
+from app.config.settings import Settings
 from app.datasets.coco import CocoData
+from app.datasets.compared import MISTAKES_FILE, WATCHED_FILE, WORST_FILE, dump
+from app.training.comparison import compared, confusion, watched, worst
 from app.training.evaluate import predict
 from app.training.publish import publish
 from app.training.report import read_log
 from app.training.scores import rank, score
 from app.vision.analyses.objects.pytorch import MMDetector
+from app.vision.analyses.objects.result import Instances
 from app.vision.catalogue.models import Model
 
 NAME = "detector"
@@ -26,8 +33,17 @@ def load(model: Model, folder: Path, device: str) -> MMDetector:
     return detector
 
 
+def load_base(base: Model, classes: tuple[str, ...], device: str) -> MMDetector | None:
+    """The detector that a training began with; None where it knows none of the classes."""
+    detector = load(base, base.home or Settings.from_env().checkpoints_path, device)
+    return detector if set(classes) & set(detector.card.classes) else None
+
+
 class Judge:
-    """Evaluates the averaged model on the validation photos, and publishes the best weights so far."""
+    """Evaluates the averaged model on the validation photos, and publishes the best weights so far.
+
+    It writes what the page of a training shows beside the curves, too.
+    """
 
     def __init__(self, folder: Path, config: mmcv.Config, base: Model, data: CocoData, device: str):
         self.folder, self.config, self.base, self.data, self.device = folder, config, base, data, device
@@ -38,8 +54,31 @@ class Judge:
         trial = self.folder / "trial"
         trial.mkdir(exist_ok=True)
         made = publish(trial, NAME, model.state_dict(), self.config, self.data.classes, self.base)
-        scores = score(self.data, predict(load(made, trial, self.device), self.data))
+        found = predict(load(made, trial, self.device), self.data)
+        scores = score(self.data, found)
         if rank(scores) > self.best:
             self.best = rank(scores)
+            self._keep_mistakes(found)
             publish(self.folder, NAME, model.state_dict(), self.config, self.data.classes, self.base)
+        _write(self.folder / WATCHED_FILE, dump(compared(watched(self.data), found, self._before)))
         return scores
+
+    @cached_property
+    def _before(self) -> Mapping[int, Instances] | None:
+        """What the base finds in the photos that are watched."""
+        base = load_base(self.base, self.data.classes, self.device)
+        return predict(base, watched(self.data)) if base else None
+
+    def _keep_mistakes(self, found: Mapping[int, Instances]) -> None:
+        photos = worst(self.data, found)
+        counts = ("sha256", "name", "size", "missed", "wrong", "confused")
+        listed = [{name: getattr(photo, name) for name in counts} for photo in photos]
+        _write(self.folder / WORST_FILE, dump(photos))
+        mistakes = {"confusion": confusion(self.data, found), "worst": listed}
+        _write(self.folder / MISTAKES_FILE, json.dumps(mistakes).encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(data)
+    part.replace(path)

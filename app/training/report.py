@@ -9,15 +9,14 @@ import cv2
 import matplotlib
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
-from pycocotools import mask as coco_mask
 
 from app.datasets.coco import CocoData, Sample
 from app.intake import decode
+from app.training.comparison import truth_instances
 from app.training.scores import rank
 from app.vision.analyses.objects.result import Instances
 from app.vision.render.picture import annotate
 from app.vision.results import Analysed, ModelCard
-from app.vision.rows import RLE
 from app.vision.view import View
 
 matplotlib.use("Agg")
@@ -105,22 +104,6 @@ def smooth(values: np.ndarray, window: int = 50) -> np.ndarray:
     count = known - np.where(before >= 0, known[before], 0)
     means: np.ndarray = (total - np.where(before >= 0, total[before], 0)) / np.maximum(count, 1)
     return means
-
-
-def truth_instances(sample: Sample, classes: Sequence[str]) -> Instances:
-    """A photo's ground truth as a result; the mask of an instance without an outline is its box."""
-    size = (sample.height, sample.width)
-    masks = []
-    for box, outline in zip(sample.boxes, sample.outlines, strict=True):
-        x1, y1, x2, y2 = (float(v) for v in box)
-        rings = outline or [[x1, y1, x2, y1, x2, y2, x1, y2]]
-        if isinstance(rings, RLE):
-            masks.append(rings)
-            continue
-        merged = coco_mask.merge(coco_mask.frPyObjects(rings, *size))
-        masks.append(RLE(size, merged["counts"].decode("ascii")))
-    scores = np.ones(len(sample.boxes), np.float32)
-    return Instances(size, tuple(classes), sample.boxes, scores, sample.labels, tuple(masks))
 
 
 def contact_sheet(pictures: Sequence[np.ndarray], columns: int, side: int) -> np.ndarray:

@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import redis
 
 from app.config.settings import ROOT
 from app.launch.redis_server import _kind, free_port, server_binary
+from app.queue.constants import TRAINER
 
 READY = "Flask Detector is ready: "
 PATIENCE = 60.0  # seconds for anything to come true before a test fails
@@ -217,7 +219,11 @@ def test_the_web_process_alone_migrates_and_serves_on_a_redis_of_others(tmp_path
         over_ipv6 = httpx.get(f"http://[::1]:{settings['PORT']}/healthz", timeout=PATIENCE, trust_env=False)
         assert over_ipv6.status_code == 200
         assert check(tmp_path, "web", PORT=settings["PORT"]).returncode == 0
-        assert check(tmp_path, "worker", REDIS_URL=clean_redis_url).returncode == 1
+        for part in ("worker", "trainings"):
+            assert check(tmp_path, part, REDIS_URL=clean_redis_url).returncode == 1
+        with redis.Redis.from_url(clean_redis_url) as client:
+            client.set(TRAINER, b"1")
+        assert check(tmp_path, "trainings", REDIS_URL=clean_redis_url).returncode == 0
         process.terminate()
         process.stderr.read()
         assert process.wait(PATIENCE) == 0

@@ -1,24 +1,34 @@
 """Trainings: their states in the store, what their worker does, and one from a data set to a version."""
 
+import io
+import os
 import sys
 import threading
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from app.config.settings import Settings
 from app.datasets.check import Limits, check
+from app.datasets.coco import read_coco
+from app.datasets.compared import load
 from app.datasets.read import read_folder
+from app.datasets.split import PARTS
 from app.errors import NotFound
 from app.queue.services import Services
-from app.store import Store
+from app.store import Store, StoreUnavailable
 from app.store.models import Training, utcnow
 from app.store.states import State
-from app.worker import training
-from app.worker.training import TrainingTask, progress
+from app.store.trainings import PHOTOS, STATE
+from app.vision.catalogue.models import CatalogueError
+from app.worker import training, training_folder
+from app.worker.training import TrainingTask
+from app.worker.training_folder import TrainingFolder, progress
 from tests.fixtures.squares import COLOURS, write_squares
 from tests.fixtures.trained import write_trained
 from tests.unit.api_service import empty_store, jobs_on_fake_redis
@@ -31,12 +41,13 @@ stop = []
 signal.signal(signal.SIGINT, lambda *_: stop.append(1))
 out.mkdir(parents=True, exist_ok=True)
 (out / "plan.json").write_text(json.dumps({"steps": steps}))
-log = out / "log.jsonl"
-step = len(log.read_text().splitlines()) if log.is_file() else 0
+log, state = out / "log.jsonl", out / "last.pth"
+step = int(state.read_text()) if state.is_file() else 0
 while step < steps:
     step += 1
     with log.open("a") as file:
         file.write(json.dumps({"step": step, "loss": 1 / step, "seconds": 0.01}) + chr(10))
+    state.write_text(str(step))
     if stop:
         sys.exit(130)
     time.sleep(0.01)
@@ -53,12 +64,15 @@ def services(settings: Settings) -> Services:
 @pytest.fixture
 def data_set(services: Services, tmp_path: Path) -> str:
     """The id of a data set of squares."""
-    found = read_folder(write_squares(tmp_path / "squares"))
+    return squares(services.store, tmp_path)
+
+
+def squares(store: Store, folder: Path) -> str:
+    found = read_folder(write_squares(folder / "squares"))
     photos, problems = check(found, Limits(10**7, 10**7))
     assert problems == []
-    sets = services.store.data_sets
-    id = sets.create("Squares", share=0.3).id
-    sets.add(id, photos)
+    id = store.data_sets.create("Squares", share=0.3).id
+    store.data_sets.add(id, photos)
     return id
 
 
@@ -76,12 +90,14 @@ def pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], 
     trained = write_trained(tmp_path / "trained")
 
     def use(steps: int) -> None:
-        def command(training: Training, folder: Path) -> list[str]:
-            assert (folder / "data" / "train" / "annotations" / "instances_train.json").is_file()
-            return [sys.executable, "-c", TRAINER, str(folder / "out"), str(steps), str(trained)]
+        def command(training: Training, folder: TrainingFolder) -> list[str]:
+            for part in PARTS:
+                assert len(read_coco(folder.data / part).samples) > 1
+            return [sys.executable, "-c", TRAINER, str(folder.out), str(steps), str(trained)]
 
         monkeypatch.setattr(training, "_command", command)
         monkeypatch.setattr(training, "TICK", 0.02)
+        monkeypatch.setattr(training, "leave_cpus_to_others", lambda: None)
 
     return use
 
@@ -135,6 +151,7 @@ def test_a_training_becomes_a_version_and_leaves_nothing_behind(
     assert version.title == "My squares"
     assert (version.card["data_set"]["name"], version.card["minutes"]) == ("Squares", 0.1)
     assert [*(services.settings.data_path / "trainings").iterdir()] == []
+    assert [*services.store.blobs.keys("trainings/")] == []
 
 
 def test_a_stopped_training_goes_on_from_its_last_step(
@@ -172,6 +189,84 @@ def test_a_training_waits_again_when_its_worker_ends(
     assert services.store.trainings.pending() == [id]
 
 
+def machines(store: Store, folder: Path) -> list[Services]:
+    """Two machines that share a store and nothing else."""
+    shared = [Settings(data_dir=str(folder / name), secret_key="a key for the tests") for name in ("one", "two")]
+    return [Services(settings, store, jobs_on_fake_redis(settings)) for settings in shared]
+
+
+def test_a_training_goes_on_on_another_machine_and_again_on_the_first(
+    either_store: Store, tmp_path: Path, pretend: Callable[[int], None]
+) -> None:
+    one, two = machines(either_store, tmp_path)
+    id = begun(one, squares(either_store, tmp_path))
+    pretend(10**6)
+    steps = [0]
+    for services in (one, two):
+        log = services.settings.data_path / "trainings" / id / "out" / "log.jsonl"
+        TrainingTask(services, lambda log=log, last=steps[-1]: progress(log.parent)["step"] > last)(id)  # type: ignore[misc]
+        assert of(one, id).state == State.QUEUED
+        steps.append(of(one, id).progress["step"])
+    assert steps == sorted(set(steps))
+    either_store.data_sets.rename_class(of(one, id).data_set_id or "", "red square", "square")
+    pretend(steps[-1] + 1)
+    TrainingTask(one, lambda: False)(id)
+    assert (of(one, id).state, of(one, id).progress["step"]) == (State.DONE, steps[-1] + 1)
+    assert [*either_store.blobs.keys("trainings/")] == []
+    # The machine that did not end it tidies up before its next one.
+    TrainingTask(two, lambda: False)("a" * 22)
+    assert [[*(each.settings.data_path / "trainings").iterdir()] for each in (one, two)] == [[], []]
+
+
+def test_a_training_that_crashed_goes_on_from_the_state_in_the_store(
+    services: Services, data_set: str, pretend: Callable[[int], None], tmp_path: Path
+) -> None:
+    id = begun(services, data_set)
+    folder = TrainingFolder(services.store, of(services, id), tmp_path / "here")
+    folder.prepare()
+    folder.out.mkdir()
+    folder.keep()
+    assert services.store.trainings.kept(id, STATE) is None
+    (folder.out / "last.pth").write_text("3")
+    (folder.out / "trial").mkdir()
+    folder.keep()
+    (folder.out / "log.jsonl").write_text("after the state was kept")
+    other = TrainingFolder(services.store, of(services, id), tmp_path / "there")
+    other.prepare()
+    assert [path.name for path in other.out.iterdir()] == ["last.pth"]
+    for photo in services.store.data_sets.photos(data_set):
+        services.store.data_sets.remove(data_set, photo.photo_sha256)
+    with pytest.raises(CatalogueError, match="cannot go on"):
+        TrainingFolder(services.store, of(services, id), tmp_path / "elsewhere").prepare()
+
+
+def test_a_state_is_kept_whole_or_tried_again(
+    services: Services, data_set: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = begun(services, data_set)
+    folder = TrainingFolder(services.store, of(services, id), tmp_path / "here")
+    folder.out.mkdir(parents=True)
+    (folder.out / "last.pth").write_text("1")
+    zipped = zipfile.ZipFile.write
+
+    def written_meanwhile(self: zipfile.ZipFile, path: Path, name: str) -> None:
+        zipped(self, path, name)
+        path.write_text("2")
+        os.utime(path, (10**9, 10**9))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(zipfile.ZipFile, "write", written_meanwhile)
+        folder.keep()
+    assert services.store.trainings.kept(id, STATE) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(type(services.store.blobs), "put", Mock(side_effect=StoreUnavailable("The disk is full.")))
+        folder.keep()
+    folder.keep()
+    kept = services.store.trainings.kept(id, STATE)
+    assert kept is not None
+    assert zipfile.ZipFile(io.BytesIO(kept)).read("last.pth") == b"2"
+
+
 def test_a_training_that_cannot_work_says_why(
     services: Services, data_set: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +276,7 @@ def test_a_training_that_cannot_work_says_why(
     assert (of(services, id).state, of(services, id).error) == (State.FAILED, "No base.")
     empty = begun(services, services.store.data_sets.create("Nothing").id)
     TrainingTask(services, lambda: False)(empty)
-    assert of(services, empty).error == training.TOO_FEW
+    assert of(services, empty).error == training_folder.TOO_FEW
 
 
 def test_progress_of_a_folder_that_is_being_written_is_read(tmp_path: Path) -> None:
@@ -205,3 +300,9 @@ def test_the_real_trainer_turns_a_data_set_into_a_version(services: Services, da
     assert card["base"] == "Starter Mask R-CNN"
     assert card["scores"]["photos"] + card["photos"] == 8
     assert set(card["scores"]["box"]["classes"]) <= set(COLOURS)
+    assert {true for true, _, _ in card["confusion"]} <= {*COLOURS, None}
+    watched = services.store.trainings.kept(id, PHOTOS)
+    assert watched is not None
+    assert {photo.sha256 for photo in load(watched)} <= {
+        photo.photo_sha256 for photo in services.store.data_sets.photos(data_set, part="validation")
+    }

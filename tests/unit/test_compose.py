@@ -9,7 +9,7 @@ import yaml
 from app.config.settings import Settings
 from tests.conftest import ROOT
 
-PARTS = ("web", "worker")
+PARTS = ("web", "worker", "trainings")
 SETTINGS = {field.name.upper() for field in dataclasses.fields(Settings)}
 
 

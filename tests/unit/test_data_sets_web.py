@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -67,6 +68,17 @@ def made(service: Service, data: bytes | None = None) -> str:
 
 def submit(visitor: Visitor, path: str, page: str, /, **fields: Any) -> Any:
     return visitor.client.post(path, data={"csrf_token": visitor.token(page), **fields})
+
+
+def test_a_batch_leads_an_administrator_to_a_data_set(service: Service, admin: Visitor) -> None:
+    id, batch = made(service), admin.send((jpeg(60, 40), "a.jpg"), (jpeg(61, 40), "b.jpg")).location
+    service.answer()
+    [link] = re.findall(r'href="(/datasets\?batch=[^"]+)"', admin.get(batch).text)
+    page = admin.get(link).text
+    assert f'href="/datasets/{id}?batch=' in page
+    [named] = re.findall(r'type="hidden" name="batch" value="([^"]+)"', page)
+    one = submit(admin, "/datasets", "/datasets", name="Screws", batch=named).location
+    assert f'name="address" value="{batch}"' in admin.get(one).text
 
 
 # Who may

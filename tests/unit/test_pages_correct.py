@@ -140,6 +140,24 @@ def test_the_queue_leads_from_photo_to_photo_until_all_are_checked(service: Serv
     assert "All checked" in visitor.get("/teach").text
 
 
+def test_a_batch_is_corrected_in_a_row_and_leads_back_and_to_a_data_set(service: Service) -> None:
+    visitor, page = Visitor(service), ""
+    visitor.run(jpeg(50, 70))
+    batch = visitor.send(*[(jpeg(80 + n, 50), f"{n}.jpg") for n in range(2)]).location
+    service.answer()
+    assert "Add to a data set" not in visitor.get(batch).text
+    [link] = re.findall(r'href="(/teach/next[^"]+)"', visitor.get(batch).text)
+    for _ in range(2):
+        page = visitor.get(link).location
+        fields = dict(re.findall(r'type="hidden" name="(version|batch)" value="([^"]+)"', visitor.get(page).text))
+        assert page.endswith(f"/correct?batch={batch.rpartition('/')[2]}")
+        form = {"csrf_token": visitor.token(page), "then": "next", **fields}
+        link = visitor.client.post(page.partition("?")[0], data=form).location
+    assert visitor.get(link).location == batch
+    assert "All photos of this batch are checked." in visitor.get(batch).text
+    assert len(names(visitor.get("/teach").text)) == 1
+
+
 def test_the_queue_holds_a_visitors_own_photos_alone(service: Service) -> None:
     Visitor(service).run()
     assert names(Visitor(service).get("/teach").text) == []

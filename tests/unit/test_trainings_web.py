@@ -1,13 +1,18 @@
 """Trainings on the pages and in the API: who may, and what a visitor is told."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from app.config.settings import Settings
+from app.datasets.compared import Compared, dump
 from app.store.states import State
+from app.store.trainings import DATA, PHOTOS, STATE
+from app.vision.analyses.objects.result import Instances
 from tests.unit.api_service import Service, json_of, running
-from tests.unit.test_data_sets_web import BEARER, KEY, made, submit
+from tests.unit.test_data_sets_web import BEARER, KEY, coco_zip, made, submit
 from tests.unit.visitor import Visitor
 
 
@@ -27,12 +32,13 @@ def test_only_administrators_begin_stop_and_resume_trainings(service: Service, v
     service.services.jobs.trainer_beat()
     id = service.services.store.trainings.create(made(service), "starter", 1, "Cats").id
     assert visitor.get("/trainings").status_code == 303
-    for path in ("/trainings", f"/trainings/{id}/stop", f"/trainings/{id}/resume"):
+    for path in ("/trainings", *(f"/trainings/{id}/{act}" for act in ("stop", "resume", "delete"))):
         assert submit(visitor, path, "/admin").status_code == 403
     for path in ("", f"/{id}"):
         assert service.client.get(f"/api/v1/trainings{path}").status_code == 403
     for path, body in (("", {"data_set": "x"}), (f"/{id}/stop", None), (f"/{id}/resume", None)):
         assert service.client.post(f"/api/v1/trainings{path}", json=body).status_code == 403
+    assert service.client.delete(f"/api/v1/trainings/{id}").status_code == 403
     assert service.services.store.trainings.get(id).state == State.QUEUED
 
 
@@ -84,3 +90,66 @@ def test_a_malformed_training_is_refused(service: Service) -> None:
     assert json_of(service.client.post(f"{address}/stop", headers=BEARER))["state"] == "cancelled"
     assert json_of(service.client.post(f"{address}/resume", headers=BEARER))["state"] == "queued"
     assert json_of(service.client.post(f"{address}/resume", headers=BEARER))["code"] == "nothing-to-resume"
+
+
+def compared(service: Service, data_set: str) -> list[Compared]:
+    """The photos of a data set, in which the base finds what is there and the training nothing."""
+    photos = []
+    for photo in service.services.store.data_sets.photos(data_set):
+        found = service.found["objects"].result
+        assert isinstance(found, Instances)
+        here = replace(found, size=(photo.photo.height, photo.photo.width), masks=None)
+        layers = {"truth": here, "base": here, "trained": here[:0]}
+        photos.append(Compared(photo.photo_sha256, photo.name, layers, missed=len(here)))
+    return photos
+
+
+def test_the_page_shows_validation_photos_before_now_and_as_they_are(service: Service, admin: Visitor) -> None:
+    store, data_set = service.services.store.trainings, made(service)
+    page = f"/trainings/{store.create(data_set, 'starter', 1, 'Cats').id}"
+    assert re.search(r'id="watched"[^>]* hidden', admin.get(page).text)
+    store.keep(page.rpartition("/")[2], PHOTOS, dump(compared(service, data_set)))
+    shown = admin.get(page).text
+    assert [shown.count(f"<span>{words}</span>") for words in ("Before", "Now", "The truth")] == [2, 2, 2]
+    pictures = [admin.get(address.replace("&amp;", "&")) for address in re.findall(r'<img src="([^"]+)"', shown)]
+    assert {(picture.status_code, picture.mimetype) for picture in pictures} == {(200, "image/jpeg")}
+    before, now, truth = (picture.data for picture in pictures[:3])
+    assert before == truth != now
+    address = re.findall(r'<img src="([^"?]+)', shown)[0]
+    assert admin.get(address.replace("/base", "/nonsense")).status_code == 404
+    service.services.store.data_sets.delete(data_set)
+    assert admin.get(address).status_code == 404
+    assert Visitor(service).get(address).status_code == 303
+
+
+def test_a_training_is_deleted_with_what_it_needs_to_go_on_unless_it_runs(service: Service, admin: Visitor) -> None:
+    store = service.services.store
+    ids = [store.trainings.create(made(service), "starter", 1, "Cats").id for _ in range(2)]
+    for id in ids:
+        store.trainings.start(id)
+        for part in (DATA, STATE, PHOTOS):
+            store.trainings.keep(id, part, dump([]))
+    page, address = f"/trainings/{ids[0]}", f"/api/v1/trainings/{ids[1]}"
+    assert submit(admin, f"{page}/delete", page).status_code == 409
+    assert json_of(service.client.delete(address, headers=BEARER))["code"] == "training-running"
+    for id in ids:
+        store.trainings.end(id, State.CANCELLED)
+    assert submit(admin, f"{page}/delete", page).location == "/trainings"
+    assert service.client.delete(address, headers=BEARER).status_code == 204
+    assert service.client.delete(address, headers=BEARER).status_code == 404
+    assert ([*store.trainings.all()], [*store.blobs.keys("trainings/")]) == ([], [])
+    store.trainings.keep(ids[0], STATE, b"of a worker that had not heard of it")
+    assert [*store.blobs.keys("trainings/")] == []
+
+
+def test_a_data_set_with_nothing_to_measure_on_is_refused_before_it_starts(service: Service, admin: Visitor) -> None:
+    service.services.jobs.trainer_beat()
+    id, sentence = made(service, coco_zip(photos=1)), "no photo with objects to measure on"
+    refused = service.client.post("/api/v1/trainings", json={"data_set": id}, headers=BEARER)
+    assert (refused.status_code, json_of(refused)["code"]) == (409, "data-set-incomplete")
+    assert sentence in json_of(refused)["detail"]
+    assert sentence in submit(admin, "/trainings", "/trainings", data_set=id).text
+    page = admin.get(f"/datasets/{id}").text
+    assert sentence in page
+    assert "Train a model" not in page
+    assert service.services.store.trainings.all() == []

@@ -1,5 +1,6 @@
 """Versions on the pages and in the API: who may, and what happens to results."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from app.config.settings import Settings
+from app.datasets.compared import WORST_FILE, dump
 from app.vision.results import ModelCard
 from tests.fixtures.trained import write_trained
 from tests.unit.api_service import Service, json_of, running
-from tests.unit.test_data_sets_web import BEARER, KEY, OTHER, submit
+from tests.unit.test_data_sets_web import BEARER, KEY, OTHER, made, submit
+from tests.unit.test_trainings_web import compared
 from tests.unit.visitor import Visitor
 
 SCORES = {"photos": 4, "box": {"AP": 31.5, "AP50": 60.0, "classes": {"screw": {"AP": 31.5, "AP50": 60.0}}}}
@@ -22,6 +25,7 @@ CARD = {
     "photos": 16,
     "data_set": {"name": "Screws", "hash": "0" * 64},
     "scores": SCORES,
+    "confusion": [["screw", "screw", 6], ["screw", "nail", 1], ["screw", None, 2], [None, "nail", 1]],
 }
 
 
@@ -76,6 +80,32 @@ def test_a_version_is_compared_promoted_and_rolled_back_at_the_page(
     assert store.current() is None
     submit(admin, f"/versions/{id}/delete", "/versions")
     assert "No version yet" in admin.get("/versions").text
+
+
+def test_the_card_shows_what_is_taken_for_what_and_the_worst_photos(
+    service: Service, admin: Visitor, tmp_path: Path
+) -> None:
+    [photo, *_] = compared(service, made(service))
+    folder = write_trained(tmp_path / "out")
+    (folder / WORST_FILE).write_bytes(dump([photo]))
+    listed = {"sha256": photo.sha256, "name": photo.name, "size": photo.size, "missed": 3, "wrong": 0, "confused": 1}
+    store = service.services.store.versions
+    id = store.add(folder, "Screws", CARD | {"worst": [listed]}).id
+    page = admin.get("/versions").text
+    table = page[page.index('class="matrix"') : page.index("</table>", page.index('class="matrix"'))]
+    assert re.findall(r'scope="(?:col|row)">(\w+)', table) == ["nail", "screw", "nothing"] * 2
+    assert re.findall(r"<td class=\"(\w+) shade-(\d)\">(\d*)", table) == [
+        *(("right", "0", ""), ("mistaken", "0", ""), ("mistaken", "0", "")),
+        *(("mistaken", "1", "1"), ("right", "4", "6"), ("mistaken", "2", "2")),
+        *(("mistaken", "5", "1"), ("mistaken", "0", ""), ("right", "0", "")),
+    ]
+    assert "3 not found, 1 taken for something else" in page
+    pictures = re.findall(r'<img src="(/versions/[^"]+)"', page)
+    assert [address.rpartition("/")[2] for address in pictures] == ["truth", "trained"]
+    assert [admin.get(address).mimetype for address in pictures] == ["image/jpeg"] * 2
+    store.delete(id)
+    assert admin.get(pictures[0]).status_code == 404
+    assert [*service.services.store.blobs.keys("versions/")] == []
 
 
 def test_the_api_lists_promotes_rolls_back_and_deletes(service: Service, trained: Path) -> None:

@@ -11,6 +11,8 @@ async function follow() {
   const next = page?.getElementById("training");
   // A button that is being pressed stays.
   if (next && !byId("training").matches(":active")) show(next);
+  const watched = page?.getElementById("watched");
+  if (watched && watched.dataset.version !== byId("watched").dataset.version) byId("watched").replaceWith(watched);
   setTimeout(follow, INTERVAL);
 }
 

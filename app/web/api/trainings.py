@@ -75,6 +75,19 @@ def resume_training(path: inputs.TrainingPath) -> Response:
     return json_response(_json(services().store.trainings.get(path.training_id)))
 
 
+@api.delete(
+    "/trainings/<training_id>",
+    operation_id="deleteTraining",
+    summary="Delete a training",
+    responses=describe(403, 404, 409, s204={"description": "The training is deleted."}),
+)
+def delete_training(path: inputs.TrainingPath) -> Response:
+    """Delete a training that does not run, with what it needs to go on. The version that it became stays."""
+    check_admin()
+    services().store.trainings.delete(path.training_id)
+    return Response(status=204)
+
+
 def _json(training: Training) -> dict[str, Any]:
     return {
         "id": training.id,

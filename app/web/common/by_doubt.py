@@ -26,9 +26,12 @@ def most_doubtful_first(waiting: Sequence[Waiting]) -> list[Waiting]:
     return list(order.values())
 
 
-def next_after(owner: str, run_id: str = "") -> str | None:
-    """The id of the run to correct after another one, which may be checked by now; None where all are checked."""
-    waiting = services().store.unchecked(owner, also=run_id)
+def next_after(owner: str, run_id: str = "", batch: str = "") -> str | None:
+    """The id of the run to correct after another one, which may be checked by now; None where all are checked.
+
+    batch: the id of the batch whose photos alone count.
+    """
+    waiting = services().store.unchecked(owner, also=run_id, batch=batch)
     ids = [run.id for run in most_doubtful_first(waiting)]
     place = ids.index(run_id) if run_id in ids else -1
     others = ids[place + 1 :] + ids[: max(place, 0)]

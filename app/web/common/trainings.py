@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.errors import BadRequest, PublicError
+from app.store.data_sets import Summary
 from app.store.models import Training
 from app.vision.analyses.offer import installed
 from app.vision.catalogue.models import CatalogueError, Model, load_catalogue
@@ -17,6 +18,10 @@ class NoTrainer(PublicError):
     message = "No worker of the trainings is running. `make full` installs what it needs; then start the service again."
 
 
+class Incomplete(PublicError):
+    status, code = 409, "data-set-incomplete"
+
+
 class NothingToResume(PublicError):
     status, code, message = 409, "nothing-to-resume", "Only a training that was stopped or failed can go on."
 
@@ -29,7 +34,7 @@ def bases() -> Sequence[Model]:
 
 
 def begin(data_set_id: str, base: str, minutes: float, title: str) -> Training:
-    """Queue a training. Raises NotFound, BadRequest; NoTrainer: nobody would take it."""
+    """Queue a training. Raises NotFound, BadRequest, Incomplete; NoTrainer: nobody would take it."""
     if not MINUTES[0] <= minutes <= MINUTES[1]:
         raise BadRequest("The effort is at least a tenth of a minute and at most a week.")
     if "/" in base:
@@ -39,12 +44,25 @@ def begin(data_set_id: str, base: str, minutes: float, title: str) -> Training:
     except CatalogueError as error:
         raise BadRequest(str(error)) from error
     store, jobs = services().store, services().jobs
-    name = store.data_sets.get(data_set_id).name
+    summary = store.data_sets.summary(data_set_id)
+    if missing := lacking(summary):
+        raise Incomplete(missing)
     if not jobs.can_train():
         raise NoTrainer
-    training = store.trainings.create(data_set_id, base, minutes, title or name)
+    training = store.trainings.create(data_set_id, base, minutes, title or summary.data_set.name)
     jobs.enqueue_training(training.id)
     return training
+
+
+def lacking(summary: Summary) -> str:
+    """What a data set lacks to be trained on, in a sentence; empty where it lacks nothing."""
+    if not any(each.train for each in summary.classes):
+        return "This data set has no photo with objects to learn from."
+    if not any(each.validation for each in summary.classes):
+        return (
+            "This data set has no photo with objects to measure on. Add photos, or make one with a larger share of it."
+        )
+    return ""
 
 
 def resume(id: str) -> None:

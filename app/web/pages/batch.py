@@ -27,6 +27,7 @@ from app.vision.export.files import zip_stream
 from app.vision.export.names import file_paths
 from app.vision.view import View
 from app.web.common import words
+from app.web.common.admin import is_admin
 from app.web.common.costs import exporting
 from app.web.common.exports import export_requested, picture_path
 from app.web.common.rendering import render_view
@@ -66,6 +67,7 @@ def page(batch_id: str) -> ResponseReturnValue:
         refresh=None if progress["finished"] else REFRESH,
         formats=FORMATS,
         mine=is_owner(batch.owner),
+        admin=is_admin(),
         removed=removed(),
         unreadable=all(file["message"] in UNREADABLE for file in batch.refused),
     )

@@ -53,6 +53,7 @@ def page(run_id: str) -> ResponseReturnValue:
         choices=_choices(corrected, answer),
         classes=corrected.instances(analysed.card.classes).classes,
         threshold=corrections.threshold(run),
+        batch=request.args.get("batch") or None,
         stage_size=STAGE_SIZE,
     )
 
@@ -70,7 +71,7 @@ def correct(run_id: str) -> ResponseReturnValue:
         flash("This photo was corrected meanwhile, in another tab or by somebody else. Here it is as it is now.")
         return redirect(url_for(".page", run_id=run.id), 303)
     if request.form.get("then") == "next":
-        return redirect(url_for("teach.next_photo", after=run.id), 303)
+        return redirect(url_for("teach.next_photo", after=run.id, batch=request.form.get("batch") or None), 303)
     return redirect(url_for("run.page", run_id=run.id), 303)
 
 

@@ -20,6 +20,7 @@ from app.web.common import words
 from app.web.common.admin import admins_only
 from app.web.common.data_sets import Addition, add_files, add_runs, checked_class, export_response, named_runs
 from app.web.common.services import services
+from app.web.common.trainings import lacking
 
 pages = Blueprint("data_sets", __name__, url_prefix="/datasets")
 pages.before_request(admins_only)
@@ -30,8 +31,9 @@ MAX_NAMED = 50
 
 @pages.get("")
 def page() -> ResponseReturnValue:
-    """Every data set, and the form for a new one."""
-    return render_template("data_sets.html", summaries=services().store.data_sets.summaries(), max_name=SET_NAME)
+    """Every data set, and the form for a new one. They lead to a page that offers the batch that the query names."""
+    summaries, batch = services().store.data_sets.summaries(), request.args.get("batch") or None
+    return render_template("data_sets.html", summaries=summaries, max_name=SET_NAME, batch=batch)
 
 
 @pages.post("")
@@ -45,7 +47,7 @@ def create() -> ResponseReturnValue:
     if not 0 <= share <= 0.9 or not 0 <= seed < 2**31:
         raise BadRequest("The share is 0 to 90 percent, and the seed not negative.")
     data_set = services().store.data_sets.create(name, share=share, seed=seed)
-    return redirect(url_for(".one", id=data_set.id), 303)
+    return redirect(url_for(".one", id=data_set.id, batch=request.form.get("batch") or None), 303)
 
 
 @pages.get("/<id>")
@@ -146,9 +148,11 @@ def _one(id: str, *, refused: str = "", problems: list[str] | None = None) -> st
     photos = store.photos(id, **where, offset=offset, limit=PAGE + 1)
     given = {name: value for name, value in asked.items() if value}
     later = f"{url_for('.one', id=id)}?{urlencode({**given, 'start': offset + PAGE})}" if len(photos) > PAGE else ""
+    summary = store.summary(id)
     return render_template(
         "data_set.html",
-        summary=store.summary(id),
+        summary=summary,
+        lacking=lacking(summary) if summary.photos else "",
         photos=photos[:PAGE],
         parts=PARTS,
         asked=asked,
@@ -161,6 +165,7 @@ def _one(id: str, *, refused: str = "", problems: list[str] | None = None) -> st
         problems=(problems or [])[:MAX_NAMED],
         more_problems=max(0, len(problems or []) - MAX_NAMED),
         max_name=SET_NAME,
+        address=url_for("batch.page", batch_id=request.args["batch"]) if request.args.get("batch") else "",
     )
 
 

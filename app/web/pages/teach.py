@@ -1,6 +1,6 @@
 """The queue of photos to correct: those first of which a correction would tell the most."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.web.common.admin import is_admin
@@ -31,6 +31,15 @@ def page() -> ResponseReturnValue:
 
 @pages.get("/next")
 def next_photo() -> ResponseReturnValue:
-    """To the photo after the one that the query names, or to the first one; to the queue where none waits."""
-    following = next_after(visitor(), request.args.get("after", ""))
-    return redirect(url_for("correct.page", run_id=following) if following else url_for(".page"), 303)
+    """To the photo after the one that the query names, or to the first one; to the queue where none waits.
+
+    Of a batch that the query names, to its photos alone, and back to it.
+    """
+    batch = request.args.get("batch") or None
+    following = next_after(visitor(), request.args.get("after", ""), batch or "")
+    if following:
+        return redirect(url_for("correct.page", run_id=following, batch=batch), 303)
+    if batch is None:
+        return redirect(url_for(".page"), 303)
+    flash("All photos of this batch are checked.")
+    return redirect(url_for("batch.page", batch_id=batch), 303)

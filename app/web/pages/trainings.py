@@ -1,14 +1,17 @@
 """Trainings: begin one, watch it, stop it, let it go on. For administrators."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.datasets.compared import BASE, TRAINED, TRUTH, Compared, load
 from app.errors import BadRequest
 from app.store.states import FINISHED
-from app.web.common import trainings
+from app.store.trainings import PHOTOS
+from app.web.common import compared, trainings
 from app.web.common.admin import admins_only
 from app.web.common.services import services
 
@@ -18,6 +21,8 @@ pages.before_request(admins_only)
 WIDTH, HEIGHT = 320, 90
 # The states, as a page says them.
 STATES = {"queued": "waiting", "running": "running", "done": "done", "failed": "failed", "cancelled": "stopped"}
+# Who says what is in a photo, as a page says it.
+LAYERS = {BASE: "Before", TRAINED: "Now", TRUTH: "The truth"}
 # Seconds after which a page without JavaScript loads again.
 REFRESH = 5
 
@@ -67,10 +72,31 @@ def one(id: str) -> ResponseReturnValue:
     known = training.progress
     curves = [_curve("Loss", known.get("loss", [])), _curve("Box AP, percent", known.get("ap", []))]
     finished = training.state in FINISHED
-    shown = [curve for curve in curves if curve]
+    photos = services().store.trainings.kept(id, PHOTOS) or b""
     return render_template(
-        "training.html", training=training, curves=shown, finished=finished, refresh=None if finished else REFRESH
+        "training.html",
+        training=training,
+        curves=[curve for curve in curves if curve],
+        finished=finished,
+        refresh=None if finished else REFRESH,
+        photos=_photos(photos),
+        version=hashlib.sha256(photos).hexdigest()[:12],
+        layers=LAYERS,
     )
+
+
+@pages.get("/<id>/photos/<sha256>/<layer>")
+def picture(id: str, sha256: str, layer: str) -> Response:
+    """One of the validation photos that are watched, with its truth, or with what the base or the training finds."""
+    return compared.picture(_photos(services().store.trainings.kept(id, PHOTOS)), sha256, layer)
+
+
+@pages.post("/<id>/delete")
+def delete(id: str) -> ResponseReturnValue:
+    """Delete a training that does not run."""
+    services().store.trainings.delete(id)
+    flash("The training was deleted.")
+    return redirect(url_for(".page"), 303)
 
 
 @pages.post("/<id>/stop")
@@ -86,6 +112,10 @@ def resume(id: str) -> ResponseReturnValue:
     """Let a training that was stopped or failed go on."""
     trainings.resume(id)
     return redirect(url_for(".one", id=id), 303)
+
+
+def _photos(data: bytes | None) -> list[Compared]:
+    return load(data) if data else []
 
 
 def _curve(title: str, values: Sequence[Sequence[float]]) -> Curve | None:
