@@ -11,7 +11,7 @@ from mmcv import Config
 
 from app.training.partial_masks import PartialMaskRoIHead
 from app.vision.analyses.objects.blueprint import blueprint_file
-from app.vision.analyses.objects.export import blueprint
+from app.vision.analyses.objects.describe import blueprint
 from app.vision.catalogue.checkpoints import sha256_of
 from app.vision.catalogue.models import Model, load_catalogue
 from app.vision.engine.record import EngineError

@@ -23,7 +23,8 @@ from app.vision.analyses.labels import build as labels
 from app.vision.analyses.labels.processing import class_names
 from app.vision.analyses.objects.blueprint import Blueprint, blueprint_file
 from app.vision.analyses.objects.build import graphs
-from app.vision.analyses.objects.export import BoxGraph, DenseGraph, MaskGraph, blueprint, describe, network_of
+from app.vision.analyses.objects.describe import blueprint, describe, network_of
+from app.vision.analyses.objects.export import BoxGraph, DenseGraph, MaskGraph
 from app.vision.analyses.objects.mmdet_build import build, build_untrained
 from app.vision.catalogue.checkpoints import load_weights, read_weights
 from app.vision.catalogue.models import CONFIGS, Model, load_catalogue

@@ -7,7 +7,8 @@ import mmcv
 import pytest
 from mmdet.models import build_detector
 
-from app.vision.analyses.objects.export import describe, export_detector
+from app.vision.analyses.objects.describe import describe
+from app.vision.analyses.objects.export import export_detector
 from app.vision.analyses.objects.pipeline import preprocessing
 from app.vision.catalogue import zoo
 from app.vision.catalogue.models import CONFIGS

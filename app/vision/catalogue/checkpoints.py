@@ -11,7 +11,7 @@ import numpy as np
 
 from app.vision.catalogue.models import Model
 from app.vision.catalogue.torchvision_names import to_mmdet
-from app.vision.engine.pickles import Tensor
+from app.vision.engine.pickle_names import Tensor
 from app.vision.engine.pth import PthError, read_pth
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from app.vision.engine.pickles import BFLOAT16, BROKEN, MAX_BYTES, Loaded, PickleError, Storage, Tensor, load, whole
+from app.vision.engine.pickle_names import BFLOAT16, BROKEN, PickleError, Storage, Tensor, whole
+from app.vision.engine.pickles import MAX_BYTES, Loaded, load
 
 # What a row of pickles begins with, and the version of its format.
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001

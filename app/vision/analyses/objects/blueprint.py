@@ -1,7 +1,7 @@
 """What a detector's engine is built from besides its weights: JSON beside the detector's config.
 
-`python -m app.vision.analyses.objects.export` writes it, by MMDetection, so that engines can be built where that is not
-installed.
+`python -m app.vision.analyses.objects.describe` writes it, by MMDetection, so that engines can be built where that is
+not installed.
 """
 
 import json
