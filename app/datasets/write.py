@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from app.datasets import brush
 from app.datasets.result import as_results
 from app.datasets.split import PARTS, Part
 from app.datasets.truth import Truth
@@ -105,6 +107,8 @@ def _yolo(
 
 def _voc(examples: Sequence[Example], classes: Sequence[str]) -> Entries:
     yield from voc.entries(_items(examples, classes), ALL)
+    # CVAT and Datumaro take only VOC's own classes where this file does not name others.
+    yield "labelmap.txt", "".join(["# label:color_rgb:parts:actions\n", *(f"{name}:::\n" for name in classes)]).encode()
     for part in PARTS:
         names = [f"{without_suffix(example.name)}\n" for example in examples if example.part == part]
         yield f"ImageSets/Main/{'val' if part == 'validation' else part}.txt", "".join(names).encode()
@@ -119,6 +123,13 @@ def _labelme(examples: Sequence[Example], classes: Sequence[str]) -> Entries:
 def _cvat(examples: Sequence[Example], classes: Sequence[str]) -> Entries:
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
+    # Datumaro asks for the classes, and for the task that they are of.
+    task = ET.SubElement(ET.SubElement(root, "meta"), "task")
+    for tag, text in (("name", "Flask Detector"), ("size", str(len(examples))), ("mode", "annotation")):
+        ET.SubElement(task, tag).text = text
+    labels = ET.SubElement(task, "labels")
+    for name in classes:
+        ET.SubElement(ET.SubElement(labels, "label"), "name").text = name
     for number, example in enumerate(examples):
         sides = {"width": str(example.width), "height": str(example.height)}
         image = ET.SubElement(root, "image", {"id": str(number), "name": example.name, **sides})
@@ -141,6 +152,43 @@ def _cvat_shape(truth: Truth) -> tuple[str, dict[str, str]]:
     return "mask", common | {"rle": encoded} | {key: str(value) for key, value in place.items()}
 
 
+def _label_studio(examples: Sequence[Example], classes: Sequence[str]) -> Entries:
+    view = ET.Element("View")
+    ET.SubElement(view, "Image", {"name": "image", "value": "$image"})
+    for kind in ("Rectangle", "Brush"):
+        labels = ET.SubElement(view, f"{kind}Labels", {"name": kind.lower(), "toName": "image"})
+        for name in classes:
+            ET.SubElement(labels, "Label", {"value": name})
+    ET.indent(view)
+    yield "config.xml", bytes(ET.tostring(view, "utf-8"))
+    tasks = [
+        {
+            "id": number,
+            # Where the folder is a local storage of Label Studio.
+            "data": {"image": f"/data/local-files/?d=images/{quote(example.name)}", "part": example.part},
+            "annotations": [{"result": [_region(truth, example) for truth in example.truths if not truth.crowd]}],
+        }
+        for number, example in enumerate(examples, 1)
+    ]
+    yield "tasks.json", json.dumps(tasks, ensure_ascii=False).encode()
+    yield from _photos("images", examples)
+
+
+def _region(truth: Truth, example: Example) -> dict[str, Any]:
+    """An object as Label Studio has it: a brush's mask, or a box in percent of the photo."""
+    kind = "brush" if truth.mask else "rectangle"
+    value: dict[str, Any] = {f"{kind}labels": [truth.name]}
+    if truth.mask:
+        value |= {"format": "rle", "rle": brush.pack(masks.decode(truth.mask).astype(bool))}
+    else:
+        x1, y1, x2, y2 = truth.box
+        sides = {"x": x1 / example.width, "width": (x2 - x1) / example.width}
+        sides |= {"y": y1 / example.height, "height": (y2 - y1) / example.height}
+        value |= {"rotation": 0, **{side: 100 * share for side, share in sides.items()}}
+    place = {"original_width": example.width, "original_height": example.height, "image_rotation": 0}
+    return {"from_name": kind, "to_name": "image", "type": f"{kind}labels", "value": value, **place}
+
+
 def _items(examples: Sequence[Example], classes: Sequence[str]) -> list[ExportItem]:
     return [
         ExportItem(e.name, e.load_photo, e.width, e.height, partial(as_results, e.truths, e.size, tuple(classes)))
@@ -160,4 +208,7 @@ FORMATS: Final = {
     "voc": Format("Pascal VOC", "Boxes as XML", _voc),
     "labelme": Format("LabelMe", "Outlines as JSON, to go on editing", _labelme),
     "cvat": Format("CVAT", "Boxes and masks as XML", _cvat),
+    "label-studio": Format(
+        "Label Studio", "Boxes and brush masks as JSON, with the labelling interface", _label_studio
+    ),
 }

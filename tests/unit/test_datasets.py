@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
+from app.datasets import brush
 from app.datasets.errors import DataError
 from app.datasets.read import read_folder
 from app.datasets.split import Known, assign, difference_hash
@@ -92,7 +94,7 @@ def check_alike(objects: Sequence[Truth], wanted: Sequence[Truth], format: str) 
     assert [o.name for o in objects] == [w.name for w in wanted]
     for one, other in zip(objects, wanted, strict=True):
         assert one.box == pytest.approx(other.box, abs=1.01 if format in ("yolo-seg", "labelme") else 0.02)
-        if format in ("coco", "cvat"):
+        if format in ("coco", "cvat", "label-studio"):
             assert one.mask == other.mask
         elif format in ("yolo-seg", "labelme") and other.mask:
             assert one.mask is not None
@@ -153,6 +155,30 @@ def test_label_studio_tasks_are_read(tmp_path: Path) -> None:
     assert masks.area(dog.mask) == 32 * 24
     assert sky.mask is not None
     assert masks.area(sky.mask) == WIDTH * HEIGHT
+
+
+def test_brush_masks_are_packed_as_label_studios_own_library_packs_them() -> None:
+    mask = np.zeros((4, 5), bool)
+    mask[1:3, 1:4] = True
+    mask[2, 2] = False
+    # `brush.encode_rle` of label-studio-sdk 2.1.2 gave this.
+    theirs = [0, 0, 0, 80, 57, 27, 254, 23, 0, 183, 255, 56, 4, 127, 241, 128, 71, 255, 133, 192, 0]
+    assert np.array_equal(brush.unpack(theirs, (4, 5)), mask)
+    assert np.array_equal(brush.unpack(brush.pack(mask), (4, 5)), mask)
+    for broken, size in ((theirs, (5, 5)), (theirs[:12], (4, 5)), ([], (4, 5))):
+        with pytest.raises(ValueError, match="has a"):
+            brush.unpack(broken, size)
+
+
+def test_classes_are_named_where_the_readers_of_voc_and_cvat_look_for_them(tmp_path: Path) -> None:
+    for format in ("voc", "cvat", "label-studio"):
+        unpacked(write([example("a.jpg")], CLASSES, format, "set").read(), tmp_path / format)
+    lines = (tmp_path / "voc" / "labelmap.txt").read_text().splitlines()
+    assert lines[1:] == [f"{name}:::" for name in CLASSES]
+    labels = ElementTree.parse(tmp_path / "cvat" / "annotations.xml").findall("meta/task/labels/label/name")
+    assert [label.text for label in labels] == [*CLASSES]
+    interface = ElementTree.parse(tmp_path / "label-studio" / "config.xml")
+    assert [label.get("value") for label in interface.iter("Label")] == [*CLASSES, *CLASSES]
 
 
 def test_cvat_and_labelme_shapes_of_every_kind_are_read(tmp_path: Path) -> None:

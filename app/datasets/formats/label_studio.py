@@ -6,8 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import numpy as np
-
+from app.datasets.brush import unpack
 from app.datasets.folder import Folder
 from app.datasets.formats.reading import Reading
 from app.datasets.labelled import Labelled, Objects, collect, sides
@@ -69,46 +68,4 @@ def _truth(shape: dict[str, Any], size: tuple[int, int]) -> Truth:
     if shape["type"] == "polygonlabels":
         ring = [v for x, y in value["points"] for v in (x / 100 * width, y / 100 * height)]
         return from_rings(name, [ring], size)
-    return from_mask(name, masks.from_bitmap(_brushed(value["rle"], size)))
-
-
-def _brushed(packed: list[int], size: tuple[int, int]) -> np.ndarray:
-    """The pixels of a brush's mask, (H, W) bool.
-
-    The encoding is that of `@thi.ng/rle-pack` (https://github.com/thi-ng/umbrella/tree/develop/packages/rle-pack):
-    32 bits for the number of values, 5 for the bits of a value less one, four times 4 for the bits of a run's length
-    less one; then blocks: one bit says whether a value is repeated, two which of the four lengths, then the length less
-    one, then the value or the values. The values are the four channels of a picture; the last is the mask.
-    """
-    bits = _Bits(bytes(packed))
-    count, word = bits.take(32), bits.take(5) + 1
-    if count != size[0] * size[1] * 4:
-        raise ValueError("has a mask of another size than the photo")
-    lengths = [bits.take(4) + 1 for _ in range(4)]
-    values = np.zeros(count, np.uint8)
-    place = 0
-    while place < count:
-        repeated, length = bits.take(1), lengths[bits.take(2)]
-        end = place + bits.take(length) + 1
-        if end > count:
-            raise ValueError("has a broken mask")
-        if repeated:
-            values[place:end] = bits.take(word)
-        else:
-            values[place:end] = [bits.take(word) for _ in range(end - place)]
-        place = end
-    return values.reshape(*size, 4)[:, :, 3] > 127
-
-
-class _Bits:
-    """Numbers from a string of bits, highest bit first."""
-
-    def __init__(self, data: bytes):
-        self._text, self._place = "".join(f"{byte:08b}" for byte in data), 0
-
-    def take(self, count: int) -> int:
-        """The next `count` bits. Raises ValueError where they are missing."""
-        begin, self._place = self._place, self._place + count
-        if self._place > len(self._text):
-            raise ValueError("has a broken mask")
-        return int(self._text[begin : self._place], 2)
+    return from_mask(name, masks.from_bitmap(unpack(value["rle"], size)))
