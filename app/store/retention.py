@@ -7,7 +7,7 @@ without its photo.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -18,7 +18,18 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.store.base import StorePart, kept, photo_key, result_key
-from app.store.models import Analysis, Batch, DataSetPhoto, Delivery, Photo, Run, RunAnalysis, utcnow
+from app.store.models import (
+    Analysis,
+    Batch,
+    DataSetPhoto,
+    Delivery,
+    Photo,
+    Run,
+    RunAnalysis,
+    Training,
+    Version,
+    utcnow,
+)
 from app.store.runs import ID
 
 T = TypeVar("T")
@@ -32,7 +43,12 @@ CHUNK = 100
 # Photos whose blobs are deleted in one transaction. With S3 each takes a request, while other writers of SQLite wait.
 PHOTOS_AT_ONCE = 20
 PHOTO_BLOB = re.compile(r"photos/([0-9a-f]{64})")
-RESULT_BLOB = re.compile(r"results/([A-Za-z0-9_-]{22})\.json\.gz")
+# By the beginning of their keys, the blobs that belong to a row whose id is in the key: the key, and the row's table.
+OWNED: Mapping[str, tuple[re.Pattern[str], type[Analysis] | type[Version] | type[Training]]] = {
+    "results/": (re.compile(r"results/([A-Za-z0-9_-]{22})\.json\.gz"), Analysis),
+    "versions/": (re.compile(r"versions/([A-Za-z0-9_-]{22})\.(?:zip|json\.gz)"), Version),
+    "trainings/": (re.compile(r"trainings/([A-Za-z0-9_-]{22})\.[a-z]+"), Training),
+}
 
 
 SINGULAR = {
@@ -191,28 +207,31 @@ class Retention(StorePart):
         return len(unused_photos)
 
     def _orphaned_blobs(self, before: datetime, report: CleanupReport) -> None:
-        for chunk in _chunks(self._ids_before(RESULT_BLOB, "results/", before)):
+        for prefix, (pattern, table) in OWNED.items():
+            for owned in _chunks(self._blobs_before(pattern, prefix, before)):
+                with self.database.reading() as session:
+                    ids = select(table.id).where(table.id.in_({id for _, id in owned}))
+                    known = set(session.scalars(ids))
+                for key in (key for key, id in owned if id not in known):
+                    self.blobs.delete(key)
+                    report.blobs += 1
+        for chunk in _chunks(self._blobs_before(PHOTO_BLOB, "photos/", before)):
+            photos = {sha256 for _, sha256 in chunk}
             with self.database.reading() as session:
-                known = set(session.scalars(select(Analysis.id).where(Analysis.id.in_(chunk))))
-            for id in set(chunk) - known:
-                self.blobs.delete(result_key(id))
-                report.blobs += 1
-        for chunk in _chunks(self._ids_before(PHOTO_BLOB, "photos/", before)):
-            with self.database.reading() as session:
-                known = set(session.scalars(select(Photo.sha256).where(Photo.sha256.in_(chunk))))
-            for sha256 in set(chunk) - known:
+                known = set(session.scalars(select(Photo.sha256).where(Photo.sha256.in_(photos))))
+            for sha256 in photos - known:
                 with self.database.writing(sha256) as session:
                     if session.get(Photo, sha256) is None:
                         self.blobs.delete(photo_key(sha256))
                         report.blobs += 1
         report.blobs += self.blobs.discard_partial(utcnow() - GRACE)
 
-    def _ids_before(self, pattern: re.Pattern[str], prefix: str, before: datetime) -> Iterator[str]:
-        """The ids in the names of the blobs last put before a time. Blobs with other names are skipped."""
+    def _blobs_before(self, pattern: re.Pattern[str], prefix: str, before: datetime) -> Iterator[tuple[str, str]]:
+        """The blobs last put before a time, each with the id in its key. Those with other keys are skipped."""
         for key, put_at in self.blobs.keys(prefix):
             match = pattern.fullmatch(key)
             if match and put_at < before:
-                yield match[1]
+                yield key, match[1]
 
 
 def _in_data_set() -> ColumnElement[bool]:

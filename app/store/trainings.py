@@ -131,7 +131,7 @@ class Trainings(StorePart):
         """End a training. version_id: what it became."""
         with self.database.writing() as session:
             training = session.get(Training, id)
-            if training:
+            if training and training.state not in FINISHED:  # Another worker may have taken it for lost, and ended it.
                 training.state, training.finished_at, training.stopping = state, utcnow(), False
                 training.error, training.version_id = storable(error, ERROR_LENGTH) or None, version_id
         if state == State.DONE:

@@ -27,10 +27,11 @@ def settings(folder: Path, redis_url: str) -> Settings:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, redis_url: str, *analyzers: str, **settings: str) -> Iterator[str]:
+def serving(folder: Path, redis_url: str, *analyzers: str, trains: bool = False, **settings: str) -> Iterator[str]:
     """The address of a service whose worker is ready.
 
-    analyzers: `--analyzers MODULE:FUNCTION` for the worker; none for the real models.
+    analyzers: `--analyzers MODULE:FUNCTION` for the worker; none for the real models. trains: with a worker of the
+    trainings.
     """
     port = free_port()
     environ = {
@@ -54,8 +55,12 @@ def serving(folder: Path, redis_url: str, *analyzers: str, **settings: str) -> I
         "app:create_app()",
     ]
     worker = ["worker.py", *(("--analyzers", *analyzers) if analyzers else ())]
-    with _process(worker, environ, folder / "worker.log"), _process(web, environ, folder / "web.log"):
+    with contextlib.ExitStack() as processes:
+        processes.enter_context(_process(worker, environ, folder / "worker.log"))
+        processes.enter_context(_process(web, environ, folder / "web.log"))
         _wait(port, folder)
+        if trains:
+            processes.enter_context(_process(["-m", "tests.e2e.trainer"], environ, folder / "trainer.log"))
         yield f"http://127.0.0.1:{port}"
 
 

@@ -21,11 +21,17 @@ def send(page: Page, site: str, *files: Path, analyses: tuple[str, ...] = ()) ->
     page.wait_for_url(lambda address: "/runs/" in address or "/batches/" in address)
 
 
-def empty_data_set(page: Page, site: str) -> None:
-    """Sign in as an administrator and make a data set; on return the browser is at its page."""
+def sign_in(page: Page, site: str) -> None:
+    """Sign in as an administrator; on return the browser is at the data sets."""
     page.goto(f"{site}/datasets")
     page.get_by_label("ADMIN_KEY").fill(ADMIN_KEY)
     page.get_by_role("button", name="Go on").click()
+    page.wait_for_url("**/datasets")
+
+
+def empty_data_set(page: Page, site: str) -> None:
+    """Sign in as an administrator and make a data set; on return the browser is at its page."""
+    sign_in(page, site)
     page.get_by_label("Name").fill("Screws")
     page.get_by_role("button", name="Make it").click()
 
