@@ -1,29 +1,23 @@
-"""A client's connection: gunicorn's parser reads what has arrived, and what is sent has deadlines."""
+"""A client's connection: gunicorn's parser reads what has arrived, and what it sends goes into an outbox."""
 
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn
 
 from app.launch.arriving import Arriving
+from app.launch.outbox import Outbox
 from app.queue.changes import Pause
 
-# Seconds that a client may take for every SEND_STEP bytes of a response.
-SEND_SECONDS, SEND_STEP = 30.0, 256 * 1024
 
-
-class PatientSocket(socket.socket):
-    """A connection to a client, which has a while for every part of what is sent to it, and not for ever."""
+class QuietSocket(socket.socket):
+    """A connection that never blocks, whatever gunicorn asks for: its outbox waits where somebody has to."""
 
     def setblocking(self, flag: bool) -> None:
-        self.settimeout(SEND_SECONDS if flag else 0.0)
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        view = memoryview(data).cast("B")
-        for start in range(0, len(view), SEND_STEP):
-            super().sendall(view[start : start + SEND_STEP], flags)
+        """Nothing."""
 
 
 class Received(SocketUnreader):
@@ -63,19 +57,33 @@ class Received(SocketUnreader):
             self._arrived = None
 
 
+@dataclass
+class Unread:
+    """A pause until the client has read so much of a response that its outbox is empty.
+
+    counted: the bytes in the outbox that the loop has counted; next: of them so many are left when the client gets
+    more time.
+    """
+
+    counted: int = 0
+    next: int = 0
+
+
 class Connection(TConn):
     """A client's connection. network: its address, for counting; empty where it is not counted."""
 
     def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any, network: str):
-        super().__init__(cfg, PatientSocket(fileno=sock.detach()), client, server)
+        super().__init__(cfg, QuietSocket(fileno=sock.detach()), client, server)
+        self.sock.settimeout(0.0)
         self.network = network
+        self.outbox = Outbox(self.sock)
         self.arriving: Arriving | None = None
         self.environ: dict[str, Any] = {}
         self.whole = True
         self.admitted = 0
         self.discarded = 0
         # While a response pauses: why, and what goes on with it, or ends it.
-        self.pause: Pause | None = None
+        self.pause: Pause | Unread | None = None
         self.go_on: Callable[[], bool] = lambda: False
         self.end: Callable[[], object] = lambda: None
         self.data_ready = True

@@ -3,7 +3,9 @@
 Threads, not processes: four slow uploads block synchronous workers, and one process needs less memory.
 """
 
+import gc
 import os
+from typing import Any
 
 from app.config.settings import Settings
 from app.launch.data_folder import PRIVATE_UMASK
@@ -36,3 +38,9 @@ forwarded_allow_ips = ""
 loglevel = _settings.log_level.lower()
 logconfig_dict = logging_config(_settings.log_level, _settings.log_format)
 control_socket_disable = True
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Called once the application is loaded: the collector need not look again and again at what stays for ever."""
+    gc.collect()
+    gc.freeze()

@@ -11,21 +11,20 @@ import selectors
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from gunicorn.http import wsgi
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
 from gunicorn.util import write_error
-from gunicorn.workers.gthread import ThreadWorker
 
 from app.config.settings import Settings
 from app.intake.body import OVERHEAD
 from app.launch.arriving import Arriving, Limits
-from app.launch.connection import Connection
-from app.queue.changes import PAUSES, Pause
+from app.launch.connection import Connection, Unread
+from app.launch.outbox import SEND_SECONDS, SEND_STEP
+from app.launch.responses import Responder
+from app.queue.changes import Pause
 from app.system.addresses import network_of
 
 HEALTH_THREADS = 2
@@ -36,38 +35,19 @@ LINGER_SECONDS, LINGER_BYTES = 10.0, 256 * 1024 * 1024
 LAST_SECONDS = 2.0
 # Uploads that may arrive at a time, by their sizes: so many of the largest kind, and half of that from one address.
 LARGE_UPLOADS = 4
+# Bytes of responses that wait for slow readers: of all together, and half of that for one address. Threads wait for
+# the readers of more.
+MAX_UNREAD = 64 * 1024 * 1024
 _RECEIVED = 64 * 1024
 
-# What gunicorn refuses before the application sees it: status, reason and a sentence for people.
-_REFUSALS = {
-    LimitRequestHeaders: (
-        431,
-        "Request Header Fields Too Large",
-        "The headers of this request are too large, usually for many cookies. Delete this site's cookies and reload.",
-    ),
-    LimitRequestLine: (414, "URI Too Long", "This address is too long."),
-}
 _TOO_MANY = (503, "Service Unavailable", "There are too many connections from this address. Try again in a moment.")
-
-
-class _Gone(Exception):
-    """The client has closed the connection, or does not read."""
-
-
-@contextlib.contextmanager
-def _leaving() -> Iterator[None]:
-    """Errors of the connection become `_Gone`; the application may raise errors of the disk."""
-    try:
-        yield
-    except OSError as error:
-        raise _Gone from error
 
 
 Step = Callable[[Connection], None]
 Task = Callable[[Connection], bool]
 
 
-class Worker(ThreadWorker):
+class Worker(Responder):
     """Receives requests in its loop, and handles them in threads.
 
     Every connection is in a thread, in a queue for one, or in `_waiting`: there the loop calls one function when
@@ -85,7 +65,8 @@ class Worker(ThreadWorker):
         self._share = max(1, self.cfg.threads // 2)
         self._waiting: dict[Connection, tuple[float, Step]] = {}
         self._due = math.inf  # No time of `_waiting` is over before.
-        self._connections, self._running, self._arriving_bytes = Counter[str](), Counter[str](), Counter[str]()
+        self._connections, self._running = Counter[str](), Counter[str]()
+        self._arriving_bytes, self._unread_bytes = Counter[str](), Counter[str]()
         self._queued: dict[str, deque[tuple[Connection, Task]]] = {}
         self._health = ThreadPoolExecutor(HEALTH_THREADS)
 
@@ -114,7 +95,6 @@ class Worker(ThreadWorker):
         until: float,
         then: Callable[[Connection], None],
     ) -> None:
-        conn.sock.setblocking(False)
         self._allow(conn, until, then)
         self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: on_received(conn))
 
@@ -225,7 +205,7 @@ class Worker(ThreadWorker):
         if now < self._due and self.alive and not force:
             return
         for conn, (until, then) in list(self._waiting.items()):
-            if not self.alive and not (conn.arriving and conn.arriving.begun):
+            if not self.alive and not conn.outbox.size and not (conn.arriving and conn.arriving.begun):
                 self._waiting[conn] = (min(until, now + LAST_SECONDS), then)
             if now >= until or force:
                 self._wake(conn)
@@ -235,8 +215,11 @@ class Worker(ThreadWorker):
     def murder_pending(self) -> None:
         """Nothing: `murder_keepalived` has done it."""
 
-    def _park(self, conn: Connection, pause: Pause) -> None:
+    def _park(self, conn: Connection, pause: Pause | Unread) -> None:
         """Let a response pause."""
+        if isinstance(pause, Unread):
+            self._send_later(conn, pause)
+            return
         self._wait(conn, self._on_word, time.monotonic() + pause.seconds, self._resume)
         pause.watch.when_changed(lambda: self.method_queue.defer(self._on_change, conn, pause))
 
@@ -258,12 +241,47 @@ class Worker(ThreadWorker):
             conn.parser.unreader.add(data)
             return
         self._wake(conn)
-        conn.pause = None
-        self._assign(conn, self._abandon)
+        self._abandon(conn)
+
+    def _send_later(self, conn: Connection, unread: Unread) -> None:
+        """Send what a client has not read when it reads on, in a thread if there is too much of that already."""
+        size, own = conn.outbox.size, self._unread_bytes[conn.network] + conn.outbox.size
+        if self._unread_bytes.total() + size > MAX_UNREAD or (conn.network and own > MAX_UNREAD // 2):
+            conn.pause = None
+            self._assign(conn, self.send_here)
+            return
+        self._unread_bytes[conn.network] += size
+        unread.counted, unread.next = size, size - SEND_STEP
+        self._allow(conn, time.monotonic() + SEND_SECONDS, self._abandon)
+        self.poller.register(conn.sock, selectors.EVENT_WRITE, lambda _: self._on_room(conn, unread))
+
+    def _on_room(self, conn: Connection, unread: Unread) -> None:
+        """The client has read something, or has hung up."""
+        try:
+            sent = conn.outbox.push()
+        except OSError:
+            self._wake(conn)
+            self._abandon(conn)
+            return
+        if sent:
+            self._wake(conn)
+            self._resume(conn)
+        elif conn.outbox.size <= unread.next:
+            unread.next = conn.outbox.size - SEND_STEP
+            self._allow(conn, time.monotonic() + SEND_SECONDS, self._abandon)
 
     def _resume(self, conn: Connection) -> None:
+        self._end_pause(conn)
+        self._assign(conn, self.go_on)
+
+    def _abandon(self, conn: Connection) -> None:
+        self._end_pause(conn)
+        self._assign(conn, self.abandon)
+
+    def _end_pause(self, conn: Connection) -> None:
+        if isinstance(conn.pause, Unread):
+            self._unread_bytes[conn.network] -= conn.pause.counted
         conn.pause = None
-        self._assign(conn, self._go_on)
 
     # Threads: connections whose request is here
 
@@ -309,70 +327,3 @@ class Worker(ThreadWorker):
             self._submit(self.tpool, *queued.popleft(), counted=True)
         if not queued:
             self._queued.pop(network, None)
-
-    def handle_request(self, req: Any, conn: Connection) -> bool:
-        """Let the application answer a request; whether the connection can take another one."""
-        resp, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
-        environ |= {"wsgi.multithread": True, PAUSES: True, **conn.environ}
-        if not self.alive or not conn.whole:
-            resp.force_close()
-        answer = self.wsgi(environ, resp.start_response)
-        conn.go_on = partial(self._send, conn, resp, iter(answer))
-        conn.end = getattr(answer, "close", conn.end)
-        return self._send_on(conn)
-
-    def _go_on(self, conn: Connection) -> bool:
-        """Go on with a response after a pause; whether the connection can take another request."""
-        conn.sock.setblocking(True)
-        try:
-            kept = self._send_on(conn)
-        except StopIteration:
-            return False
-        except Exception as error:  # noqa: BLE001  As gunicorn does where a request begins.
-            self.handle_error(None, conn.sock, conn.client, error)
-            return False
-        return bool(self._keepalive_after(conn, kept))
-
-    def _abandon(self, conn: Connection) -> bool:
-        """End a response whose client has hung up."""
-        conn.end()
-        return False
-
-    def _send_on(self, conn: Connection) -> bool:
-        """Send a response up to its end or its next pause. Raises StopIteration where that is not possible."""
-        try:
-            return conn.go_on()
-        except _Gone as error:
-            raise StopIteration from error  # gunicorn closes the connection without a word.
-        finally:
-            if conn.pause is None:
-                conn.end()
-
-    def _send(self, conn: Connection, resp: Any, pieces: Iterator[bytes | Pause]) -> bool:
-        try:
-            for piece in pieces:
-                if isinstance(piece, Pause):
-                    conn.pause = piece if self.alive else None
-                    return False
-                with _leaving():
-                    resp.write(piece)
-            with _leaving():
-                resp.close()
-        except _Gone:
-            raise
-        except Exception as error:
-            if not resp.headers_sent:
-                raise
-            self.log.exception("Error handling request")
-            raise _Gone from error
-        return not resp.should_close()
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
-        """Answer what gunicorn refuses."""
-        refusal = next((refusal for kind, refusal in _REFUSALS.items() if isinstance(exc, kind)), None)
-        if refusal is None:
-            super().handle_error(req, client, addr, exc)
-            return
-        self.log.warning("Invalid request: %s", exc)
-        with contextlib.suppress(OSError):  # The client has closed the connection.
-            write_error(client, *refusal)

@@ -3,22 +3,23 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import cast
 
 import redis
+from redis.client import Pipeline
 from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from app.config.analyses import ANALYSES
 from app.config.settings import Settings
-from app.errors import AnalysisUnavailable, QueueFull, UnknownAnalysis
+from app.errors import QueueFull
 from app.queue import constants
 from app.queue.changes import Changes
 from app.queue.connection import connect
+from app.queue.status import Progress, QueueStatus, WorkerStatus
 from app.store.models import Run
 from app.store.states import State
 from app.system.logs import request_id
@@ -28,28 +29,6 @@ from app.vision.results import ModelCard
 def request_id_of(job: Job) -> str:
     """The id of the request that queued a job; empty for one that an older release queued."""
     return str(job.meta.get("request_id", ""))
-
-
-@dataclass(frozen=True)
-class WorkerStatus:
-    """The state of a worker. ready: its models are loaded; job: the id of its current analysis."""
-
-    ready: bool
-    job: str | None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is that has not finished.
-
-    position: in the queue, of its last queued analysis, 1 being next; None when none is queued.
-    eta: seconds until it is done, estimated from measured durations; None before the first measurement.
-    workers: every worker that is alive, by name.
-    """
-
-    position: int | None
-    eta: float | None
-    workers: dict[str, WorkerStatus]
 
 
 class Jobs:
@@ -83,35 +62,22 @@ class Jobs:
         """Whether the announcement is still in Redis, which may have lost or evicted it."""
         return bool(self.redis.exists(constants.OFFER))
 
-    def offer(self) -> tuple[dict[str, ModelCard], dict[str, str]]:
-        """The announced models by analyzer, and the step that adds each analyzer that no worker serves."""
-        stored = cast(dict[bytes, bytes], self.redis.hgetall(constants.OFFER))
-        announced = {name.decode(): json.loads(card_or_step) for name, card_or_step in stored.items()}
-        cards = {name: ModelCard.from_dict(card) for name, card in announced.items() if isinstance(card, dict)}
-        return cards, {name: step for name, step in announced.items() if isinstance(step, str)}
+    def status(self) -> QueueStatus:
+        """The queue and its workers now. Workers are read first: one announces its models before it is ready."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            _ask_workers(pipe)
+            pipe.hgetall(constants.OFFER)
+            pipe.llen(self.queue.key)
+            workers, offer, waiting = pipe.execute()
+        return QueueStatus.of(self._alive(workers), offer, waiting)
 
     def cards(self) -> dict[str, ModelCard]:
         """The announced models by analyzer."""
-        return self.offer()[0]
+        return self.status().cards
 
     def missing(self) -> dict[str, str]:
         """Analyzers that no worker serves, each with the step that adds it."""
-        return self.offer()[1]
-
-    def identities(self, analyses: Sequence[str]) -> dict[str, str]:
-        """The identity of the model that serves each analysis.
-
-        Raises:
-            UnknownAnalysis: an analysis does not exist, or none was named. AnalysisUnavailable: no worker offers one.
-        """
-        unknown = [name for name in analyses if name not in ANALYSES]
-        if unknown or not analyses:
-            raise UnknownAnalysis(f"An analysis is one of {', '.join(ANALYSES)}.")
-        cards, missing = self.offer()
-        for name in analyses:
-            if name not in cards:
-                raise AnalysisUnavailable(missing.get(name), headers={"Retry-After": "5"})
-        return {name: cards[name].identity for name in analyses}
+        return self.status().missing
 
     # Heartbeats
 
@@ -131,14 +97,14 @@ class Jobs:
 
     def live_workers(self) -> dict[str, WorkerStatus]:
         """Every worker that is alive, by name."""
-        return self._statuses(cast(set[bytes], self.redis.smembers(constants.WORKERS)))
+        with self.redis.pipeline(transaction=False) as pipe:
+            _ask_workers(pipe)
+            [found] = pipe.execute()
+        return self._alive(found)
 
-    def _statuses(self, names: Iterable[bytes]) -> dict[str, WorkerStatus]:
-        """The states of those named workers that are alive."""
-        known = [name.decode() for name in names]
-        keys = [constants.ALIVE + name for name in known]
-        values = cast(list[bytes | None], self.redis.mget(keys)) if keys else []
-        statuses = dict(zip(known, values, strict=True))
+    def _alive(self, workers: Iterable[tuple[bytes, bytes | None]]) -> dict[str, WorkerStatus]:
+        """The states of those workers that are alive, of the answer to `_ask_workers`."""
+        statuses = {name.decode(): status for name, status in workers}
         dead = [name for name, status in statuses.items() if status is None]
         if dead:  # one that was only slow returns with its next heartbeat
             self.redis.srem(constants.WORKERS, *dead)
@@ -150,17 +116,22 @@ class Jobs:
 
     # The queue
 
-    def enqueue(self, analysis_id: str) -> None:
-        """Put an analysis at the end of the queue, with the current request's id. The supervisor limits its time."""
-        self.queue.enqueue_call(
-            constants.TASK,
-            args=(analysis_id,),
-            job_id=analysis_id,
-            meta={"request_id": request_id()},
-            timeout=-1,
-            result_ttl=0,
-            failure_ttl=3600,
-        )
+    def enqueue(self, *analyses: str) -> None:
+        """Put analyses at the end of the queue, with the current request's id. The supervisor limits their time."""
+        with self.redis.pipeline() as pipe:
+            for id in analyses:
+                self.queue.enqueue_call(
+                    constants.TASK,
+                    args=(id,),
+                    job_id=id,
+                    description=constants.TASK,
+                    meta={"request_id": request_id()},
+                    timeout=-1,
+                    result_ttl=0,
+                    failure_ttl=3600,
+                    pipeline=pipe,
+                )
+            pipe.execute()
 
     def enqueue_training(self, id: str) -> None:
         """Put a training at the end of its queue, unless it is there."""
@@ -194,9 +165,12 @@ class Jobs:
         """Ids of the analyses in the queue, next first."""
         return list(self.queue.job_ids)
 
-    def check_capacity(self, count: int = 1) -> None:
-        """Raises QueueFull, with Retry-After, when the queue cannot take `count` more analyses."""
-        waiting = self.queue.count
+    def check_capacity(self, count: int = 1, waiting: int | None = None) -> None:
+        """Raises QueueFull, with Retry-After, when the queue cannot take `count` more analyses.
+
+        waiting: in the queue; asked for where it is not known.
+        """
+        waiting = self.queue.count if waiting is None else waiting
         if waiting and waiting + count > self._settings.queue_max:
             durations = self._durations()
             seconds_each = (_mean(durations) if durations else 1.0) / max(1, self.workers())
@@ -210,13 +184,13 @@ class Jobs:
             for analysis in pending:
                 pipe.lpos(self.queue.key, analysis.id)
             pipe.hgetall(constants.SECONDS)
-            pipe.smembers(constants.WORKERS)
-            *indices, stored, names = pipe.execute()
+            _ask_workers(pipe)
+            *indices, stored, found = pipe.execute()
         queued = [analysis.state == State.QUEUED for analysis in pending]
         position = max(
             (i + 1 for i, waits in zip(indices, queued, strict=True) if waits and i is not None), default=None
         )
-        workers = self._statuses(names)
+        workers = self._alive(found)
         durations = _seconds(stored)
         if not durations or not pending:
             return Progress(position, None, workers)
@@ -257,6 +231,11 @@ class Jobs:
             while not until() and (left := deadline - time.monotonic()) > 0:
                 watch.wait(left)
                 watch.clear()
+
+
+def _ask_workers(pipe: Pipeline) -> None:
+    """Ask for the names in WORKERS, each with what is at ALIVE for it: None for one that is not alive any more."""
+    pipe.sort(constants.WORKERS, by="nosort", get=["#", f"{constants.ALIVE}*"], groups=True)
 
 
 def _seconds(stored: Mapping[bytes, bytes]) -> dict[str, float]:

@@ -44,10 +44,11 @@ def submit(
     """
     pool = "" if shared or services.settings.shared_results else owner
     try:
-        identities = services.jobs.identities(analyses)
+        status = services.jobs.status()
+        identities = status.identities(analyses)
         new = services.store.analyzers_to_queue(photo.sha256, identities, pool)
         if new and batch_id is None:  # A batch found room when it began, and is taken whole.
-            services.jobs.check_capacity(len(new))
+            services.jobs.check_capacity(len(new), status.waiting)
     except redis.RedisError as error:
         raise ServiceUnavailable from error
     options = RunOptions(**(options or {}))
@@ -65,8 +66,8 @@ def submit(
         retention_days=services.settings.retention_days,
     )
     try:
-        for analysis_id in queued:
-            services.jobs.enqueue(analysis_id)
+        if queued:
+            services.jobs.enqueue(*queued)
     except redis.RedisError as error:
         log.warning("run %s is left to recovery: %s", run.id, error)
     return run

@@ -56,8 +56,8 @@ class Analyses(StorePart):
                 analysis.seconds = _seconds(analysis)
                 if isinstance(analysed.result, Instances):
                     analysis.doubt = doubt(analysed.result, self.threshold)
-                self.database.insert_new(session, AnalysisClass, _classes(id, analysed))
-                self.database.insert_new(session, AnalysisText, _texts(id, analysed, self.threshold))
+                self.database.insert_new(session.connection(), AnalysisClass, _classes(id, analysed))
+                self.database.insert_new(session.connection(), AnalysisText, _texts(id, analysed, self.threshold))
                 session.flush()
                 index_classes(session, _run_ids(session, id))
                 return update_runs(session, unfinished_runs(session, id))

@@ -128,7 +128,7 @@ class DataSets(StorePart):
         for photo in chunk:
             self._keep(photo)  # It may have been deleted with its last run before we had the lock.
             row = {name: getattr(photo, name) for name in ("sha256", "md5", "format", "width", "height", "bytes")}
-            self.database.insert_new(session, Photo, [row])
+            self.database.insert_new(session.connection(), Photo, [row])
             old = session.get(DataSetPhoto, (id, photo.sha256))
             entry = old or DataSetPhoto(data_set_id=id, photo_sha256=photo.sha256, part=parts.get(photo.sha256))
             entry.name, entry.hash = storable(photo.name, NAME_LENGTH), f"{photo.hash:016x}"

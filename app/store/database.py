@@ -8,19 +8,29 @@ each photo.
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVarTuple, cast
 
-from sqlalchemy import Connection, Engine, Pool, Row, Select, create_engine, event, text
+from sqlalchemy import Connection, Engine, Pool, PoolProxiedConnection, Row, Select, Table, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.config.settings import Settings, SettingsError
 from app.store.errors import StoreUnavailable
 from app.store.models import Base
+from app.store.prepared import PreparedInsert, PreparedSelect, Statement
 
 Ts = TypeVarTuple("Ts")
 # Seconds that a SQLite writer waits for another one, and that PostgreSQL has to accept a connection.
@@ -44,6 +54,8 @@ class Database:
         self._writing = sessionmaker(self.engine, expire_on_commit=False)
         self._read_engine = self.engine.execution_options(reading=True)
         self._reading = sessionmaker(self._read_engine, expire_on_commit=False)
+        self._selects: dict[Statement, PreparedSelect] = {}
+        self._inserts: dict[type[Base], PreparedInsert] = {}
         self._inherited: list[Pool] = []
         _call_after_fork(self._leave_connections_to_parent)
 
@@ -66,13 +78,32 @@ class Database:
         with self._translated_errors(), self._reading.begin() as session:
             yield session
 
-    def rows(self, statement: Select[*Ts], **parameters: Any) -> Sequence[Row[*Ts]]:
-        """All rows of one statement, in a transaction of its own and without the ORM, which takes much longer.
-
-        parameters: of its `bindparam`s; a statement that is made once is ten times as fast as one made for each call.
-        """
+    def rows(self, statement: Select[*Ts]) -> Sequence[Row[*Ts]]:
+        """All rows of one statement, in a transaction of its own and without the ORM, which takes much longer."""
         with self._translated_errors(), self._read_engine.begin() as connection:
-            return connection.execute(statement, parameters).all()
+            return connection.execute(statement).all()
+
+    def read(self, statement: Statement, **parameters: Any) -> list[list[Any]]:
+        """All rows of a statement that is made once, by itself and without SQLAlchemy, which takes ten times as long.
+
+        parameters: of its `bindparam`s.
+        """
+        with self._translated_errors(), closing(self.engine.raw_connection()) as connection:
+            return self._read(connection, statement, parameters)
+
+    def read_in(self, transaction: Connection, statement: Statement, **parameters: Any) -> list[list[Any]]:
+        """The same in a transaction."""
+        return self._read(transaction.connection, statement, parameters)
+
+    def _read(self, connection: PoolProxiedConnection, statement: Statement, parameters: Any) -> list[list[Any]]:
+        prepared = self._selects.get(statement)
+        if prepared is None:
+            prepared = self._selects[statement] = PreparedSelect(statement, self.engine.dialect)
+        driver: Any = self.engine.dialect.loaded_dbapi
+        try:
+            return prepared.rows(connection.cursor(), parameters)
+        except driver.Error as error:
+            raise DBAPIError.instance(prepared.text, None, error, driver.Error, dialect=self.engine.dialect) from error
 
     def lock(self, session: Session, photos: Iterable[str]) -> None:
         """Take the locks of several photos, always in the same order. SQLite's write lock covers them all."""
@@ -80,19 +111,18 @@ class Database:
             for number in sorted(int(sha256[:15], 16) for sha256 in set(photos)):
                 session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
-    def insert_new(self, session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    def insert_new(self, transaction: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert the rows that violate no unique key. Existing rows stay as they are."""
         if rows:
-            session.execute(self._insert(table).on_conflict_do_nothing(), [dict(row) for row in rows])
+            prepared = self._insert(table)
+            transaction.exec_driver_sql(prepared.text, [prepared.row(row) for row in rows])
 
-    def _insert(self, table: type[Base]) -> Any:
-        if self.sqlite:
-            from sqlalchemy.dialects import sqlite
-
-            return sqlite.insert(table)
-        from sqlalchemy.dialects import postgresql
-
-        return postgresql.insert(table)
+    def _insert(self, table: type[Base]) -> PreparedInsert:
+        if table not in self._inserts:
+            dialect = import_module(f"sqlalchemy.dialects.{self.engine.dialect.name}")
+            statement = dialect.insert(table).on_conflict_do_nothing()
+            self._inserts[table] = PreparedInsert(statement, cast(Table, table.__table__), self.engine.dialect)
+        return self._inserts[table]
 
     def check(self) -> None:
         """Check that the database answers. Raises StoreUnavailable with one line."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
@@ -21,6 +21,7 @@ from app.store.base import (
     unfinished_runs,
     update_runs,
 )
+from app.store.database import Database
 from app.store.models import Analysis, Photo, Run, RunAnalysis, RunOptions, new_id, utcnow
 from app.store.snapshots import SNAPSHOTS, runs_of
 from app.store.states import FINISHED, State
@@ -72,7 +73,7 @@ class Runs(StorePart):
         with self.database.writing(photo.sha256) as session:
             if not self.blobs.exists(key):  # the photo was deleted with its last run before we had the lock
                 self.blobs.put(key, photo.data)
-            self.database.insert_new(session, Photo, [_photo_row(photo)])
+            self.database.insert_new(session.connection(), Photo, [_photo_row(photo)])
             analyses, queued = self._analyses(session, photo.sha256, pool, identities)
             id, created = new_id(), utcnow()
             row = {
@@ -88,8 +89,8 @@ class Runs(StorePart):
                 "created_at": created,
                 "expires_at": created + timedelta(days=retention_days) if retention_days else None,
             }
-            _link(session, row, analyses)
-            [run] = runs_of(session.connection().execute(_RUN, {"id": id, "now": created}))
+            _link(self.database, session, row, analyses)
+            [run] = runs_of(self.database.read_in(session.connection(), _RUN, id=id, now=created))
         return run, queued
 
     def _analyses(
@@ -100,16 +101,16 @@ class Runs(StorePart):
             {"id": new_id(), "photo_sha256": sha256, "pool": pool, "analyzer": analyzer, "identity": identity}
             for analyzer, identity in identities.items()
         ]
-        self.database.insert_new(session, Analysis, rows)
-        known = session.connection().execute(_STATES, {"sha256": sha256, "pool": pool})
-        found = [row for row in known if identities.get(row.analyzer) == row.identity]
-        states = {row.id: row.state for row in found}
-        for id in [id for id, state in states.items() if state in (State.FAILED, State.CANCELLED)]:
+        connection = session.connection()
+        self.database.insert_new(connection, Analysis, rows)
+        known = self.database.read_in(connection, _STATES, sha256=sha256, pool=pool)
+        states = {id: state for id, analyzer, identity, state in known if identities.get(analyzer) == identity}
+        tried_again = [id for id, state in states.items() if state in (State.FAILED, State.CANCELLED)]
+        for id in tried_again:
             self._try_again(session, id)
             states[id] = State.QUEUED
-        new = {row["id"] for row in rows}
-        tried_again = {row.id for row in found if row.state in (State.FAILED, State.CANCELLED)}
-        return states, [id for id in states if id in new | tried_again]
+        new = {row["id"] for row in rows} | set(tried_again)
+        return states, [id for id in states if id in new]
 
     @staticmethod
     def _try_again(session: Session, id: str) -> None:
@@ -120,10 +121,11 @@ class Runs(StorePart):
 
     def analyzers_to_queue(self, sha256: str, identities: Mapping[str, str], pool: str = "") -> list[str]:
         """The analyzers whose analyses of a photo `add_run` would queue now."""
+        rows = self.database.read(_STATES, sha256=sha256, pool=pool)
         known = {
-            (row.analyzer, row.identity)
-            for row in self.database.rows(_STATES, sha256=sha256, pool=pool)
-            if row.state not in (State.FAILED, State.CANCELLED)
+            (analyzer, identity)
+            for _, analyzer, identity, state in rows
+            if state not in (State.FAILED, State.CANCELLED)
         }
         return [analyzer for analyzer, identity in identities.items() if (analyzer, identity) not in known]
 
@@ -131,7 +133,7 @@ class Runs(StorePart):
         """A run with its photo and analyses. Raises NotFound where there is none, or it has expired."""
         if not ID.fullmatch(id):
             raise NotFound
-        found = runs_of(self.database.rows(_RUN, id=id, now=utcnow()))
+        found = runs_of(self.database.read(_RUN, id=id, now=utcnow()))
         if not found:
             raise NotFound
         return found[0]
@@ -164,12 +166,11 @@ class Runs(StorePart):
             return [analysis.id for analysis in alone]
 
 
-def _link(session: Session, row: Mapping[str, Any], analyses: Mapping[str, State]) -> None:
+def _link(database: Database, session: Session, row: Mapping[str, Any], analyses: Mapping[str, State]) -> None:
     """Add a run, queued so far, of analyses of these states."""
     connection = session.connection()
-    connection.execute(insert(Run), row)
-    links = [{"run_id": row["id"], "analysis_id": id} for id in analyses]
-    connection.execute(insert(RunAnalysis), links)
+    database.insert_new(connection, Run, [row])
+    database.insert_new(connection, RunAnalysis, [{"run_id": row["id"], "analysis_id": id} for id in analyses])
     if set(analyses.values()) != {State.QUEUED}:
         index_classes(session, [row["id"]])
         update_runs(session, [session.get_one(Run, row["id"])])

@@ -45,7 +45,7 @@ class Versions(StorePart):
             self.blobs.put(photos_key(id), (folder / WORST_FILE).read_bytes())
         row = {"id": id, "title": storable(title, TITLE), "card": card, "bytes": len(data)}
         with self.database.writing() as session:
-            self.database.insert_new(session, Version, [row])
+            self.database.insert_new(session.connection(), Version, [row])
             return _get(session, id)
 
     def get(self, id: str) -> Version:

@@ -74,12 +74,12 @@ def _disk() -> bool:
 
 def _offer() -> dict[str, Any]:
     try:
-        jobs = services().jobs
-        workers = jobs.workers()  # Before the cards: a worker announces its models before it is ready.
-        cards, missing = jobs.offer()
-        analyses = {name: {"model": card.model, "title": card.title, "note": card.note} for name, card in cards.items()}
-        detectors = [asdict(detector) for detector in compare(cards.get("objects"))]
-        return {"workers": workers, "analyses": analyses, "missing": missing, "detectors": detectors}
+        queue = services().jobs.status()
+        analyses = {
+            name: {"model": card.model, "title": card.title, "note": card.note} for name, card in queue.cards.items()
+        }
+        detectors = [asdict(detector) for detector in compare(queue.cards.get("objects"))]
+        return {"workers": queue.ready, "analyses": analyses, "missing": queue.missing, "detectors": detectors}
     except RedisError as error:
         log.warning("Redis does not answer: %s", error)
         return {"workers": 0, "analyses": {}, "missing": {}, "detectors": []}

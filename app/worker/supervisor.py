@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import ServiceUnavailable
 from app.queue import constants
-from app.queue.jobs import WorkerStatus
 from app.queue.services import Services
+from app.queue.status import WorkerStatus
 from app.worker.maintenance import Maintenance
 from app.worker.messages import ModelsLoaded
 from app.worker.models import Models

@@ -7,8 +7,8 @@ import pytest
 from app import create_app
 from app.config.settings import Settings
 from app.launch.redis_server import free_port
-from app.queue.jobs import WorkerStatus
 from app.queue.services import Services
+from app.queue.status import WorkerStatus
 from app.vision.catalogue.models import load_catalogue
 from app.vision.results import ModelCard
 from tests.unit.api_service import json_of

@@ -47,6 +47,16 @@ def follow():
             ended.release()
     return Response(pieces())
 
+@app.get("/long")
+def long():
+    def pieces():
+        try:
+            for number in range(64):
+                yield bytes([number]) * 250_000
+        finally:
+            ended.release()
+    return Response(pieces())
+
 @app.get("/change")
 def change():
     for watch in watches:
@@ -191,3 +201,17 @@ def test_a_paused_response_ends_when_its_client_hangs_up(port: int) -> None:
         while b"first," not in following[0].recv(1000):
             pass
     assert ask(port, "/ended") == (200, {"ended": True})
+
+
+def test_a_response_that_is_read_slowly_holds_no_thread(port: int) -> None:
+    with holding(port, 12, get("/long")) as slow:
+        assert ask(port, "/ping", ATTACKER) == (200, {"pong": True})
+        for connection in slow[:2]:
+            received = b""
+            while not received.endswith(b"\r\n0\r\n\r\n"):
+                received += connection.recv(1_000_000)
+            assert all(received.count(bytes([number]) * 250_000) == 1 for number in range(64))
+            connection.sendall(get("/ping"))
+            assert read_answer(connection) == (200, {"pong": True})
+    for _ in slow:  # Those that hung up too.
+        assert ask(port, "/ended") == (200, {"ended": True})

@@ -119,9 +119,9 @@ class Service:
         queued = threading.Semaphore(0)
         enqueue = self.services.jobs.enqueue
 
-        def enqueue_and_wake(id: str) -> None:
-            enqueue(id)
-            queued.release()
+        def enqueue_and_wake(*ids: str) -> None:
+            enqueue(*ids)
+            queued.release(len(ids))
 
         def work() -> None:
             while not stop.is_set():

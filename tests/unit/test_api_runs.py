@@ -6,7 +6,7 @@ import pytest
 from pycocotools import mask as coco
 
 from app.config.settings import Settings
-from app.queue.jobs import WorkerStatus
+from app.queue.status import WorkerStatus
 from app.vision.export import FORMATS
 from app.web.api.runs import EXPORT_TYPES
 from tests.unit.api_service import PHOTO, Service, json_of

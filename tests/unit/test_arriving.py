@@ -1,15 +1,12 @@
 """Requests that arrive bit by bit, by a clock of our own."""
 
-import socket
 from typing import Any
 
 import pytest
 
 from app.errors import Busy, UploadTooSlow
 from app.intake.body import REFUSED, STEP
-from app.launch import connection
 from app.launch.arriving import HEAD_SECONDS, IN_MEMORY, MAX_HEAD, Arriving, Limits
-from app.launch.connection import PatientSocket
 
 HEAD = b"POST /photos HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
@@ -114,12 +111,3 @@ def test_a_client_that_waits_for_a_word_gets_it_only_if_its_body_is_wanted() -> 
         sent = Sent()
         sent.send(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length)
         assert sent.request.wants_word is wanted
-
-
-def test_a_client_that_does_not_read_holds_a_thread_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "SEND_SECONDS", 0.05)
-    ours, theirs = socket.socketpair()
-    with theirs, PatientSocket(fileno=ours.detach()) as patient:
-        patient.setblocking(True)
-        with pytest.raises(TimeoutError):
-            patient.sendall(bytes(64 * 1024 * 1024))

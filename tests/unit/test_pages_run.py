@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from app.config.settings import Settings
 from app.intake import decode
-from app.queue.jobs import WorkerStatus
+from app.queue.status import WorkerStatus
 from app.store.models import Run
 from tests.unit.api_service import PHOTO, SIZE, Service, json_of
 from tests.unit.photos import encode, jpeg, scene

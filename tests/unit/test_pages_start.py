@@ -18,7 +18,8 @@ from app.config.settings import Settings
 from app.errors import BrokenPhoto, NoAnalysis, NoPhoto, NotAPhoto, PublicError, QueueFull
 from app.intake import Photo
 from app.intake.address import Guard
-from app.queue.jobs import Jobs, WorkerStatus
+from app.queue.jobs import Jobs
+from app.queue.status import WorkerStatus
 from app.store.errors import StoreUnavailable
 from app.store.models import Batch
 from app.vision.catalogue.models import load_catalogue

@@ -6,7 +6,8 @@ import pytest
 
 from app.config.settings import Settings
 from app.errors import AnalysisUnavailable, QueueFull, UnknownAnalysis
-from app.queue.jobs import Jobs, WorkerStatus
+from app.queue.jobs import Jobs
+from app.queue.status import WorkerStatus
 from app.store.models import Analysis, Run
 from app.store.states import State
 from app.vision.results import ModelCard
@@ -71,8 +72,8 @@ def test_the_duration_is_a_moving_average(jobs: Jobs) -> None:
 def test_an_unknown_analysis_and_one_without_a_worker_are_different_errors(jobs: Jobs) -> None:
     card = ModelCard("labels", "odd", "Odd", "1", "0" * 64)
     jobs.announce([card], {"faces": "Install the faces."})
-    assert jobs.identities(["labels"]) == {"labels": card.identity}
+    assert jobs.status().identities(["labels"]) == {"labels": card.identity}
     with pytest.raises(UnknownAnalysis):
-        jobs.identities(["horoscope"])
+        jobs.status().identities(["horoscope"])
     with pytest.raises(AnalysisUnavailable, match="Install the faces"):
-        jobs.identities(["faces"])
+        jobs.status().identities(["faces"])

@@ -3,7 +3,8 @@
 import pytest
 
 from app.queue import constants
-from app.queue.jobs import Jobs, WorkerStatus
+from app.queue.jobs import Jobs
+from app.queue.status import WorkerStatus
 
 IDLE = WorkerStatus(ready=True, job=None)
 

@@ -11,8 +11,9 @@ import redis
 from app.config.settings import Settings
 from app.intake import read_photo
 from app.queue import constants
-from app.queue.jobs import Jobs, WorkerStatus
+from app.queue.jobs import Jobs
 from app.queue.services import Services
+from app.queue.status import WorkerStatus
 from app.queue.submit import submit
 from app.store.models import Run
 from app.store.states import State

@@ -8,9 +8,10 @@ classes that are found most often.
 
 import hashlib
 import math
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
 from itertools import product
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -78,17 +79,22 @@ def colour(name: str) -> str:
     return CHOSEN.get(key) or _spread(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest())
 
 
-def colours_apart(names: Iterable[str]) -> dict[str, str]:
+def colours_apart(names: Iterable[str]) -> Mapping[str, str]:
     """The colours of the classes of one photo as #rrggbb, by name.
 
     A class keeps its own colour unless somebody, colour-blind or not, could hardly tell it from one before it in
     `names`; then it gets the colour that is farthest from all of those. So the first eight or so can be told apart.
     """
+    return _apart(tuple(dict.fromkeys(names)))
+
+
+@lru_cache(64)
+def _apart(names: tuple[str, ...]) -> Mapping[str, str]:
     spare, spare_seen = _spare()
     nearest = np.full(len(spare), np.inf)
     given: dict[str, str] = {}
     taken: list[np.ndarray] = []
-    for name in dict.fromkeys(names):
+    for name in names:
         chosen, seen = colour(name), _seen(colour(name))
         if any(_distance(seen, other) < _APART for other in taken):
             farthest = int(nearest.argmax())
@@ -96,7 +102,7 @@ def colours_apart(names: Iterable[str]) -> dict[str, str]:
         nearest = np.minimum(nearest, _distance(spare_seen, seen))
         taken.append(seen)
         given[name] = chosen
-    return given
+    return MappingProxyType(given)
 
 
 def object_colour(place: int) -> str:

@@ -109,8 +109,9 @@ def _create(sources: Sequence[Source], options: dict[str, Any], renew: Callable[
 
 def _create_batch(sources: Sequence[Source], owner: str, options: dict[str, Any], renew: Callable[[], None]) -> str:
     store, jobs = services().store, services().jobs
-    jobs.identities(options["analyses"])
-    jobs.check_capacity(len(options["analyses"]))
+    status = jobs.status()
+    status.identities(options["analyses"])
+    jobs.check_capacity(len(options["analyses"]), status.waiting)
     batch = store.add_batch(owner, retention_days=services().settings.retention_days)
     accepted, rejections = 0, Rejections()
     for number, entry in enumerate(_photos(sources)):

@@ -140,11 +140,12 @@ def get_batch(path: inputs.BatchPath) -> Response:
 def list_models() -> Response:
     """The analyses that are available, and their models."""
     jobs = services().jobs
+    queue = jobs.status()
     models = [
         {**card.to_dict(), "identity": card.identity, "seconds": jobs.duration(name)}
-        for name, card in sorted(jobs.cards().items())
+        for name, card in sorted(queue.cards.items())
     ]
-    return json_response({"models": models, "workers": jobs.workers()})
+    return json_response({"models": models, "workers": queue.ready})
 
 
 def _filters(query: inputs.Filters) -> dict[str, Any]:

@@ -13,13 +13,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, request
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
+T = TypeVar("T")
 VERSION_DIGITS = 12
 MAX_ADDRESSES = 1000
 _VERSIONED = re.compile(rf"([0-9a-f]{{{VERSION_DIGITS}}})/(.+)")
@@ -54,7 +55,7 @@ def init_app(app: Flask) -> None:
         tags.append(Markup('<script type="module" src="{}"></script>').format(addresses[-1]))
         return Markup("\n  ").join(tags)
 
-    app.jinja_env.globals["script"] = script
+    app.jinja_env.globals["script"] = _once_for_each_root(script)
 
 
 def serve(app: Flask, endpoint: str, folder: Path) -> None:
@@ -79,19 +80,31 @@ def serve(app: Flask, endpoint: str, folder: Path) -> None:
 def _remembering(app: Flask, endpoint: str) -> Callable[..., str]:
     """`url_for` that makes the address of each of the endpoint's files once: a page names two dozen of them."""
     url_for = cast(Callable[..., str], app.jinja_env.globals["url_for"])
-    addresses: dict[tuple[str, str], str] = {}
+    address_of = _once_for_each_root(lambda filename: url_for(endpoint, filename=filename))
 
     def address(name: str, /, **values: Any) -> str:
-        if name != endpoint or set(values) != {"filename"}:
-            return url_for(name, **values)
-        key = request.script_root, values["filename"]
-        if key not in addresses:
-            if len(addresses) == MAX_ADDRESSES:  # A proxy's prefix comes from the request.
-                addresses.clear()
-            addresses[key] = url_for(name, **values)
-        return addresses[key]
+        return (
+            address_of(values["filename"])
+            if name == endpoint and values.keys() == {"filename"}
+            else url_for(name, **values)
+        )
 
     return address
+
+
+def _once_for_each_root(make: Callable[[str], T]) -> Callable[[str], T]:
+    """A function that keeps what another makes of a name, for each path under which a proxy serves the application."""
+    made: dict[tuple[str, str], T] = {}
+
+    def get(name: str) -> T:
+        key = request.script_root, name
+        if key not in made:
+            if len(made) == MAX_ADDRESSES:  # The path comes from the request.
+                made.clear()
+            made[key] = make(name)
+        return made[key]
+
+    return get
 
 
 def _imports(folder: Path, name: str) -> list[str]:

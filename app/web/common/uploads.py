@@ -96,8 +96,9 @@ def submit_photo(data: bytes, name: str, batch: Batch | None = None, *, shared: 
 def _submit_batch(files: Sequence[FileStorage]) -> Batch:
     """A batch of all photos that can be read. The other files are recorded in it as rejected."""
     store, jobs = services().store, services().jobs
-    jobs.identities(chosen_analyses())
-    jobs.check_capacity(len(chosen_analyses()))
+    status = jobs.status()
+    status.identities(chosen_analyses())
+    jobs.check_capacity(len(chosen_analyses()), status.waiting)
     batch = store.add_batch(visitor(), retention_days=services().settings.retention_days)
     accepted, rejections, clock = 0, Rejections(MAX_NAMED), Clock()
     for file in files:

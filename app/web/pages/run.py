@@ -67,12 +67,12 @@ def page(run_id: str) -> ResponseReturnValue:
 def status(run_id: str) -> Response:
     """The state of the run as JSON, with the sentence that the page shows."""
     run = services().store.get_run(run_id)
-    names = ("page", "image", "download", "overlay")
+    page = url_for(".page", run_id=run.id)
     body = {
         "state": run.state,
         "error": run.error,
         "deduplicated": run.deduplicated,
-        "links": {name: url_for(f".{name}", run_id=run.id) for name in names},
+        "links": {"page": page, **{name: f"{page}/{name}" for name in ("image", "download", "overlay")}},
         **_waiting(run),
     }
     response = jsonify(body)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from flask import Blueprint, Flask, Response, current_app, jsonify
+from flask import Blueprint, Flask, Response, current_app, g, jsonify
 from redis.exceptions import RedisError
 
 from app.errors import PublicError
@@ -67,11 +67,17 @@ def service() -> Response:
 
 
 def service_status() -> Status:
-    """The current status. Never fails, because error pages show it too."""
+    """The current status, asked for once in a request. Never fails, because error pages show it too."""
+    if "service_status" not in g:
+        g.service_status = _status()
+    status: Status = g.service_status
+    return status
+
+
+def _status() -> Status:
     try:
-        jobs = services().jobs
-        state = READY if jobs.workers() else STARTING  # Before the cards: a worker announces its models first.
-        return Status(state, *jobs.offer())
+        queue = services().jobs.status()
     except (RedisError, PublicError) as error:
         current_app.logger.warning("The queue does not answer: %s", error)
         return Status(UNAVAILABLE)
+    return Status(READY if queue.ready else STARTING, queue.cards, queue.missing)
