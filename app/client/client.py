@@ -105,6 +105,7 @@ class Client:
         threshold: float | None = None,
         classes: Sequence[str] = (),
         webhook: str | None = None,
+        webhook_secret: str | None = None,
         hold: float = 0.0,
         timeout: float | None = None,
     ) -> Run:
@@ -115,6 +116,7 @@ class Client:
             analyses: names of the analyses; by default objects.
             threshold, classes: the default view of the result for later requests.
             webhook: address to which the result is posted when the run ends.
+            webhook_secret: `whsec_...` of your own, which signs that request, for `verify`.
             hold: seconds that the server may wait for the result before it responds.
             timeout: seconds after which the request is not repeated.
 
@@ -139,7 +141,8 @@ class Client:
             data = photo if isinstance(photo, bytes) else Path(photo).read_bytes()
             file_name = name or ("photo" if isinstance(photo, bytes) else Path(photo).name)
             request |= {"files": {"file": (sendable(file_name), data)}, "data": given}
-        request["headers"] = {"Idempotency-Key": str(uuid.uuid4())}
+        own_secret = {"Webhook-Secret": webhook_secret} if webhook_secret else {}
+        request["headers"] = {"Idempotency-Key": str(uuid.uuid4()), **own_secret}
         body = self._json("POST", "runs", "id", deadline=self._deadline(timeout), **request)
         if "runs" in body:
             message = f"This file has several pages. Their runs are in the batch {body['id']}."

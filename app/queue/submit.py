@@ -26,6 +26,7 @@ def submit(
     batch_id: str | None = None,
     options: RunOptions | None = None,
     webhook: str | None = None,
+    webhook_secret: str | None = None,
 ) -> Run:
     """Store a checked photo and queue its analyses, except those that are stored or queued already.
 
@@ -63,6 +64,7 @@ def submit(
         batch_id=batch_id,
         options=options,
         webhook=webhook,
+        webhook_secret=webhook_secret,
         retention_days=services.settings.retention_days,
     )
     try:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import select, update
 
 from app.store.base import ERROR_LENGTH, StorePart, storable
-from app.store.models import Delivery, utcnow
+from app.store.models import Delivery, Run, utcnow
 
 
 class Deliveries(StorePart):
@@ -60,6 +60,9 @@ class Deliveries(StorePart):
     def _mark(self, id: str, **values: object) -> None:
         with self.database.writing() as session:
             session.execute(update(Delivery).where(Delivery.id == id).values(**values))
+            if values.get("due_at", ...) is None:  # The run's own secret signs nothing more.
+                run = select(Delivery.run_id).where(Delivery.id == id).scalar_subquery()
+                session.execute(update(Run).where(Run.id == run).values(webhook_secret=None))
 
 
 def receiver_of(url: str) -> str:

@@ -159,6 +159,7 @@ class Run(Base):
 
     removed_at: when its owner removed it. Nobody sees it from then on, and the owner can restore it for a while.
     correction: the newest version of its correction, None where it has none.
+    webhook_secret: `whsec_...`, which signs its webhook besides others; never shown, and forgotten when that is over.
     """
 
     __tablename__ = "runs"
@@ -174,6 +175,7 @@ class Run(Base):
     deduplicated: Mapped[bool] = mapped_column(Boolean, default=False)
     options: Mapped[RunOptions] = mapped_column(JSON, default=dict)
     webhook: Mapped[str | None] = mapped_column(String(2000))
+    webhook_secret: Mapped[str | None] = mapped_column(String(100))
     correction: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=utcnow)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -52,6 +52,7 @@ class Runs(StorePart):
         batch_id: str | None = None,
         options: RunOptions | None = None,
         webhook: str | None = None,
+        webhook_secret: str | None = None,
         retention_days: float = 0,
     ) -> tuple[Run, list[str]]:
         """Store a photo and the request to analyse it.
@@ -86,6 +87,7 @@ class Runs(StorePart):
                 "deduplicated": not queued,
                 "options": RunOptions(**(options or {})),
                 "webhook": webhook,
+                "webhook_secret": webhook_secret,
                 "created_at": created,
                 "expires_at": created + timedelta(days=retention_days) if retention_days else None,
             }

@@ -9,8 +9,8 @@ without links and position, and the headers
     webhook-signature  "v1," + base64 of HMAC-SHA256 over "<id>.<timestamp>.<body>", for each secret that is valid now
     X-Request-ID       of the request that created the run, where known; also in data
 
-To verify one, with the secret that `python -m app.worker.webhooks` prints on the server (`whsec_...`), followed by the
-id of an API key for the secret of that key's runs:
+To verify one, with the `Webhook-Secret` that the request named, or the secret that `python -m app.worker.webhooks`
+prints on the server (`whsec_...`), followed by the id of an API key for the secret of that key's runs:
 
     from app.client import verify
     verify(secret, request.headers, request.get_data())      # raises InvalidSignature, also if too old
@@ -99,18 +99,19 @@ def deliver_due(services: "Services", now: datetime | None = None, *, guard: Gua
                 attempt.result()
 
 
-def signing_secrets(settings: Settings, owner: str = "") -> list[bytes]:
+def signing_secrets(settings: Settings, owner: str = "", named: str | None = None) -> list[bytes]:
     """The keys that sign the webhooks of an owner's runs; a receiver knows one of them.
 
-    Those of WEBHOOK_SECRET, the newest first, or one derived from SECRET_KEY. An API key (`k:<id>`) has secrets of its
-    own, derived from these, before them: so its holder's receiver needs no secret that others know.
+    First the one that the request named. Those of WEBHOOK_SECRET, the newest first, or one derived from SECRET_KEY,
+    sign all. An API key (`k:<id>`) has secrets of its own, derived from these, before them: so its holder's receiver
+    needs no secret that others know.
     """
     text = settings.webhook_secret
     several = text.split()
     texts = several if all(one.startswith("whsec_") for one in several) else [text]
     shared = [_decoded(text) for text in texts] or [hmac.digest(settings.signing_key().encode(), b"webhooks", "sha256")]
     own = [hmac.digest(secret, owner.encode(), "sha256") for secret in shared] if owner.startswith("k:") else []
-    return own + shared
+    return [*([_decoded(named)] if named else []), *own, *shared]
 
 
 def _decoded(text: str) -> bytes:
@@ -173,7 +174,7 @@ def _attempt(services: "Services", delivery: Delivery, now: datetime, guard: Gua
     except NotFound:
         return deliveries.give_up(delivery.id, "The run was deleted before its result was delivered.")
     body = json.dumps(payload, separators=(",", ":")).encode()
-    headers = _headers(signing_secrets(services.settings, run.owner), delivery.id, now, body)
+    headers = _headers(signing_secrets(services.settings, run.owner, run.webhook_secret), delivery.id, now, body)
     if id := run.options.get("request_id"):
         headers["X-Request-ID"] = id
     try:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from unittest.mock import Mock
@@ -160,6 +161,45 @@ def test_a_webhook_is_kept_with_the_run(service: Service) -> None:
     service.app.extensions["address_guard"] = Guard(resolve=lambda host, port: ["93.184.216.34"])
     id = sent(service, json={"image": ENCODED, "webhook": "https://receiver.example/hook"})["id"]
     assert service.services.store.get_run(id).webhook == "https://receiver.example/hook"
+
+
+def test_a_webhook_may_have_a_secret_of_its_own_that_is_never_shown(service: Service) -> None:
+    service.app.extensions["address_guard"] = Guard(resolve=lambda host, port: ["93.184.216.34"])
+    secret, body = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", {"image": ENCODED, "webhook": "https://a.example/"}
+    run = sent(service, json=body, headers={"Webhook-Secret": secret})
+    assert service.services.store.get_run(run["id"]).webhook_secret == secret
+    shown = [json.dumps(run), service.client.get(f"/api/v1/runs/{run['id']}").text, service.client.get("/history").text]
+    assert not [text for text in shown if secret.removeprefix("whsec_") in text]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"json": {"image": ENCODED, "classes": "x" * 4001}},
+        {"json": {"image": ENCODED, "classes": ["dog"] * 1334}},
+        {"json": {"image": ENCODED, "classes": [""] * 4001}},
+        {"data": PHOTO, "query_string": {"classes": "x" * 4001}},
+        {"data": {"file": (io.BytesIO(PHOTO), "a.jpg"), "classes": "x" * 4001}},
+    ],
+    ids=["one name", "several", "empty ones", "query", "form"],
+)
+def test_classes_have_a_length_that_people_need_and_no_more(service: Service, request_: dict[str, Any]) -> None:
+    answer = sent(service, 422, **request_)
+    assert "4,000 characters" in answer["detail"]
+    assert service.services.jobs.waiting() == []
+
+
+@pytest.mark.parametrize("secret", ["", "secret", "whsec_c2hvcnQ=", "whsec_" + "A" * 90, "whsec_" + "?" * 32])
+def test_a_secret_that_is_none_is_refused_and_nothing_is_queued(service: Service, secret: str) -> None:
+    body = {"image": ENCODED, "webhook": "https://receiver.example/hook"}
+    assert sent(service, 422, json=body, headers={"Webhook-Secret": secret})["code"] == "invalid-request"
+    assert service.services.jobs.waiting() == []
+
+
+def test_a_secret_without_a_webhook_is_refused(service: Service) -> None:
+    answer = sent(service, 400, json={"image": ENCODED}, headers={"Webhook-Secret": "whsec_" + "A" * 32})
+    assert answer["detail"] == "A Webhook-Secret needs a `webhook` that it signs."
+    assert service.services.jobs.waiting() == []
 
 
 def test_a_webhook_that_is_too_long_as_it_is_sent_is_refused_and_nothing_is_queued(service: Service) -> None:

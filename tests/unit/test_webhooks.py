@@ -387,3 +387,37 @@ def test_the_webhook_of_a_keys_run_is_signed_with_the_secret_of_the_key(services
     deliver_due(services, guard=HERE)
     [seen] = server.seen
     verify(shown_secret(services.settings, "mine"), seen.headers, seen.body)
+
+
+def test_a_webhook_is_signed_with_the_secret_of_its_request_which_is_then_forgotten(
+    services: Any, server: Server
+) -> None:
+    own, address = "whsec_" + base64.b64encode(b"mine" * 8).decode(), f"http://127.0.0.1:{server.port}/"
+    run, _ = services.store.add_run(
+        made.photo(), name="a", identities=made.IDENTITIES, owner="k:mine", webhook=address, webhook_secret=own
+    )
+    finish(services, run)
+    deliver_due(services, guard=HERE)
+    [seen] = server.seen
+    for secret in (own, shown_secret(services.settings, "mine"), shown_secret(services.settings)):
+        verify(secret, seen.headers, seen.body)
+    assert own not in seen.body.decode()
+    assert services.store.get_run(run.id).webhook_secret is None
+
+
+def test_the_secret_of_a_request_is_kept_while_its_webhook_is_tried_again(
+    services: Any, server: Server, receiver: Receiver
+) -> None:
+    own = "whsec_" + base64.b64encode(b"mine" * 8).decode()
+    receiver.statuses = [503]
+    run, _ = services.store.add_run(
+        made.photo(),
+        name="a",
+        identities=made.IDENTITIES,
+        owner="v:me",
+        webhook=f"http://127.0.0.1:{server.port}/",
+        webhook_secret=own,
+    )
+    finish(services, run)
+    deliver_due(services, guard=HERE)
+    assert services.store.get_run(run.id).webhook_secret == own

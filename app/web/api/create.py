@@ -67,11 +67,12 @@ def create_run(query: inputs.CreateQuery, header: inputs.CreateHeaders) -> Respo
     """
     sources, body_options = read_request(request, query.name)
     asked = query.model_dump(include=set(inputs.CreateForm.model_fields), exclude_none=True) | body_options
-    options = _submit_options(asked)
+    options = _submit_options(asked, header.webhook_secret)
     preferred = _preferred_wait(header.prefer)
     request_print = ""
     if header.idempotency_key:
-        request_print = fingerprint(sorted(asked.items()), [source.fingerprint() for source in sources])
+        named = sorted(asked.items()), header.webhook_secret
+        request_print = fingerprint(*named, [source.fingerprint() for source in sources])
     with claim(services().jobs.redis, _key_owner(request_print), header.idempotency_key, request_print) as key:
         created = _find_created(key.created) if key.created else None
         if created is None:
@@ -151,7 +152,7 @@ def _checked(data: bytes) -> Photo:
     return read_photo(data, max_bytes=settings.max_upload_bytes, max_pixels=settings.max_pixels)
 
 
-def _submit_options(asked: dict[str, Any]) -> dict[str, Any]:
+def _submit_options(asked: dict[str, Any], webhook_secret: str | None) -> dict[str, Any]:
     """The arguments of `submit` for a request's options. Raises BadRequest, AddressRefused, FetchFailed, Busy."""
     names = asked.get("analyses") or []
     analyses = tuple(dict.fromkeys(part.strip() for name in names for part in name.split(",") if part.strip()))
@@ -162,7 +163,10 @@ def _submit_options(asked: dict[str, Any]) -> dict[str, Any]:
     if view.classes is not None:
         options["classes"] = [view.to_args()["classes"]]  # Escaped: a name may contain a comma.
     webhook = check_webhook(asked.get("webhook"))
-    return {"analyses": analyses or DEFAULT_ANALYSES, "options": options, "webhook": webhook}
+    if webhook_secret and not webhook:
+        raise BadRequest("A Webhook-Secret needs a `webhook` that it signs.")
+    hook = {"webhook": webhook, "webhook_secret": webhook_secret}
+    return {"analyses": analyses or DEFAULT_ANALYSES, "options": options, **hook}
 
 
 def _reference(created: Run | str) -> str:

@@ -304,6 +304,11 @@ class CreateHeaders(Input):
         min_length=1,
         max_length=255,
     )
+    webhook_secret: str = optional(
+        "Signs the webhook besides the secrets of this service: `whsec_` and 24 to 64 random bytes in base64.",
+        alias="Webhook-Secret",
+        pattern=r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$",
+    )
     prefer: str = optional("`wait=SECONDS`, like the query parameter `wait`.", alias="Prefer")
 
 
