@@ -12,6 +12,7 @@ MODULES = (
     "app.web.common.proxies",  # refuses unknown names before anything is done for them
     "app.web.common.security",
     "app.web.common.assets",
+    "app.web.common.packing",
     "app.web.common.waiting",
     "app.web.common.limits",
     "app.web.common.guesses",

@@ -9,6 +9,7 @@ from tests.e2e.photos import labelled_zip
 from tests.e2e.stack import ADMIN_KEY
 
 OVERLAY = re.compile(r"/overlay\?")  # The address that a run's page fetches.
+STILL = "html:not(:active-view-transition)"  # What moves catches every click.
 VISIBLE = "#stage svg .inst:not([display])"
 
 
@@ -46,8 +47,8 @@ def data_set(page: Page, site: str, folder: Path) -> str:
 
 
 def done(page: Page) -> None:
-    """Wait for a run's picture."""
-    page.wait_for_selector("#run[data-state=done] svg .inst", state="attached")
+    """Wait for a run's picture, and until nothing moves over it any more."""
+    page.wait_for_selector(f"{STILL} #run[data-state=done] svg .inst", state="attached")
 
 
 def names(page: Page) -> list[str]:

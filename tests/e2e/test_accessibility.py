@@ -16,7 +16,7 @@ from app.store.models import DataSetPhoto, Version
 from app.store.trainings import PHOTOS
 from app.vision.analyses.objects.result import Instances
 from tests.e2e import photos
-from tests.e2e.steps import data_set, done, send
+from tests.e2e.steps import STILL, data_set, done, send
 
 SERIOUS = ("serious", "critical")
 axe = Axe()
@@ -123,10 +123,12 @@ def test_no_page_has_a_serious_barrier(
 
 def test_the_waiting_page_has_no_serious_barrier(site: str, visit: Callable[..., Page], tmp_path: Path) -> None:
     page = visit()
-    page.route("**/js/run.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+    page.route("**/runs/*/status", lambda route: None)
     send(page, site, photos.photo(tmp_path, slow=True))
+    page.wait_for_selector(f"{STILL} .wait progress")
     violations = [v for v in axe.run(page).response["violations"] if v["impact"] in SERIOUS]
     assert violations == []
+    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_the_threshold_is_announced_once(site: str, visit: Callable[..., Page], tmp_path: Path) -> None:

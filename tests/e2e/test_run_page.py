@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e import photos
 from tests.e2e.steps import VISIBLE, brief, done, downloaded, listed, names, send, slide
@@ -27,6 +27,51 @@ def test_a_photo_is_seen_at_once_and_its_result_after_the_wait(site: str, visit:
     assert page.title() == "street.jpg · Flask Detector"
     assert names(page) == ["person 98 %", "backpack 55 %", "car 62 %", "person 86 %", "car 91 %", "dog 77 %"]
     assert listed(page) == ["person", "car", "person", "dog", "car", "backpack"]
+
+
+COUNT_TRANSITIONS = """
+window.transitions = 0;
+const start = document.startViewTransition.bind(document);
+document.startViewTransition = (change) => {
+  window.transitions += 1;
+  return start(change);
+};
+"""
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_preview_moves_to_the_stage_and_stays_until_the_photo_has_come(
+    site: str, visit: Visit, tmp_path: Path, motion: str
+) -> None:
+    page = visit(reduced_motion=motion)
+    page.add_init_script(COUNT_TRANSITIONS)
+    held: list[Route] = []
+    page.route("**/image?plain=1*", lambda route: held.append(route))
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    assert page.evaluate("window.transitions") == (1 if motion == "no-preference" else 0)
+    shown = page.locator("#photo")
+    assert (shown.get_attribute("src") or "").startswith("blob:")
+    assert shown.evaluate("photo => photo.naturalWidth") == 640
+    expect(page.locator("main")).to_be_focused()
+    with page.expect_response("**/image?plain=1*"):
+        held[0].continue_()
+    page.wait_for_function("() => document.getElementById('photo').src.includes('/image?plain=1')")
+
+
+def test_the_way_back_and_forth_leads_between_form_and_photo(site: str, visit: Visit, tmp_path: Path) -> None:
+    page = visit()
+    send(page, site, photos.photo(tmp_path))
+    done(page)
+    slide(page, 60)
+    page.wait_for_url("**?threshold=0.6")
+    page.go_back()
+    expect(page.locator("#drop .ask")).to_be_visible()
+    assert page.url == f"{site}/"
+    page.go_forward()
+    done(page)
+    expect(page.locator("#threshold-out")).to_have_text("60\u00a0%")
+    expect(page.get_by_role("heading", level=1)).to_have_text("street.jpg")
 
 
 def test_the_download_is_byte_for_byte_the_image_of_what_is_shown(site: str, visit: Visit, tmp_path: Path) -> None:

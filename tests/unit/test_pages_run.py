@@ -1,6 +1,7 @@
 """The page of a run: waiting, done, failed; its images, overlay, exports; deleting."""
 
 import csv
+import gzip
 import html
 import io
 import json
@@ -239,6 +240,16 @@ def test_the_overlay_holds_every_instance_whatever_the_threshold(visitor: Visito
     assert (data["height"], data["width"]) == SIZE
     assert [entry["class"] for entry in data["instances"]] == ["car", "dog", "car"]
     assert len(data["faces"]) == 1
+
+
+def test_the_overlay_is_compressed_for_whoever_takes_it(visitor: Visitor) -> None:
+    address = f"{visitor.run()}/overlay"
+    plain, packed = visitor.get(address), visitor.get(address, headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert plain.headers["ETag"] != packed.headers["ETag"]
+    assert visitor.get(address, headers={"If-None-Match": plain.headers["ETag"]}).status_code == 304
 
 
 @pytest.mark.parametrize(

@@ -62,10 +62,18 @@ def test_a_photo_leads_to_its_run(visitor: Visitor, service: Service) -> None:
     assert [analysis.analyzer for analysis in run.analyses] == ["objects"]
 
 
-def test_a_script_gets_the_address_as_json(visitor: Visitor) -> None:
+def test_a_script_gets_the_address_as_json(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.pages.start.MOMENT", 0)
     answer = visitor.send((PHOTO, "street.jpg"), accept="application/json")
     assert answer.status_code == 201
-    assert json_of(answer)["location"] == answer.headers["Location"]
+    assert json_of(answer) == {"location": answer.headers["Location"]}
+
+
+def test_a_script_gets_the_address_of_the_overlay_too_once_it_is_ready(visitor: Visitor) -> None:
+    address = visitor.run()
+    answer = json_of(visitor.send((PHOTO, "street.jpg"), accept="application/json"))
+    assert answer["location"] != address
+    assert visitor.get(answer["overlay"]).data == visitor.get(f"{address}/overlay").data
 
 
 def test_the_ticked_analyses_are_asked_for(visitor: Visitor, service: Service) -> None:

@@ -1,49 +1,29 @@
-// Takes photos that are dropped or pasted on a page without the upload form, with the start page's form in a dialog.
+// Takes photos that are dropped or pasted on any page: with its upload form, else with the start page's in a dialog.
 
-import { html } from "./dom.js";
-import { fetchPage } from "./fetch.js";
-
-const start = document.querySelector(".brand").href;
+const another = document.querySelector(".another-photo");
+let here = null;
 let opening = null;
 
-/** The dialog with the start page's form, and the function that sends files with it; null where it cannot be had. */
-async function openForm() {
-  const page = await fetchPage(start);
-  const form = page?.getElementById("upload");
-  if (!form) return null;
-  form.querySelector(".samples").remove();
-  await addStyles(page);
-  const close = html("button", { type: "button", className: "btn", textContent: "Close" });
-  const dialog = html("dialog", { className: "another", ariaLabel: "Send another photo" }, form, close);
-  close.addEventListener("click", () => dialog.close());
-  dialog.addEventListener("close", () => form.querySelector("#cancel").click());
-  document.body.append(dialog);
-  const { send } = await import("./sending.js");
-  return { dialog, send };
+/** @param {import("./sending.js").UploadForm} form  in this page */
+export function takeWith(form) {
+  here = form;
 }
 
-async function addStyles(page) {
-  const present = new Set([...document.styleSheets].map(({ href }) => href));
-  const links = [...page.querySelectorAll("head > link[rel=stylesheet]")].filter(({ href }) => !present.has(href));
-  const loaded = links.map(
-    (link) => new Promise((resolve) => Object.assign(link, { onload: resolve, onerror: resolve })),
-  );
-  document.head.append(...links);
-  await Promise.all(loaded);
+/** The form in the dialog, which is opened; null where it cannot be had. */
+async function openDialog() {
+  opening ??= import("./another.js").then(({ makeDialog }) => makeDialog(another.href));
+  const opened = await opening;
+  if (!opened) location.assign(another.href);
+  else if (!opened.dialog.open) opened.dialog.showModal();
+  return opened?.form;
 }
 
 async function take(event, list) {
   if (event.defaultPrevented || !list?.length) return;
   event.preventDefault();
   const files = [...list]; // The event's own list is emptied once its handlers have run.
-  opening ??= openForm();
-  const opened = await opening;
-  if (!opened) {
-    location.assign(start);
-    return;
-  }
-  if (!opened.dialog.open) opened.dialog.showModal();
-  opened.send(files);
+  const form = here?.present ? here : await openDialog();
+  form?.send(files);
 }
 
 window.addEventListener("dragover", (event) => {
@@ -51,6 +31,11 @@ window.addEventListener("dragover", (event) => {
 });
 window.addEventListener("drop", (event) => take(event, event.dataTransfer?.files));
 document.addEventListener("paste", (event) => take(event, event.clipboardData?.files));
+another.addEventListener("click", (event) => {
+  if (event.ctrlKey || event.metaKey || event.shiftKey || here?.present) return;
+  event.preventDefault();
+  openDialog();
+});
 // On the way back from the new photo's page, the browser restores this one as it was left.
 window.addEventListener("pageshow", async (event) => {
   if (event.persisted) (await opening)?.dialog.close();

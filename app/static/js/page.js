@@ -18,6 +18,9 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// On the way back or forth between pages that were opened in place (js/open.js), each is loaded again.
+window.addEventListener("popstate", ({ state }) => state?.page && location.reload());
+
 // Arrow keys lead to the photos beside this one, unless something else uses them.
 document.addEventListener("keydown", (event) => {
   const rel = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];

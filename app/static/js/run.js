@@ -1,9 +1,5 @@
-// The page of a run: first the wait, then the picture.
+// The page of a photo, at its own address.
 
-import { byId } from "./dom.js";
-import { show } from "./viewer.js";
-import { wait } from "./wait.js";
+import { live } from "./live.js";
 
-const run = byId("run");
-if (["queued", "running"].includes(run.dataset.state)) await wait(run);
-if (run.dataset.state === "done") await show();
+await live();

@@ -15,13 +15,18 @@ export async function sharpen(photo, viewport) {
   while (larger < needed) larger *= FACTOR;
   if (larger < viewport.longest) address.searchParams.set("max_size", larger);
   else address.searchParams.delete("max_size");
+  await exchange(photo, address.href);
+}
+
+/** Shows another picture once it has come; until then, and where it does not come, the one that is there stays. */
+export async function exchange(photo, address) {
   const before = photo.src;
   const fetched = new Image();
   fetched.src = address;
   try {
     await fetched.decode();
   } catch {
-    return; // Nothing is lost: the smaller picture stays, and the next move asks again.
+    return;
   }
   if (photo.src === before) photo.src = address;
 }

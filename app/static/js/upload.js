@@ -14,8 +14,8 @@ const FROM_PROXY = {
  * @param {FormData} body
  * @param {AbortSignal} [signal]
  * @param {(share: number) => void} [onProgress]
- * @returns {Promise<string>}  the address of what was made; rejects with an Error whose message is for people, or with
- *   an AbortError
+ * @returns {Promise<{location: string, overlay?: string}>}  the addresses of what was made, and of a photo's overlay
+ *   where that is ready; rejects with an Error whose message is for people, or with an AbortError
  */
 export function upload(address, body, signal = undefined, onProgress = () => {}) {
   return new Promise((resolve, reject) => {
@@ -27,8 +27,8 @@ export function upload(address, body, signal = undefined, onProgress = () => {})
       if (event.lengthComputable) onProgress(event.loaded / event.total);
     });
     request.addEventListener("load", () => {
-      const { location, error = FROM_PROXY[request.status] } = request.response ?? {};
-      if (location) resolve(location);
+      const { error = FROM_PROXY[request.status], ...made } = request.response ?? {};
+      if (made.location) resolve(made);
       else reject(new Error(error || "The photo could not be sent. Please try again."));
     });
     request.addEventListener("error", () => reject(new Error("The connection was lost. Please try again.")));

@@ -4,7 +4,7 @@ import { announce } from "./announce.js";
 import { Chips } from "./chips.js";
 import { byId, html } from "./dom.js";
 import { List } from "./list.js";
-import { fetchOverlay, shapesOf } from "./overlay.js";
+import { shapesOf } from "./overlay.js";
 import { offerAddress, offerSamples, offerText } from "./share.js";
 import { Stage } from "./stage.js";
 import { CROWD, View } from "./view.js";
@@ -13,13 +13,15 @@ import { count, percent } from "./words.js";
 const STEP = 0.05;
 const ADDRESS_PAUSE_MS = 250;
 
-/** Brings the page of a finished run to life. */
-export async function show() {
+/**
+ * Brings the page of a finished run to life.
+ * @param {object | null} overlay  from fetchOverlay
+ */
+export function show(overlay) {
   offerAddress(byId("share"));
   offerSamples(byId("side"));
   const box = byId("stage");
   const form = byId("view");
-  const overlay = await fetchOverlay(box.dataset.overlay);
   if (!overlay) letServerDraw(form);
   else if (form) new Viewer(box, form, overlay);
   else showCaptions(box, overlay);

@@ -11,8 +11,12 @@ const PAUSE_PER_SECOND_LEFT_MS = 150;
 const PAUSE_WITHOUT_ETA_MS = 600;
 const ENDED = ["done", "failed", "cancelled"];
 
-/** Resolves once the run has ended and the page shows how. */
-export async function wait(run) {
+/**
+ * Resolves once the run has ended and the page shows how.
+ * @param {HTMLElement} run
+ * @param {() => void} onDone  called once there is a result, before the page shows it
+ */
+export async function wait(run, onDone) {
   const started = performance.now();
   const name = document.querySelector("h1").textContent;
   let pause = MIN_PAUSE_MS;
@@ -20,6 +24,7 @@ export async function wait(run) {
     await new Promise((resolve) => setTimeout(resolve, pause));
     const status = await fetchJson(run.dataset.status);
     const ended = ENDED.includes(status?.state);
+    if (status?.state === "done") onDone();
     if (ended && (await replacePage())) return;
     if (status && !ended) {
       run.dataset.state = status.state;

@@ -10,7 +10,7 @@ import hashlib
 import mimetypes
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -47,15 +47,26 @@ def init_app(app: Flask) -> None:
     serve(app, "static", Path(app.static_folder))
     imports = functools.cache(functools.partial(_imports, Path(app.static_folder)))
 
+    def addresses(name: str) -> list[str]:
+        """A module's, after those of all that it imports."""
+        url_for = cast(Callable[..., str], app.jinja_env.globals["url_for"])
+        return [url_for("static", filename=module) for module in (*imports(name), name)]
+
+    def preload(name: str) -> Markup:
+        """The tags that fetch a module for later, and all that it imports."""
+        return _preload(addresses(name))
+
     def script(name: str) -> Markup:
         """The tags that run a module. All that it imports is asked for at once, not when each importer has come."""
-        url_for = cast(Callable[..., str], app.jinja_env.globals["url_for"])
-        addresses = [url_for("static", filename=imported) for imported in (*imports(name), name)]
-        tags = [Markup('<link rel="modulepreload" href="{}">').format(address) for address in addresses[:-1]]
-        tags.append(Markup('<script type="module" src="{}"></script>').format(addresses[-1]))
-        return Markup("\n  ").join(tags)
+        *imported, module = addresses(name)
+        return _preload(imported) + Markup('\n  <script type="module" src="{}"></script>').format(module)
 
-    app.jinja_env.globals["script"] = _once_for_each_root(script)
+    app.jinja_env.globals.update(script=_once_for_each_root(script), preload=_once_for_each_root(preload))
+
+
+def _preload(addresses: Iterable[str]) -> Markup:
+    tags = [Markup('<link rel="modulepreload" href="{}">').format(address) for address in addresses]
+    return Markup("\n  ").join(tags)
 
 
 def serve(app: Flask, endpoint: str, folder: Path) -> None:

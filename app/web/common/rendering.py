@@ -1,5 +1,6 @@
 """Rendered views of runs, kept in a bounded cache on disk."""
 
+import gzip
 import hashlib
 import json
 import math
@@ -46,12 +47,12 @@ def render_view(run: Run, view: View, analyses: Collection[str] | None = None) -
 
 
 def render_overlay(run: Run, source: str) -> tuple[bytes, str]:
-    """All results of a run as JSON that the browser draws (`app.vision.render.overlay`), and its ETag.
+    """All results of a run as JSON that the browser draws (`app.vision.render.overlay`), in gzip; and its ETag.
 
     source: of a view.
     """
     finished = _finished(run, None)
-    key = ["overlay", OVERLAY_VERSION, *_answers(run, finished, source)]
+    key = ["overlay in gzip", OVERLAY_VERSION, *_answers(run, finished, source)]
     return _cached(run, key, lambda: _overlay(run, source))
 
 
@@ -109,7 +110,8 @@ def _as_sent(run: Run, view: View, data: bytes) -> bytes | None:
 
 def _overlay(run: Run, source: str) -> bytes:
     results = services().store.results_from(run, source)
-    return json.dumps(overlay(results, (run.photo.height, run.photo.width)), separators=(",", ":")).encode()
+    drawn = overlay(results, (run.photo.height, run.photo.width))
+    return gzip.compress(json.dumps(drawn, separators=(",", ":")).encode(), mtime=0)
 
 
 def _scores(run: Run) -> bytes:

@@ -1,5 +1,6 @@
 """The page of one run, first waiting and then with the picture; its images and files."""
 
+import gzip
 import io
 from typing import Any
 from urllib.parse import urlencode
@@ -96,9 +97,13 @@ def download(run_id: str) -> Response:
 def overlay(run_id: str) -> Response:
     """All results as outlines that the browser draws."""
     run = _done(services().store.get_run(run_id))
-    data, etag = render_overlay(run, asked_view(run).source)
-    response = Response(data, mimetype="application/json")
-    response.set_etag(etag)
+    packed, etag = render_overlay(run, asked_view(run).source)
+    takes_gzip = request.accept_encodings["gzip"] > 0
+    response = Response(packed if takes_gzip else gzip.decompress(packed), mimetype="application/json")
+    if takes_gzip:
+        response.content_encoding = "gzip"
+    response.vary.add("Accept-Encoding")
+    response.set_etag(f"{etag}-gzip" if takes_gzip else etag)
     response.headers["Cache-Control"] = "private, no-cache"  # A correction changes it.
     response.make_conditional(request)
     return response

@@ -10,13 +10,18 @@ from flask.typing import ResponseReturnValue
 from app.config.settings import ROOT
 from app.errors import NoAnalysis
 from app.store.models import Batch, Run
+from app.store.states import State
 from app.vision.analyses.registry import analyses
+from app.vision.view import CORRECTED
 from app.web.common.errors import wants_json
 from app.web.common.services import services
 from app.web.common.uploads import submit_address, submit_form, submit_photo
+from app.web.common.waiting import when_finished
 from app.web.pages.status import service_status
 
 pages = Blueprint("start", __name__)
+# Seconds that a page's script waits for a result before it shows the wait.
+MOMENT = 0.8
 # Sample photos: what each shows, and where it lies. `static/samples` has them small, without and with what is found.
 SAMPLES = {
     "sheet.jpg": ("A sheet with many things", ROOT / "app" / "static" / "samples"),
@@ -34,12 +39,14 @@ def start() -> ResponseReturnValue:
 
 @pages.post("/")
 def upload() -> ResponseReturnValue:
-    """Submit a sample, a photo or its address, several photos or a ZIP, and redirect to the run's or batch's page."""
+    """Submit a sample, a photo or its address, several photos or a ZIP, and redirect to the run's or batch's page.
+
+    The page's script gets the address as JSON, after a moment in which most photos are looked at.
+    """
     created = _submitted()
-    address = page_url(created)
-    if wants_json():
-        return jsonify(location=address), 201, {"Location": address}
-    return redirect(address, 303)
+    if not wants_json():
+        return redirect(page_url(created), 303)
+    return when_finished(created, MOMENT, _made) if isinstance(created, Run) else _made(created)
 
 
 @pages.get("/samples/<name>")
@@ -67,6 +74,16 @@ def page_url(created: Run | Batch) -> str:
     if isinstance(created, Run):
         return url_for("run.page", run_id=created.id)
     return url_for("batch.page", batch_id=created.id)
+
+
+def _made(created: Run | Batch) -> Response:
+    """The addresses of a page, and of a run's overlay where it is done."""
+    address = page_url(created)
+    done = isinstance(created, Run) and created.state == State.DONE
+    overlay = {"overlay": url_for("run.overlay", run_id=created.id, source=CORRECTED)} if done else {}
+    response = jsonify(location=address, **overlay)
+    response.status_code, response.headers["Location"] = 201, address
+    return response
 
 
 def _submitted() -> Run | Batch:
