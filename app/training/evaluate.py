@@ -18,6 +18,7 @@ from app.config.settings import Settings, SettingsError
 from app.datasets.coco import CocoData, read_coco
 from app.datasets.errors import DataError
 from app.intake import decode
+from app.training.recall import recall
 from app.training.scores import score
 from app.vision.analyses.analysis import Analyzer
 from app.vision.analyses.objects.result import Instances
@@ -44,13 +45,17 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     for problem in data.problems:
         print(f"left out: {problem}", file=sys.stderr)
-    scores = score(data, predict(detector, data))
+    predictions = predict(detector, data)
+    scores = score(data, predictions)
+    found = recall(data, predictions, settings.threshold)
     card = detector.card
     print(f"{card.title} ({card.identity}) on {options.data}: {scores['photos']} photos")
     for kind in ("box", "mask"):
         if scores[kind]:
             print(f"{kind:>5}: AP {scores[kind]['AP']}  AP50 {scores[kind]['AP50']}")
-    print(json.dumps({"model": card.model, "identity": card.identity, **scores}))
+    share = f"{sum(n for n, _ in found.values())} of {sum(n for _, n in found.values())} objects"
+    print(f"found at a score of {settings.threshold:g}: {share}")
+    print(json.dumps({"model": card.model, "identity": card.identity, **scores, "found": found}))
     return 0
 
 

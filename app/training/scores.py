@@ -26,7 +26,7 @@ def score(data: CocoData, predictions: Mapping[int, Instances]) -> dict[str, Any
         {"photos": n, "box": {"AP", "AP50", "classes": {name: {"AP", "AP50"}}}, "mask": the same, or None if the
         ground truth or the predictions have no masks}; percentages, None where there is no ground truth.
     """
-    rows = [row for image_id, instances in predictions.items() for row in _rows(data, image_id, instances)]
+    rows = [row for image_id, instances in predictions.items() for row in rows_of(data, image_id, instances)]
     outlined = _with_masks_only(data)
     with_masks = all(p.masks is not None for p in predictions.values()) and any(len(s.boxes) for s in outlined.samples)
     return {
@@ -42,7 +42,8 @@ def rank(scores: Mapping[str, Any]) -> float:
     return UNKNOWN if precision is None else float(precision)
 
 
-def _rows(data: CocoData, image_id: int, instances: Instances) -> list[dict[str, Any]]:
+def rows_of(data: CocoData, image_id: int, instances: Instances) -> list[dict[str, Any]]:
+    """Predictions of an image as pycocotools takes them, without those of classes that the data does not have."""
     ids = dict(zip(data.classes, data.category_ids, strict=True))
     rows = []
     for i, name in enumerate(instances.names):

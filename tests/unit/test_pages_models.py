@@ -17,6 +17,8 @@ def test_the_page_says_how_good_the_starter_is_what_it_misses_and_what_it_knows(
     service.services.jobs.announce([card], {})
     page = visitor.get("/models").text
     assert "<b>22</b> for boxes and <b>18</b> for outlines" in page
+    assert "it finds <b>6 of 10\u00a0persons</b>, <b>5 of 10\u00a0cars</b>, <b>2 of 10\u00a0chairs</b>" in page
+    assert "and <b>4 of 10\u00a0objects</b> in all." in page
     assert model.limits in page
     assert "One cat, found twice" in page
     for picture in re.findall(r'src="([^"]+_failure.webp)"', page):
@@ -47,6 +49,12 @@ def test_limits_are_those_that_were_seen() -> None:
     assert limits
     for text in limits:
         assert text.lower() in seen.lower()
+
+
+def test_what_is_found_is_what_was_counted() -> None:
+    counted = " ".join((ROOT / "checkpoints" / "README.md").read_text().split())
+    for name, found, labelled in load_catalogue()["starter"].found:
+        assert f"{found} of {labelled} {name}s" in counted
 
 
 def test_the_status_and_a_result_lead_to_the_page(visitor: Visitor) -> None:

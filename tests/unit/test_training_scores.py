@@ -1,5 +1,6 @@
 """Average precision of answers that are exactly the truth is 100, however the truth was written down."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from app.datasets.coco import CocoData, read_coco
 from app.training.evaluate import predict
+from app.training.recall import recall
 from app.training.scores import score
 from app.vision import masks
 from app.vision.analyses.analysis import Analyzer
@@ -55,6 +57,23 @@ def test_photos_without_sizes_in_the_file_are_scored(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "1.png"}]
     data = read_coco(write_folder(tmp_path, [box(segmentation=RING)], images=images))
     assert score(data, perfect(data))["mask"]["AP"] == 100
+
+
+def test_recall_counts_what_is_found_at_a_threshold(tmp_path: Path) -> None:
+    annotations = [
+        box(0, segmentation=RING),
+        box(1, image_id=2, segmentation=RING),
+        box(2, image_id=2, bbox=(60, 4, 4, 20)),
+        box(3, image_id=2, bbox=(30, 20, 9, 9), iscrowd=1),
+    ]
+    data = read_coco(write_folder(tmp_path, annotations))
+    found = perfect(data)
+    first = found[2]
+    found[2] = replace(first, scores=np.array([0.4, *first.scores[1:]], np.float32))
+    (name,) = {data.classes[label] for sample in data.samples for label in sample.labels}
+    assert recall(data, found, 0.4) == {name: (3, 3)}
+    assert recall(data, found, 0.5) == {name: (2, 3)}
+    assert recall(data, {}, 0.5) == {name: (0, 3)}
 
 
 def test_there_is_no_precision_without_objects(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ class Model:
     home: the catalogue's own folder, where the weights lie beside it, as a training leaves them.
     gpu_only: it uses operations that exist for CUDA only.
     box_ap, mask_ap: average precision in percent on data, the data set that the model was trained for.
+    found: class, objects found at a score of 0.5, and labelled ones, in photos of that data set.
     gflop, seconds: multiplications and additions for a photo, in thousand millions, and the time that it took, both
     measured by `bench.detectors` in one run for all.
     """
@@ -70,6 +71,7 @@ class Model:
     data: str = "COCO"
     box_ap: float | None = None
     mask_ap: float | None = None
+    found: tuple[tuple[str, int, int], ...] = ()
     gflop: float | None = None
     seconds: float | None = None
     home: Path | None = None
@@ -128,6 +130,8 @@ def _model(entry: Mapping[str, Any], where: str, folder: Path) -> Model:
     for name in ("labels", "files", "sources"):
         if isinstance(values.get(name), list):
             values[name] = tuple(values[name])
+    if "found" in values:
+        values["found"] = tuple((name, int(n), int(of)) for name, n, of in values["found"])
     if values.get("sources") and not values.get("file"):
         values["file"] = file_name(values["sources"][0])
     model = Model(**values)

@@ -33,7 +33,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         percent=percent, seconds=seconds, day=day, clock=clock, code=code, with_article=with_article
     )
-    app.jinja_env.globals.update(count=count, readable=READABLE, accepted=",".join((*MEDIA_TYPES, *SUFFIXES)))
+    app.jinja_env.globals.update(
+        count=count, of_ten=of_ten, readable=READABLE, accepted=",".join((*MEDIA_TYPES, *SUFFIXES))
+    )
 
 
 def percent(share: float) -> str:
@@ -75,6 +77,11 @@ def tally(counts: Mapping[str, int], limit: int = MAX_NAMED) -> str:
     named = [f"{n}{NBSP}{name if n == 1 else plural(name)}" for name, n in ordered[:limit] if n]
     more = sum(n > 0 for _, n in ordered[limit:])
     return ", ".join(named) + (f" and {more}{NBSP}more" if more else "")
+
+
+def of_ten(name: str, found: int, labelled: int) -> str:
+    """`6 of 10 persons`, of 145 found where 233 are."""
+    return f"{round(10 * found / labelled)} of 10{NBSP}{plural(name)}"
 
 
 def listed(names: Sequence[str]) -> str:
