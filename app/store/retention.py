@@ -131,9 +131,16 @@ class Retention(StorePart):
         return len(rows)
 
     def delete_removed(self, now: datetime | None = None) -> int:
-        """Delete the runs for good that can no longer be restored; how many."""
+        """Delete the runs for good that can no longer be restored, and batches that lost their last one; how many."""
         report = CleanupReport()
-        self._delete_runs(Run.removed_at <= (now or utcnow()) - RESTORABLE, report)
+        due = Run.removed_at <= (now or utcnow()) - RESTORABLE
+        with self.database.reading() as session:
+            batches = session.scalars(select(Run.batch_id).where(due, Run.batch_id.is_not(None)).distinct()).all()
+        self._delete_runs(due, report)
+        for chunk in _chunks(batches):
+            with self.database.writing() as session:
+                left = select(Run).where(Run.batch_id == Batch.id)
+                _delete_rows(session, delete(Batch).where(Batch.id.in_(chunk), ~left.exists()))
         return report.runs
 
     def cleanup(self, now: datetime | None = None, *, grace: timedelta = GRACE) -> CleanupReport:

@@ -3,13 +3,18 @@
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.e2e.photos import labelled_zip
 from tests.e2e.stack import ADMIN_KEY
 
 OVERLAY = re.compile(r"/overlay\?")  # The address that a run's page fetches.
 STILL = "html:not(:active-view-transition)"  # What moves catches every click.
+# The tags are placed again once their font has come, and once the stage knows its size: before the next frame is drawn.
+PLACED = """async () => {
+  await document.fonts.ready;
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+}"""
 VISIBLE = "#stage svg .inst:not([display])"
 
 
@@ -47,8 +52,9 @@ def data_set(page: Page, site: str, folder: Path) -> str:
 
 
 def done(page: Page) -> None:
-    """Wait for a run's picture, and until nothing moves over it any more."""
+    """Wait for a run's picture, with all of its tags in their places and nothing that moves over it."""
     page.wait_for_selector(f"{STILL} #run[data-state=done] svg .inst", state="attached")
+    page.evaluate(PLACED)
 
 
 def names(page: Page) -> list[str]:
@@ -66,6 +72,13 @@ def brief(spoken: str | None) -> str:
 def listed(page: Page) -> list[str]:
     """The names in the list."""
     return page.locator("#list li:not([hidden]) .what").all_inner_texts()
+
+
+def first(page: Page, held: list[Route]) -> Route:
+    """The first of the requests that a test holds, once it has come."""
+    while not held:
+        page.wait_for_timeout(10)
+    return held[0]
 
 
 def slide(page: Page, percent: int) -> None:

@@ -37,8 +37,8 @@ def test_a_finished_page_that_does_not_come_is_asked_for_again(site: str, visit:
         else:
             route.continue_()
 
-    page.route(lambda address: "/runs/" in address and address.count("/") == site.count("/") + 2, cut)
     send(page, site, photos.photo(tmp_path, slow=True))
+    page.route(lambda address: "/runs/" in address and address.count("/") == site.count("/") + 2, cut)
     expect(page.locator("#wait-words")).to_have_text("The connection is lost. Trying again")
     done(page)
     assert lost

@@ -3,11 +3,13 @@
 import io
 import re
 import zipfile
+from datetime import timedelta
 
 from PIL import Image
 
 from app.config.settings import Settings
 from app.errors import NotAPhoto
+from app.store.models import utcnow
 from app.vision.export.names import safe_path
 from tests.unit.api_service import PHOTO, Service, json_of
 from tests.unit.photos import jpeg
@@ -225,13 +227,31 @@ def test_a_batch_without_any_file_says_that_there_are_no_photos(visitor: Visitor
     assert "a photo we can read" not in page
 
 
-def test_only_the_owner_can_delete_a_batch_and_then_all_of_it_is_gone(visitor: Visitor, service: Service) -> None:
+def test_only_the_owner_can_delete_a_batch_and_restore_it_for_a_while(visitor: Visitor, service: Service) -> None:
     address = send(visitor)
     service.answer()
     run = service.services.store.batch_runs(address.removeprefix("/batches/"))[0]
     assert Visitor(service).post(f"{address}/delete", page="/").status_code == 403
+    for restored in (True, False):
+        answer = visitor.post(f"{address}/delete", page=address)
+        assert answer.status_code == 303
+        assert visitor.get(f"/runs/{run.id}").status_code == 404
+        assert f"/runs/{run.id}" not in visitor.get(address).text
+        page = visitor.get(answer.location).text
+        assert "photos deleted, for good after ten minutes" in page
+        if restored:
+            (moment,) = re.findall(r'name="removed" value="([^"]+)"', page)
+            form = {"csrf_token": visitor.token(answer.location), "removed": moment}
+            assert visitor.client.post("/runs/chosen/restore", data=form).status_code == 303
+            assert visitor.get(f"/runs/{run.id}").status_code == 200
+    service.services.store.delete_removed(utcnow() + timedelta(minutes=11))
+    assert visitor.get(address).status_code == 404
+
+
+def test_a_batch_without_photos_is_deleted_at_once(visitor: Visitor) -> None:
+    address = visitor.send((b"hello", "a.txt"), (b"hello", "b.txt")).location
     assert visitor.post(f"{address}/delete", page=address).status_code == 303
-    assert visitor.get(address).status_code == visitor.get(f"/runs/{run.id}").status_code == 404
+    assert visitor.get(address).status_code == 404
 
 
 def test_an_unknown_batch_is_not_found(visitor: Visitor) -> None:

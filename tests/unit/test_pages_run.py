@@ -242,6 +242,21 @@ def test_the_overlay_holds_every_instance_whatever_the_threshold(visitor: Visito
     assert len(data["faces"]) == 1
 
 
+def test_the_list_of_a_crowd_is_grouped_by_class_without_scripts_too(visitor: Visitor, service: Service) -> None:
+    address = visitor.send((PHOTO, "street.jpg")).location
+    many = 26
+    places = [(n % 8 * 8, n // 8 * 8) for n in range(many)]
+    found = [("dog" if n > 21 else "car", 0.9, (x, y, x + 6, y + 6)) for n, (x, y) in enumerate(places)]
+    service.answer(objects(SIZE, *found))
+    page = visitor.get(address).text
+    heads = re.findall(r"<summary>.*?<span>([^<]+)</span><b>(\d+)</b></summary>", page)
+    assert heads == [("car", "22"), ("dog", "4")]
+    assert page.count('class="item"') == many
+    fewer = visitor.get(f"{address}?exclude=dog").text
+    assert '<li class="group">' not in fewer
+    assert fewer.count('class="item"') == 22
+
+
 def test_the_overlay_is_compressed_for_whoever_takes_it(visitor: Visitor) -> None:
     address = f"{visitor.run()}/overlay"
     plain, packed = visitor.get(address), visitor.get(address, headers={"Accept-Encoding": "gzip"})

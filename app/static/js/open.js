@@ -31,7 +31,7 @@ export async function openInPlace(made, seen) {
     history.pushState({ page: "photo" }, "", made.location);
   });
   await live(overlay);
-  await exchange(photo, served);
+  if (photo.src === seen?.src) await exchange(photo, served);
   if (seen && photo.src !== seen.src) URL.revokeObjectURL(seen.src);
   return true;
 }

@@ -69,6 +69,7 @@ export class Stage {
     this.#element.addEventListener("keydown", (event) => this.#onKey(event));
     this.#element.addEventListener("focusin", ({ target }) => this.#stopAt(target.dataset.id));
     box.append(this.#element, this.#buttons.element);
+    this.#photo.addEventListener("load", () => sharpen(this.#photo, this.#viewport));
     new ResizeObserver(() => this.#onResize()).observe(this.#svg);
     document.fonts.ready.then(() => this.#placeTags());
   }
@@ -103,7 +104,7 @@ export class Stage {
     for (const instance of this.#overlay.instances) {
       const element = this.#drawn.get(instance.id);
       element.style.color = instance.colours[view.colours].fill;
-      display(this.#handles.get(instance.id), this.#shapes.has(instance.id));
+      offer(this.#handles.get(instance.id), this.#shapes.has(instance.id));
       for (const mask of element.querySelectorAll(".mask")) display(mask, masks);
       for (const box of element.querySelectorAll(".frame")) display(box, view.boxes(instance));
     }
@@ -261,6 +262,12 @@ export class Stage {
 
 const inside = ([x1, y1, x2, y2], x, y) => x >= x1 && x <= x2 && y >= y1 && y <= y2;
 const overlap = (one, other) => one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];
+
+/** Shows a handle or takes it away, also from screen readers: Chromium tells them of parts of an SVG without display. */
+function offer(handle, shown) {
+  display(handle, shown);
+  handle.setAttribute("aria-hidden", String(!shown));
+}
 
 function display(element, shown) {
   if (shown) element.removeAttribute("display");

@@ -9,7 +9,6 @@ from typing import Any
 from flask import (
     Blueprint,
     Response,
-    flash,
     jsonify,
     redirect,
     render_template,
@@ -31,7 +30,6 @@ from app.web.common.admin import is_admin
 from app.web.common.costs import exporting
 from app.web.common.exports import export_requested, picture_path
 from app.web.common.rendering import render_view
-from app.web.common.runs import delete_run
 from app.web.common.security import is_owner
 from app.web.common.services import services
 from app.web.pages.chosen import removed
@@ -107,16 +105,17 @@ def export(batch_id: str) -> ResponseReturnValue:
 
 @pages.post("/delete")
 def delete(batch_id: str) -> ResponseReturnValue:
-    """Delete the batch and all of its runs. Only for its owner."""
+    """Delete all photos of the batch; for a while they can be restored. Only for its owner."""
     store = services().store
     batch = store.get_batch(batch_id)
     if not is_owner(batch.owner):
         raise Forbidden("Only the person who sent these photos can delete them.")
-    for run in store.batch_runs(batch_id):
-        delete_run(run)
-    store.delete_batch(batch_id)
-    flash("The batch was deleted.")
-    return redirect(url_for("history.page"), 303)
+    runs = store.batch_runs(batch_id)
+    if not runs:
+        store.delete_batch(batch_id)
+        return redirect(url_for("history.page"), 303)
+    removed_at = store.remove_runs(runs)
+    return redirect(url_for("history.page", removed=removed_at.isoformat()), 303)
 
 
 def _done(runs: Sequence[Run]) -> list[Run]:

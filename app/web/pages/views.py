@@ -22,6 +22,8 @@ from app.web.common.services import services
 # The picture has the format that the photo's name promises, so that `detected_<name>` can keep the name.
 FORMAT_OF = {".png": "png", ".webp": "webp"}
 LAYERS = ("masks", "boxes", "labels", "faces")
+# Of more rows than this the list is grouped, as in js/view.js.
+CROWD = 25
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,15 @@ class ListRow:
     colour: str
     text: str = ""
     rivals: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one class."""
+
+    name: str
+    colour: str
+    rows: list[ListRow]
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,22 @@ class ResultLists:
     hidden: list[str]
     nouns: list[str]
     lower: float | None
+
+    @property
+    def groups(self) -> list[Group]:
+        """The rows of a crowd by class, in the order of their best scores, as js/list.js has them; else none."""
+        named: dict[str, list[ListRow]] = {}
+        for row in self.rows:
+            if not row.text:
+                named.setdefault(row.name, []).append(row)
+        if sum(map(len, named.values())) <= CROWD:
+            return []
+        return [Group(name, rows[0].colour, rows) for name, rows in named.items()]
+
+    @property
+    def ungrouped(self) -> list[ListRow]:
+        """The rows that stand alone: of a crowd only what was read."""
+        return [row for row in self.rows if row.text] if self.groups else self.rows
 
     @property
     def texts(self) -> bool:
