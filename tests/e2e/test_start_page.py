@@ -257,6 +257,25 @@ def test_a_photo_is_taken_on_every_page(site: str, visit: Visit, tmp_path: Path,
     expect(page.get_by_role("heading", level=1)).to_have_text("street.jpg")
 
 
+def test_another_photo_is_a_button_on_every_page_but_the_one_with_the_form(
+    site: str, visit: Visit, tmp_path: Path
+) -> None:
+    page = visit(site, viewport={"width": 390, "height": 844})
+    another = page.get_by_role("link", name="Another photo")
+    expect(another).to_be_hidden()
+    send(page, site, photos.blank(tmp_path))
+    done(page)
+    another.click()
+    dialog = page.get_by_role("dialog", name="Send another photo")
+    expect(dialog).to_be_visible()
+    dialog.locator("#photo").set_input_files(str(photos.photo(tmp_path)))
+    expect(page.get_by_role("heading", level=1)).to_have_text("street.jpg")
+    done(page)
+    plain = visit(f"{site}/models", java_script_enabled=False)
+    plain.get_by_role("link", name="Another photo").click()
+    expect(plain.locator("#photo")).to_be_visible()
+
+
 def test_a_file_dropped_elsewhere_that_is_no_photo_is_refused_in_the_dialog(
     site: str, visit: Visit, tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ function sameShape({ naturalWidth, naturalHeight }, photo) {
   return Math.abs(naturalWidth / naturalHeight / ratio - 1) < SAME_SHAPE;
 }
 
-/** Resolves once the page has changed; what moves meanwhile hides the page from a pointer, and stops for it. */
+/** Resolves once the page has changed and nothing moves any more; a pointer, to which the page is shut, ends it. */
 async function transition(change) {
   if (reducedMotion.matches || !document.startViewTransition) {
     change();
@@ -50,7 +50,7 @@ async function transition(change) {
   const moving = document.startViewTransition(change);
   for (const name of ["pointermove", "pointerdown"])
     window.addEventListener(name, () => moving.skipTransition(), { once: true });
-  await moving.updateCallbackDone;
+  await moving.finished;
 }
 
 function takeOver(page) {
