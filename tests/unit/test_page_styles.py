@@ -13,7 +13,7 @@ from tests.unit.visitor import Visitor
 STATIC = ROOT / "app" / "static"
 SIZES = {"13px", "15px", "18px", "24px", "44px", "inherit"}
 FIELDS_ON_PHONES = "font-size: 16px !important;"  # Phones enlarge the page at fields of smaller letters.
-MOST_BYTES = 150_000  # Of the API's page too, but for Swagger UI.
+MAX_BYTES = 150_000  # Of the API's page too, but for Swagger UI.
 KEY = "the key of the admin"
 _LOADED = re.compile(r'<(?:link rel="(?:stylesheet|modulepreload)" href|script type="module" src)="([^"]+)"')
 _IMPORTED = re.compile(r'(?:from|import) "(\.[^"]+\.js)"')
@@ -55,4 +55,4 @@ def test_every_page_has_less_than_150_kb_of_script_and_style(visitor: Visitor, s
     for address in (*visitors, "/datasets", "/trainings", "/versions", run, f"{run}/correct", batch):
         files = loaded(visitor.get(address).text)
         assert STATIC / "css" / "base.css" in files, address
-        assert sum(path.stat().st_size for path in files) < MOST_BYTES, address
+        assert sum(path.stat().st_size for path in files) < MAX_BYTES, address
