@@ -82,7 +82,7 @@ def test_a_threshold_and_classes_hold_for_the_whole_batch(visitor: Visitor, serv
     query = "threshold=0.25&amp;exclude=dog"
     for link in (f"{address}/download?{query}", f"{address}/status?{query}"):
         assert link in page
-    assert re.search(r"/export\?format=coco&amp;" + query, page)
+    assert re.search(rf"/export\?{query}&amp;format=coco", page)
     assert re.search(r"/image\?[^\"]*" + query, page)
     assert re.search(rf'href="/runs/[^?"]+\?{query}"', page)
 
