@@ -257,3 +257,14 @@ def test_runs_that_were_checked_are_added_as_they_were_corrected(service: Servic
     assert "photo.jpg: nobody has checked this photo" in shown.text
     assert submit(admin, f"{page}/runs", page, address="https://example.org/").status_code == 400
     assert submit(admin, f"{page}/runs", page).location == page
+
+
+def test_pictures_and_exports_of_data_sets_are_paid_for_as_others_are(settings: Settings) -> None:
+    for service in running(settings, admin_key=KEY, render_limit="1/hour"):
+        id = made(service, coco_zip())
+        export = f"/api/v1/datasets/{id}/export?format=coco"
+        assert [service.client.get(export, headers=BEARER).status_code for _ in range(2)] == [200, 429]
+        visitor = Visitor(service)
+        visitor.client.post("/admin", data={"csrf_token": visitor.token("/admin"), "key": KEY})
+        [address, *_] = re.findall(rf"/datasets/{id}/photos/[0-9a-f]{{64}}", visitor.get(f"/datasets/{id}").text)
+        assert visitor.get(address).status_code == 429

@@ -1,14 +1,18 @@
 """The places of those who hold a thread: some threads are always left to everything else."""
 
 import base64
+import io
+import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from werkzeug.test import EnvironBuilder
 
 from app.config.settings import Settings
 from app.intake.address import Guard
+from app.queue.changes import PAUSES, Pause
 from app.web.common.waiting import Slots, ThreadSlots
 from tests.http_server import Seen, reply, serving
 from tests.unit import api_service
@@ -79,3 +83,35 @@ def test_a_photo_that_is_fetched_takes_a_place_until_it_is_there(service: Servic
         answer = service.client.post("/api/v1/runs", json={"url": f"http://127.0.0.1:{server.port}/a.jpg"})
     assert (answer.status_code, free_meanwhile) == (202, [False])
     assert fetches.acquire()
+
+
+@pytest.mark.parametrize(
+    ("path", "request_"),
+    [
+        ("/classify", {"data": PHOTO, "content_type": "image/jpeg"}),
+        ("/image", {"json": {"name": "a.jpg", "Uint8array": base64.b64encode(PHOTO).decode()}}),
+        ("/do_data_science", {"data": {"file": (io.BytesIO(PHOTO), "a.jpg")}}),
+    ],
+)
+def test_a_classic_request_pauses_until_its_result_is_there(
+    service: Service, path: str, request_: dict[str, Any]
+) -> None:
+    environ = EnvironBuilder(path, method="POST", **request_).get_environ()
+    began: list[str] = []
+    pieces = iter(service.app(environ | {PAUSES: True}, lambda status, *_: began.append(status)))
+    assert isinstance(next(pieces), Pause)
+    assert began == []
+    service.answer()
+    assert all(isinstance(piece, bytes) for piece in pieces)
+    assert began == ["200 OK"]
+
+
+def test_a_classic_request_whose_analysis_fails_says_so_in_its_own_form(service: Service) -> None:
+    environ = EnvironBuilder("/classify", method="POST", data=PHOTO, content_type="image/jpeg").get_environ()
+    began: list[str] = []
+    pieces = iter(service.app(environ | {PAUSES: True}, lambda status, *_: began.append(status)))
+    assert isinstance(next(pieces), Pause)
+    [id] = service.services.jobs.waiting()
+    service.services.store.fail_analysis(id, "The model had no memory.")
+    assert json.loads(b"".join(pieces)) == {"error": "The model had no memory."}
+    assert began == ["500 INTERNAL SERVER ERROR"]

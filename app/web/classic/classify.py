@@ -1,6 +1,5 @@
 """`POST /classify`: a raw photo in, counts or boxes out."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -8,9 +7,10 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, Flask, Response, request
 
+from app.store.models import Run
 from app.vision.rows import Row
 from app.vision.view import View, flag
-from app.web.classic.analyse import analyse, register_error_body
+from app.web.classic.analyse import Asked, analyse, json_response, register_error_body
 from app.web.common import limits
 from app.web.common.bodies import body_bytes
 from app.web.common.keys import check_key
@@ -38,10 +38,12 @@ def classify() -> Response:
     """The number of objects of each class in a photo; with `verbose` every object, best first."""
     view = View.from_args({"threshold": request.args.get("threshold")}, THRESHOLD)
     verbose = flag("verbose", request.args.get("verbose") or "0")
-    run = analyse(body_bytes(), name="photo", analyses=("objects",), api="classify", threshold=view.threshold)
-    rows = view.select(services().store.results(run)["objects"].result.rows())
-    body: Any = boxes(rows, (run.photo.width, run.photo.height)) if verbose else counts(rows)
-    return Response(json.dumps(body), mimetype="application/json")
+
+    def build(run: Run) -> Response:
+        rows = view.select(services().store.results(run)["objects"].result.rows())
+        return json_response(boxes(rows, (run.photo.width, run.photo.height)) if verbose else counts(rows))
+
+    return analyse(body_bytes(), "photo", Asked("classify", ("objects",), view.threshold), build)
 
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:

@@ -6,15 +6,16 @@ addresses and nobody can guess one.
 
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Flask, Response, current_app, request, url_for
 
 from app.errors import NoPhoto, NotFound
+from app.store.models import Run
 from app.vision.rows import Row
 from app.vision.view import View
 from app.web.classic import request_log
-from app.web.classic.analyse import analyse, register_error_body
+from app.web.classic.analyse import Asked, analyse, json_response, register_error_body
 from app.web.common import limits
 from app.web.common.bodies import file_bytes
 from app.web.common.keys import check_key
@@ -28,6 +29,7 @@ from app.web.common.urls import absolute_url
 API = "data_science"
 ANALYSES = ("objects", "faces", "labels")
 THRESHOLD = 0.5
+ASKED = Asked(API, ANALYSES, THRESHOLD)
 TOP = 3
 KEYS = ("error", "hash", "original", "resnet", "yolov3", "yolov3_source", "faces_source")
 # The pictures, with the analyses drawn on each.
@@ -57,13 +59,13 @@ def error_body(message: str) -> dict[str, str]:
 @blueprint.post("/do_data_science")
 def by_file() -> Response:
     """Analyse the form's file."""
-    return _json(analyse_photo(*uploaded_photo()))
+    return analyse_photo(*uploaded_photo(), json_response)
 
 
 @blueprint.post("/do_data_science_url")
 def by_url() -> Response:
     """Analyse the photo at the form's `url`."""
-    return _json(analyse_photo(*fetched_photo()))
+    return analyse_photo(*fetched_photo(), json_response)
 
 
 def uploaded_photo() -> tuple[str, bytes]:
@@ -82,9 +84,12 @@ def fetched_photo() -> tuple[str, bytes]:
     return Source("", url=url).read(services().settings)
 
 
-def analyse_photo(name: str, data: bytes) -> dict[str, str]:
-    """The results of the three analyses, as the API returns them."""
-    run = analyse(data, name=name, analyses=ANALYSES, api=API, threshold=THRESHOLD)
+def analyse_photo(name: str, data: bytes, build: Callable[[dict[str, str]], Response]) -> Response:
+    """The response that `build` makes of the results of the three analyses, which are as the API returns them."""
+    return analyse(data, name, ASKED, lambda run: build(_results(run)))
+
+
+def _results(run: Run) -> dict[str, str]:
     request_log.note_photo(run.photo.md5)
     rows = {name: analysed.result.rows() for name, analysed in services().store.results(run).items()}
     return {
@@ -136,7 +141,3 @@ def picture(md5: str, signature: str, picture: str) -> Response:
 def _signature(md5: str) -> str:
     key = str(current_app.config["SECRET_KEY"]).encode()
     return hmac.new(key, f"picture:{md5}".encode("utf-8", "replace"), "sha256").hexdigest()[:32]
-
-
-def _json(body: dict[str, str]) -> Response:
-    return Response(json.dumps(body), mimetype="application/json")

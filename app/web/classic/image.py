@@ -1,7 +1,6 @@
 """`POST /image`: a photo inside JSON in, the annotated photo inside JSON out."""
 
 import base64
-import json
 from typing import Any
 
 from flask import Blueprint, Flask, Response, request
@@ -11,7 +10,7 @@ from app.intake.body import OVERHEAD, allow, in_base64
 from app.intake.names import photo_name
 from app.store.models import Run
 from app.vision.view import EXTENSIONS, View
-from app.web.classic.analyse import analyse, register_error_body
+from app.web.classic.analyse import Asked, analyse, json_response, register_error_body
 from app.web.classic.byte_list import EXPECTED, MAX_CHARACTERS, MEMBER, read_json
 from app.web.common import limits
 from app.web.common.exports import with_suffix
@@ -23,6 +22,7 @@ from app.web.common.services import services
 from app.web.common.sources import decode_base64
 
 THRESHOLD = 0.7
+ASKED = Asked("image", ("objects",), THRESHOLD)
 
 blueprint = Blueprint("image", __name__)
 blueprint.before_request(check_origin)
@@ -41,8 +41,7 @@ def init_app(app: Flask) -> None:
 def image() -> Response:
     """The annotated photo in base64, and the objects drawn on it."""
     name, data = _photo()
-    run = analyse(data, name=name, analyses=("objects",), api="image", threshold=THRESHOLD)
-    return Response(json.dumps(annotated(run, name)), mimetype="application/json")
+    return analyse(data, name, ASKED, lambda run: json_response(annotated(run, name)))
 
 
 def annotated(run: Run, name: str) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from werkzeug.wrappers import Response as Redirect
 from app.errors import NotFound, PublicError
 from app.web.classic import request_log
 from app.web.classic.data_science import API, analyse_photo, fetched_photo, uploaded_photo
-from app.web.common import limits
-from app.web.common.errors import log_cause
+from app.web.common import errors, limits
 from app.web.common.keys import check_admin
 from app.web.common.security import csrf
 from app.web.common.services import services
@@ -23,6 +22,8 @@ admin = Blueprint("data_science_admin", __name__)
 def init_app(app: Flask) -> None:
     """Attach the pages."""
     csrf.exempt(admin)  # The admin key proves more than a form's token.
+    for address in ("/demo_file", "/demo_url"):
+        errors.register_format(app, address, _refused)
     app.register_blueprint(forms)
     app.register_blueprint(admin)
     request_log.log_requests(app, forms)
@@ -72,12 +73,15 @@ def show_log() -> str:
 def _results_page(read_photo: Callable[[], tuple[str, bytes]]) -> Response | Redirect:
     if request.method == "GET":
         return redirect(url_for("data_science_pages.upload"), 303)
-    try:
-        results = analyse_photo(*read_photo())
-    except PublicError as error:
-        log_cause(error)
-        page = make_response(render_template("classic/upload.html", error=error.message), error.status)
-        page.headers.update(error.headers)
-        return page
+    return analyse_photo(*read_photo(), _page)
+
+
+def _page(results: dict[str, str]) -> Response:
     parsed = results | {name: json.loads(results[name]) for name in ("resnet", "yolov3")}
     return make_response(render_template("classic/results.html", results=parsed, json=json.dumps(results, indent=2)))
+
+
+def _refused(error: PublicError) -> Response:
+    page = make_response(render_template("classic/upload.html", error=error.message), error.status)
+    page.headers.update(error.headers)
+    return page

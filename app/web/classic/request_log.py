@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, current_app, g, json, request
 from redis import RedisError
 
 from app.web.common.services import services
+from app.web.common.waiting import Later
 
 # A sorted set by time.
 KEY = "classic:log"
@@ -42,6 +43,14 @@ def _oldest() -> float:
 
 
 def _log(response: Response) -> Response:
+    if isinstance(response, Later):
+        response.then.append(_add_entry)
+    else:
+        _add_entry(response)
+    return response
+
+
+def _add_entry(response: Response) -> None:
     entry = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "address": request.remote_addr,
@@ -59,4 +68,3 @@ def _log(response: Response) -> Response:
             pipe.execute()
     except RedisError as error:  # The response is still valid.
         current_app.logger.warning("A request could not be logged: %s", error)
-    return response

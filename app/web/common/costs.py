@@ -19,7 +19,7 @@ from limits.strategies import FixedWindowRateLimiter
 from redis import RedisError
 
 from app.errors import PublicError
-from app.store.models import Run
+from app.store.models import Photo
 from app.vision.view import View
 from app.web.common.counts import RedisCounts
 from app.web.common.keys import caller, visitor_or_caller
@@ -81,11 +81,11 @@ def init_app(app: Flask) -> None:
     app.extensions["costs"] = Costs(FixedWindowRateLimiter(storage), services.settings.render_limit)
 
 
-def spend_on_picture(run: Run, view: View) -> None:
-    """Count the picture that is about to be made. Raises BudgetUsedUp, CallerGone."""
-    photo = run.photo.width * run.photo.height
-    made = min(photo, view.max_size**2) if view.max_size else photo
-    decoded = min(photo, DECODED_LARGER * made) if run.photo.format == "jpeg" else photo
+def spend_on_picture(photo: Photo, view: View) -> None:
+    """Count the picture that is about to be made of a photo. Raises BudgetUsedUp, CallerGone."""
+    pixels = photo.width * photo.height
+    made = min(pixels, view.max_size**2) if view.max_size else pixels
+    decoded = min(pixels, DECODED_LARGER * made) if photo.format == "jpeg" else pixels
     _check_budget()
     spend(decoded + made)
 

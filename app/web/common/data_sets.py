@@ -24,6 +24,7 @@ from app.intake.photo import Photo
 from app.store.models import Run
 from app.vision.analyses.objects.correction import Corrected
 from app.vision.export.names import safe_name
+from app.web.common.costs import exporting, spend
 from app.web.common.services import services
 
 # Bytes of all files of one ZIP, unpacked, in units of MAX_BATCH_MB, as for photos.
@@ -97,15 +98,26 @@ def _of_run(run: Run, corrected: Corrected) -> Checked:
 
 
 def export_response(id: str, format: str) -> Response:
-    """A data set as one ZIP. Raises NotFound; BadRequest: there is no such format."""
+    """A data set as one ZIP.
+
+    Raises NotFound; BadRequest: there is no such format. BudgetUsedUp, Busy: too much was asked for. CallerGone.
+    """
     store = services().store.data_sets
     summary = store.summary(id)
-    examples = list(store.examples(id))
+    examples = list(store.examples(id, _counted_photo))
     classes = sorted({truth.name for example in examples for truth in example.truths})
-    file = write(examples, classes, format, safe_name(summary.data_set.name))
+    with exporting():
+        file = write(examples, classes, format, safe_name(summary.data_set.name))
     response = send_file(file.file, mimetype=file.media_type, as_attachment=True, download_name=file.name)
     response.content_length = file.size
     return response
+
+
+def _counted_photo(sha256: str) -> bytes:
+    """A photo that goes into an export as it is: its bytes are counted, not its pixels."""
+    data = services().store.photo_bytes(sha256)
+    spend(len(data))
+    return data
 
 
 def checked_class(name: str) -> str:

@@ -91,7 +91,7 @@ def _answers(run: Run, analyses: Mapping[str, str], source: str) -> list[str]:
 
 
 def _render(run: Run, view: View, analyses: Collection[str]) -> bytes:
-    spend_on_picture(run, view)
+    spend_on_picture(run.photo, view)
     results = services().store.results_from(run, view.source) if analyses else {}
     results = {name: analysed for name, analysed in results.items() if name in analyses}
     data = services().store.photo_bytes(run.photo_sha256)

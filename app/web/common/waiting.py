@@ -1,7 +1,7 @@
 """Waiting for a run, and limits on the threads that requests hold for seconds.
 
 Under our own server (`app.launch.threads`) a request that waits for a run, or streams its events, holds no thread: it
-pauses. Under others it holds one, as does whoever fetches an address or makes an export.
+pauses. Under others it holds one. Whoever fetches an address or makes an export always does.
 Together they may hold three quarters of the web process's threads, so that at least one is always free for other
 requests (unless there is only one). A request that finds no free slot is refused instead of queued, because waiting for
 a slot would hold a thread as well.
@@ -139,9 +139,14 @@ def when_finished(run: Run, seconds: float, build: Callable[[Run], Response]) ->
     """The response that `build` makes of a run once it has finished, or of its state after so many seconds."""
     if run.state in FINISHED or seconds <= 0:
         return build(run)
-    if request.environ.get(PAUSES):
+    if can_pause():
         return Later(run.id, seconds, build)
     return build(wait_until_finished(services(), run, seconds))
+
+
+def can_pause() -> bool:
+    """Whether the server of this request takes responses that pause."""
+    return bool(request.environ.get(PAUSES))
 
 
 def init_app(app: Flask) -> None:
@@ -160,6 +165,10 @@ def wait_until_finished(services: Services, run: Run, seconds: float) -> Run:
     if run.state in FINISHED or seconds <= 0:
         return run
     with thread_slots().polls.slot() as acquired:
-        if acquired:
-            services.jobs.wait(run.id, seconds, until=lambda: services.store.get_run(run.id).state in FINISHED)
+        return wait_here(services, run, seconds) if acquired else services.store.get_run(run.id)
+
+
+def wait_here(services: Services, run: Run, seconds: float) -> Run:
+    """Wait up to this many seconds, in this thread, for a run to finish; returns its latest state."""
+    services.jobs.wait(run.id, seconds, until=lambda: services.store.get_run(run.id).state in FINISHED)
     return services.store.get_run(run.id)

@@ -18,6 +18,7 @@ from app.vision.render.picture import render
 from app.vision.view import View
 from app.web.common import words
 from app.web.common.admin import admins_only
+from app.web.common.costs import check_listening, spend_on_picture
 from app.web.common.data_sets import Addition, add_files, add_runs, checked_class, export_response, named_runs
 from app.web.common.services import services
 from app.web.common.trainings import lacking
@@ -124,7 +125,9 @@ def picture(id: str, sha256: str) -> Response:
     size = (photo.photo.height, photo.photo.width)
     small = "full" not in request.args
     view = View(threshold=0, max_size=THUMBNAIL if small else None, labels=not small)
+    spend_on_picture(photo.photo, view)
     with pixel_budget.reserve(size[0] * size[1]):
+        check_listening()  # It may have been a long wait.
         rgb = decode(store.photo_bytes(sha256), min_side=view.max_size)
         data = render(rgb, as_results(truths_of(photo), size, ()), view)
     response = Response(data, mimetype=view.media_type)
