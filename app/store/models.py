@@ -308,8 +308,9 @@ class Promotion(Base):
 class Training(Base):
     """A training of a model on a data set.
 
-    base: name of the model that it begins with; minutes: effort; title: of the version that it becomes; stopping:
-    whether it is to stop; progress: what its page shows, as JSON; alive_at: when its worker was last heard of.
+    base: name of the model that it begins with; classes: those of the base and the data set, or the data set's;
+    minutes: effort; title: of the version that it becomes; stopping: whether it is to stop; progress: what its page
+    shows, as JSON; alive_at: when its worker was last heard of.
     """
 
     __tablename__ = "trainings"
@@ -317,6 +318,7 @@ class Training(Base):
     id: Mapped[str] = mapped_column(String(22), primary_key=True, default=new_id)
     data_set_id: Mapped[str | None] = mapped_column(ForeignKey("data_sets.id", ondelete="SET NULL"))
     base: Mapped[str] = mapped_column(String(160))
+    classes: Mapped[str] = mapped_column(String(10))
     minutes: Mapped[float] = mapped_column(Float)
     title: Mapped[str] = mapped_column(String(160))
     state: Mapped[State] = mapped_column(StateType, default=State.QUEUED)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.datasets.classes import BOTH, Classes
 from app.errors import NotFound, PublicError
 from app.store.base import ERROR_LENGTH, StorePart, storable
 from app.store.errors import BlobMissing
@@ -27,14 +28,13 @@ class StillRunning(PublicError):
 class Trainings(StorePart):
     """Trainings and how far they are."""
 
-    def create(self, data_set_id: str, base: str, minutes: float, title: str) -> Training:
+    def create(self, data_set_id: str, base: str, minutes: float, title: str, classes: Classes = BOTH) -> Training:
         """A training to be queued. Raises NotFound: there is no such data set."""
         with self.database.writing() as session:
             if not ID.fullmatch(data_set_id) or session.get(DataSet, data_set_id) is None:
                 raise NotFound
-            training = Training(
-                data_set_id=data_set_id, base=base, minutes=minutes, title=storable(title, 160), progress={}
-            )
+            known = {"data_set_id": data_set_id, "base": base, "classes": classes, "minutes": minutes}
+            training = Training(**known, title=storable(title, 160), progress={})
             session.add(training)
         return training
 

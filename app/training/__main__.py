@@ -16,24 +16,27 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from app.config.settings import Settings, SettingsError
+from app.datasets.classes import BOTH, classes_of
 from app.datasets.coco import CocoData, read_coco, split
 from app.datasets.compared import MISTAKES_FILE
 from app.datasets.errors import DataError
+from app.training.choice import part_of
 from app.training.config import normalisation, read_config, short_sides, training_config
 from app.training.dataset import Augmentation, TrainingSet
 from app.training.errors import TrainingError
 from app.training.evaluate import predict
+from app.training.heads import heads_with_regions, most_steps
 from app.training.judge import Judge, load, load_base
-from app.training.loop import Plan, Trainer, steps_within, world_size
+from app.training.loop import Examples, Plan, Trainer, steps_within, world_size
 from app.training.model import build, freeze
+from app.training.options import BATCH, KEEPING_LR, LR, parse
 from app.training.precision import bf16_is_fast, use_bf16, use_channels_last
 from app.training.report import read_log, write_report
 from app.training.scores import rank, score
@@ -45,7 +48,7 @@ from app.vision.engine.device import mmcv_device
 
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit status."""
-    options = parse(arguments)
+    options = parse(arguments, __doc__)
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     try:
@@ -73,58 +76,6 @@ def _read(folder: Path, *, skip_bad: bool) -> CocoData:
     return data
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m app.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="COCO-format folder")
-    parser.add_argument("--base", default="starter", help="catalogue name of the model to start from")
-    parser.add_argument("--config", type=Path, help="MMDetection config to train, instead of the base's own")
-    parser.add_argument("--out", type=Path, required=True, help="output folder")
-    parser.add_argument("--epochs", type=_positive, default=12, help="number of passes over the photos")
-    parser.add_argument("--steps", type=_count, help="number of steps, instead of epochs")
-    parser.add_argument("--batch", type=_count, default=2, help="photos per step and process")
-    parser.add_argument("--lr", type=_positive, default=2e-4, help="peak learning rate")
-    parser.add_argument("--validation", type=_share, default=0.1, help="share of the photos kept for validation")
-    parser.add_argument("--validation-data", type=Path, help="COCO-format folder to validate on, instead of a share")
-    parser.add_argument("--minutes", type=_positive, help="time that the steps take, about, instead of epochs")
-    parser.add_argument("--evaluations", type=_count, default=4, help="number of evaluations")
-    parser.add_argument(
-        "--short",
-        type=_count,
-        nargs=2,
-        metavar=("MIN", "MAX"),
-        help="range of the short side in pixels (default: up to the size in the config's test pipeline)",
-    )
-    parser.add_argument("--freeze", nargs="*", help="prefixes of parameters that are not trained")
-    parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="auto: bf16 where fast")
-    parser.add_argument("--test", type=Path, help="COCO-format folder to evaluate the best weights on at the end")
-    parser.add_argument("--seed", type=partial(_count, minimum=0), default=0)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: CUDA where it works")
-    parser.add_argument("--skip-bad", action="store_true", help="leave bad photos and annotations out")
-    return parser.parse_args(arguments)
-
-
-def _count(text: str, minimum: int = 1) -> int:
-    if not text.isdecimal() or int(text) < minimum:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least {minimum}")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    with suppress(ValueError):
-        if 0 < (number := float(text)) < math.inf:
-            return number
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-
-
-def _share(text: str) -> float:
-    with suppress(ValueError):
-        if 0 <= (number := float(text)) <= 1:
-            return number
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-
-
 # The early layers of a backbone: expensive to train, and general enough after ImageNet.
 FROZEN = {
     "EfficientNetLite": ("backbone.stem.", *(f"backbone.blocks.{index}." for index in range(4))),
@@ -145,9 +96,11 @@ def train(options: argparse.Namespace, data: CocoData, given: CocoData | None, t
         raise CheckpointError(f"{base.title} is not installed; run `make weights MODEL={base.name}`.")
     weights = load_weights(path, base)
     original = read_config(options.config or base.config)
-    config = training_config(original, data.classes)
+    known = base.classes or weights.classes
+    classes = classes_of(options.classes, known, data.classes)
+    config = training_config(original, classes)
     torch.manual_seed(options.seed)
-    model, fresh = build(config, weights.tensors(), base.classes or weights.classes, data.classes)
+    model, fresh = build(config, weights.tensors(), known, classes)
     if fresh:
         print(f"Initialised at random, because the base has no matching weights: {', '.join(fresh)}.", file=sys.stderr)
     frozen = FROZEN.get(original.model.backbone.type, ()) if options.freeze is None else options.freeze
@@ -159,32 +112,41 @@ def train(options: argparse.Namespace, data: CocoData, given: CocoData | None, t
         raise DataError(f"{options.validation_data} has other classes than {options.data}.")
     learning, validation = (data, given) if given else split(data, options.validation, options.seed)
     short = tuple(sorted(options.short)) if options.short else short_sides(original)
-    examples = TrainingSet(
-        learning, normalisation(original), Augmentation(short=short, long=short[1] * 5 // 3), options.seed
-    )
+    augmentation = Augmentation(short=short, long=short[1] * 5 // 3)
+    photos = TrainingSet(learning, classes, normalisation(original), augmentation, options.seed)
+    part = part_of(options.train, options.classes, options.minutes, model)
+    options.batch = options.batch or BATCH[part]
+    options.lr = options.lr or (KEEPING_LR if options.classes == BOTH else LR)
+    learner: nn.Module = model
+    examples: Examples = photos
+    end = time.monotonic() + 60 * options.minutes if options.minutes else math.inf
+    if part == "heads":
+        learner, examples = heads_with_regions(model, photos, config, classes, data.classes, options)
     if options.minutes and not (options.out / "last.pth").is_file():
-        options.steps = steps_within(model, examples, options)
+        options.steps = steps_within(learner, examples, end - time.monotonic(), options)
+        if part == "heads":
+            options.steps = min(options.steps, most_steps(len(examples), options.batch))
     plan = _plan(options, len(examples))
     origin = {
         "--data": hashlib.sha256(json.dumps(data.truth, default=bytes.decode).encode()).hexdigest(),
         "--base": sha256_of(path),
         "--config": hashlib.sha256(config.pretty_text.encode()).hexdigest(),
         "--freeze": " ".join(frozen),
-        **{f"--{name}": str(getattr(options, name)) for name in ("validation", "seed", "batch")},
+        **{f"--{name}": str(getattr(options, name)) for name in ("validation", "seed", "batch", "train")},
     }
-    trainer = Trainer(model, examples, plan, options.out, options.device, origin)
+    trainer = Trainer(learner, examples, plan, options.out, options.device, origin)
     if trainer.resume(with_plan=bool(options.minutes)):
         plan = trainer.plan
         print(f"Resuming from step {trainer.step} of {plan.steps}.", flush=True)
     trainer.tell_plan()
-    judge = Judge(options.out, config, base, validation, options.device)
+    judge = Judge(options.out, config, classes, base, validation, options.device)
     began = time.monotonic()
-    trainer.run(judge)
+    trainer.run(lambda learned: judge({**model.state_dict(), **learned}))
     if trainer.rank == 0:
         facts = {
             "Base": base.title,
             "Photos": f"{len(learning.samples)} for training, {len(validation.samples)} for validation",
-            "Classes": len(data.classes),
+            "Classes": len(classes),
             "Steps": f"{plan.steps} of {options.batch * trainer.world} photos, seed {options.seed}",
             "This session": f"{(time.monotonic() - began) / 60:.1f} minutes on {options.device}",
             "Best box AP": "none: no validation photo has objects" if judge.best < 0 else f"{judge.best:.2f}",
@@ -221,11 +183,15 @@ def _plan(options: argparse.Namespace, photos: int) -> Plan:
         steps=steps,
         batch=options.batch,
         lr=options.lr,
+        # It would change the rows of classes that are to be kept.
+        weight_decay=0.0 if options.classes == BOTH else 1e-4,
         warmup=min(50, steps // 10),
         seed=options.seed,
         ema=min(0.998, 1 - 5 / (steps + 5)),
         save_every=max(1, min(250, steps // 4)),
         evaluate_every=math.ceil(steps / options.evaluations),
+        # Of the base's own classes, what the base knows counts among the weights to choose from.
+        evaluate_first=options.classes == BOTH,
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -49,10 +49,17 @@ class Example:
 
 
 class TrainingSet(Dataset[Example]):
-    """The photos with objects, augmented by a random generator seeded with (seed, number of the draw)."""
+    """The photos with objects, augmented by a random generator seeded with (seed, number of the draw).
 
-    def __init__(self, data: CocoData, norm: Normalisation, augmentation: Augmentation, seed: int):
-        self.samples = [sample for sample in data.samples if len(sample.boxes)]
+    classes: the model's, of which the labels become indices.
+    """
+
+    def __init__(
+        self, data: CocoData, classes: Sequence[str], norm: Normalisation, augmentation: Augmentation, seed: int
+    ):
+        numbers = np.array([classes.index(name) for name in data.classes])
+        full = [sample for sample in data.samples if len(sample.boxes)]
+        self.samples = [replace(sample, labels=numbers[sample.labels]) for sample in full]
         self.norm, self.augmentation, self.seed = norm, augmentation, seed
 
     def __len__(self) -> int:
@@ -61,6 +68,10 @@ class TrainingSet(Dataset[Example]):
     def __getitem__(self, key: tuple[int, int]) -> Example:
         draw, index = key
         return self._example(self.samples[index], np.random.default_rng((self.seed, draw)))
+
+    def version(self, index: int, number: int) -> Example:
+        """One of a few versions of a photo, the same at every call."""
+        return self._example(self.samples[index], np.random.default_rng((self.seed, index, number)))
 
     def _example(self, sample: Sample, rng: np.random.Generator) -> Example:
         a = self.augmentation
@@ -85,6 +96,28 @@ class TrainingSet(Dataset[Example]):
             BitmapMasks(np.ascontiguousarray(masks[keep]), *bgr.shape[:2]),
             torch.from_numpy(ignored.copy()),
         )
+
+    @staticmethod
+    def collate(examples: list[Example], divisor: int = 32) -> dict[str, Any]:
+        """The arguments of a detector's `forward_train`, images padded with zeros to one size."""
+        height = max(e.image.shape[1] for e in examples)
+        width = max(e.image.shape[2] for e in examples)
+        padded = (math.ceil(height / divisor) * divisor, math.ceil(width / divisor) * divisor)
+        image = torch.zeros(len(examples), 3, *padded)
+        metas = []
+        for target, e in zip(image, examples, strict=True):
+            target[:, : e.image.shape[1], : e.image.shape[2]] = e.image
+            shape = (*e.image.shape[1:], 3)
+            meta = {"filename": e.name, "img_shape": shape, "ori_shape": shape, "pad_shape": (*padded, 3)}
+            metas.append({**meta, "scale_factor": np.ones(4, np.float32)})
+        return {
+            "img": image,
+            "img_metas": metas,
+            "gt_bboxes": [e.boxes for e in examples],
+            "gt_labels": [e.labels for e in examples],
+            "gt_masks": [e.masks.pad(padded) for e in examples],
+            "gt_bboxes_ignore": [e.ignored for e in examples],
+        }
 
 
 def draw_masks(sample: Sample, size: tuple[int, int]) -> np.ndarray:
@@ -143,25 +176,3 @@ class BalancedSampler(Sampler[tuple[int, int]]):
                 yield draw, int(index)
                 draw += 1
             epoch, skip = epoch + 1, 0
-
-
-def collate(examples: list[Example], divisor: int = 32) -> dict[str, Any]:
-    """The arguments of a detector's `forward_train`, images padded with zeros to one size."""
-    height = max(e.image.shape[1] for e in examples)
-    width = max(e.image.shape[2] for e in examples)
-    padded = (math.ceil(height / divisor) * divisor, math.ceil(width / divisor) * divisor)
-    image = torch.zeros(len(examples), 3, *padded)
-    metas = []
-    for target, e in zip(image, examples, strict=True):
-        target[:, : e.image.shape[1], : e.image.shape[2]] = e.image
-        shape = (*e.image.shape[1:], 3)
-        meta = {"filename": e.name, "img_shape": shape, "ori_shape": shape, "pad_shape": (*padded, 3)}
-        metas.append({**meta, "scale_factor": np.ones(4, np.float32)})
-    return {
-        "img": image,
-        "img_metas": metas,
-        "gt_bboxes": [e.boxes for e in examples],
-        "gt_labels": [e.labels for e in examples],
-        "gt_masks": [e.masks.pad(padded) for e in examples],
-        "gt_bboxes_ignore": [e.ignored for e in examples],
-    }

@@ -1,7 +1,7 @@
 """Evaluate the model during training as it would be served, and publish the best weights."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,26 +40,29 @@ def load_base(base: Model, classes: tuple[str, ...], device: str) -> MMDetector 
 
 
 class Judge:
-    """Evaluates the averaged model on the validation photos, and publishes the best weights so far.
+    """Evaluates averaged weights on the validation photos, and publishes the best so far. classes: the model's.
 
     It writes what the page of a training shows beside the curves, too.
     """
 
-    def __init__(self, folder: Path, config: mmcv.Config, base: Model, data: CocoData, device: str):
-        self.folder, self.config, self.base, self.data, self.device = folder, config, base, data, device
+    def __init__(
+        self, folder: Path, config: mmcv.Config, classes: Sequence[str], base: Model, data: CocoData, device: str
+    ):
+        self.folder, self.config, self.classes, self.base = folder, config, classes, base
+        self.data, self.device = data, device
         scored = [rank(entry["scores"]) for entry in read_log(folder / "log.jsonl") if "scores" in entry]
         self.best = max(scored, default=NOTHING) if (folder / "models.toml").is_file() else NOTHING
 
-    def __call__(self, model: torch.nn.Module, step: int) -> dict[str, Any]:
+    def __call__(self, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         trial = self.folder / "trial"
         trial.mkdir(exist_ok=True)
-        made = publish(trial, NAME, model.state_dict(), self.config, self.data.classes, self.base)
+        made = publish(trial, NAME, weights, self.config, self.classes, self.base)
         found = predict(load(made, trial, self.device), self.data)
         scores = score(self.data, found)
-        if rank(scores) > self.best:
+        if rank(scores) >= self.best:  # Of equals the one that learned longer.
             self.best = rank(scores)
             self._keep_mistakes(found)
-            publish(self.folder, NAME, model.state_dict(), self.config, self.data.classes, self.base)
+            publish(self.folder, NAME, weights, self.config, self.classes, self.base)
         _write(self.folder / WATCHED_FILE, dump(compared(watched(self.data), found, self._before)))
         return scores
 

@@ -25,10 +25,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from app.training.dataset import BalancedSampler, TrainingSet, collate
+from app.training.dataset import BalancedSampler, TrainingSet
 from app.training.errors import TrainingError
 from app.training.model import train_mode
+from app.training.regions import RegionSet
 
+Examples = TrainingSet | RegionSet
 # The other processes wait while the first one evaluates.
 MAX_EVALUATION = timedelta(days=1)
 # Steps that are tried to see how long one takes; the first, which is slower, does not count.
@@ -37,7 +39,11 @@ TRIED = 3
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. batch: photos per step and process; lr: peak learning rate; ema: decay of the moving average."""
+    """How to train.
+
+    batch: photos per step and process; lr: peak learning rate; ema: decay of the moving average; evaluate_first:
+    whether the weights are evaluated before the first step too.
+    """
 
     steps: int
     batch: int = 2
@@ -49,6 +55,7 @@ class Plan:
     seed: int = 0
     save_every: int = 250
     evaluate_every: int = 1000
+    evaluate_first: bool = False
 
     def lr_at(self, step: int) -> float:
         """Linear warm-up, then a cosine down to a hundredth."""
@@ -63,14 +70,13 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def steps_within(model: nn.Module, data: TrainingSet, options: Any) -> int:
-    """How many steps fit into `options.minutes`, from the time that a few take forwards and backwards; at least one.
+def steps_within(model: nn.Module, data: Examples, seconds: float, options: Any) -> int:
+    """How many steps fit into a time, from the time that a few take forwards and backwards; at least one.
 
     A tenth of the time is left for evaluations. The weights stay as they are.
     """
     trainer = Trainer(model, data, Plan(TRIED, options.batch, seed=options.seed), options.out, options.device, {})
-    seconds = trainer.seconds_a_step()
-    return max(1, round(54.0 * float(options.minutes) / seconds))
+    return max(1, round(0.9 * seconds / trainer.seconds_a_step()))
 
 
 class Trainer:
@@ -81,7 +87,7 @@ class Trainer:
     """
 
     def __init__(
-        self, model: nn.Module, data: TrainingSet, plan: Plan, folder: Path, device: str, origin: Mapping[str, str]
+        self, model: nn.Module, data: Examples, plan: Plan, folder: Path, device: str, origin: Mapping[str, str]
     ):
         if device == "cuda":
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
@@ -98,10 +104,10 @@ class Trainer:
         trained = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, plan.lr, weight_decay=plan.weight_decay)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
-        # measured: the step of the last evaluation; interrupted: whether this process was asked to stop.
-        self.device, self.step, self.measured = device, 0, 0
+        # measured: the step of the last evaluation, -1 before; interrupted: whether this process was asked to stop.
+        self.device, self.step, self.measured = device, 0, -1
         self.interrupted = False
-        self.takes_masks = "gt_masks" in inspect.signature(cast(Any, model).forward_train).parameters
+        self.takes_masks = "gt_masks" in inspect.signature(getattr(model, "forward_train", model.forward)).parameters
         self.parse_losses = cast(Callable[[Any], tuple[torch.Tensor, dict[str, float]]], model._parse_losses)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +150,7 @@ class Trainer:
     def seconds_a_step(self) -> float:
         """Seconds that a step takes, forwards and backwards, without learning from it."""
         sampler = BalancedSampler(self.data.samples, self.plan.seed, start=0)
-        batches = iter(DataLoader(self.data, self.plan.batch, sampler=sampler, collate_fn=collate))
+        batches = iter(DataLoader(self.data, self.plan.batch, sampler=sampler, collate_fn=self.data.collate))
         train_mode(self.model)
         began = time.perf_counter()
         for number in range(TRIED):
@@ -152,14 +158,14 @@ class Trainer:
                 began = time.perf_counter()
             batch = self._to_device(next(batches))
             if not self.takes_masks:
-                del batch["gt_masks"]
+                batch.pop("gt_masks", None)
             losses, _ = self.parse_losses(self.model(return_loss=True, **batch))
             losses.backward()
             self.model.zero_grad()
         return (time.perf_counter() - began) / (TRIED - 1)
 
-    def run(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None = None) -> None:
-        """Train to the end of the plan, calling `evaluate(averaged model, step)` at intervals and at the end.
+    def run(self, evaluate: Callable[[Mapping[str, torch.Tensor]], dict[str, Any]] | None = None) -> None:
+        """Train to the end of the plan, calling `evaluate(averaged weights)` at intervals and at the end.
 
         Raises:
             TrainingError: the loss is not a number; the photos of that step are named.
@@ -167,7 +173,7 @@ class Trainer:
         """
         plan = self.plan
         sampler = BalancedSampler(self.data.samples, plan.seed + self.rank, start=self.step * plan.batch)
-        loader = DataLoader(self.data, plan.batch, sampler=sampler, collate_fn=collate)
+        loader = DataLoader(self.data, plan.batch, sampler=sampler, collate_fn=self.data.collate)
         batches = iter(loader)
         torch.manual_seed(plan.seed + self.rank + 1000 * self.step)  # Each process samples regions of its own.
         self._measure(evaluate)
@@ -213,13 +219,15 @@ class Trainer:
         return bool(flag)
 
     def _evaluation_due(self) -> bool:
-        return self.step >= self.plan.steps or (self.step > 0 and self.step % self.plan.evaluate_every == 0)
+        if self.step == 0:
+            return self.plan.evaluate_first
+        return self.step >= self.plan.steps or self.step % self.plan.evaluate_every == 0
 
-    def _measure(self, evaluate: Callable[[nn.Module, int], dict[str, Any]] | None) -> None:
+    def _measure(self, evaluate: Callable[[Mapping[str, torch.Tensor]], dict[str, Any]] | None) -> None:
         """Evaluate if it is due, also if a training was stopped before its last evaluation."""
         if not evaluate or self.rank or not self._evaluation_due() or self.measured == self.step:
             return
-        self._log({"step": self.step, "scores": evaluate(self.average.module, self.step)})
+        self._log({"step": self.step, "scores": evaluate(self.average.module.state_dict())})
         self.measured = self.step
         self._save()
 
@@ -228,7 +236,7 @@ class Trainer:
             group["lr"] = self.plan.lr_at(self.step)
         names = [meta["filename"] for meta in batch["img_metas"]]
         if not self.takes_masks:
-            del batch["gt_masks"]
+            batch.pop("gt_masks", None)
         losses, values = self.parse_losses(self.network(return_loss=True, **self._to_device(batch)))
         if not math.isfinite(float(losses)):
             raise TrainingError(f"The loss is not a number at step {self.step}, on {', '.join(names)}.")

@@ -1,7 +1,8 @@
 """Prepare a detector for training: load the base's weights and freeze parts of it."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,12 +35,11 @@ def build(
     """
     model = _detector(cfg)
     model.init_weights()
-    own = model.state_dict()
-    larger = _detector(training_config(cfg, [*classes, "one more"])).state_dict()
+    own, rows_of = model.state_dict(), class_rows(cfg, classes)
     fresh = set()
     for key in own:
         value = state.get(key)
-        rows = len(larger[key]) - len(own[key]) if own[key].ndim else 0
+        rows = rows_of.get(key)
         if value is not None and rows and _carry_over(own[key], value.float(), key, rows, base, classes):
             continue
         if value is not None and not rows and value.shape == own[key].shape:
@@ -50,6 +50,28 @@ def build(
         raise TrainingError("The base has another backbone than the config.")
     model.load_state_dict(own)
     return model, sorted(fresh)
+
+
+def class_rows(cfg: Config, classes: Sequence[str]) -> dict[str, int]:
+    """The number of rows for each class, of the weights that have rows for classes. cfg: with these classes."""
+    own = _detector(cfg).state_dict()
+    larger = _detector(training_config(cfg, [*classes, "one more"])).state_dict()
+    return {key: rows for key in own if own[key].ndim and (rows := len(larger[key]) - len(own[key]))}
+
+
+def learn_rows_only(head: nn.Module, rows_of: Mapping[str, int], classes: Sequence[int]) -> None:
+    """Let nothing of a head learn but the rows of these classes.
+
+    Args:
+        head: of regions, in which the rows of a class are together; rows_of: rows for each class by name in the head.
+    """
+    for name, parameter in head.named_parameters():
+        parameter.requires_grad_(name in rows_of)
+        if rows := rows_of.get(name):
+            learned = torch.zeros_like(parameter)
+            for index in classes:
+                learned[rows * index : rows * (index + 1)] = 1
+            parameter.register_hook(partial(torch.mul, learned))
 
 
 def _detector(cfg: Config) -> Any:

@@ -19,7 +19,7 @@ class PartialMaskRoIHead(StandardRoIHead):
     def _mask_forward_train(
         self, x: Any, sampling_results: Any, bbox_feats: Any, gt_masks: Any, img_metas: Any
     ) -> dict[str, Any]:
-        kept = [_with_mask(s, masks) for s, masks in zip(sampling_results, gt_masks, strict=True)]
+        kept = [with_masks(s, masks) for s, masks in zip(sampling_results, gt_masks, strict=True)]
         if not sum(len(s.pos_bboxes) for s in kept):
             zero = sum(p.sum() for p in self.mask_head.parameters()) * 0.0
             return {"loss_mask": {"loss_mask": zero}}
@@ -31,7 +31,8 @@ class PartialMaskRoIHead(StandardRoIHead):
         return results
 
 
-def _with_mask(sampled: Any, masks: Any) -> SimpleNamespace:
+def with_masks(sampled: Any, masks: Any) -> SimpleNamespace:
+    """Those of a photo's sampled objects that have a mask."""
     known = torch.as_tensor(masks.masks.any(axis=(1, 2)), device=sampled.pos_bboxes.device)
     keep = known[sampled.pos_assigned_gt_inds] if len(known) else sampled.pos_assigned_gt_inds.bool()
     return SimpleNamespace(

@@ -151,6 +151,7 @@ def _command(training: Training, folder: TrainingFolder) -> list[str]:
         "--data": folder.data / "train",
         "--validation-data": folder.data / "validation",
         "--base": training.base,
+        "--classes": training.classes,
         "--out": folder.out,
         "--minutes": training.minutes,
         "--evaluations": 1 if training.minutes < 1 else 2 if training.minutes < 10 else 4,

@@ -16,10 +16,11 @@ from torch import nn
 
 from app.datasets.coco import read_coco
 from app.launch.redis_server import free_port
-from app.training.__main__ import _plan, parse
+from app.training.__main__ import _plan
 from app.training.dataset import Augmentation, Normalisation, TrainingSet
 from app.training.errors import TrainingError
 from app.training.loop import Plan, Trainer
+from app.training.options import parse
 from app.training.report import read_log
 from tests.fixtures.squares import write_squares
 
@@ -57,7 +58,8 @@ def start_process(rank: int, port: int, folder: Path, photos: Path) -> None:
     """Train in one of two processes; the second one is told to stop in its third step."""
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.manual_seed(rank)
-    examples = TrainingSet(read_coco(photos), Normalisation((0, 0, 0), (255, 255, 255), True), Augmentation(), 0)
+    data = read_coco(photos)
+    examples = TrainingSet(data, data.classes, Normalisation((0, 0, 0), (255, 255, 255), True), Augmentation(), 0)
     trainer = Trainer(Toy(), examples, Plan(steps=50, save_every=50, evaluate_every=50), folder, "cpu", {})
     begun = copy.deepcopy([trainer.model.state_dict(), trainer.average.module.state_dict()])
     step = interrupted(Trainer._step, at=2, number=signal.SIGTERM) if rank else Trainer._step

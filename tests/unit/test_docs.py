@@ -152,8 +152,8 @@ def test_the_engine_page_has_under_its_tables_what_the_benchmark_writes_there() 
 
 
 def test_the_fine_tuning_page_lists_the_options_of_the_training() -> None:
-    source = text_of("app/training/__main__.py")
-    options = set(re.findall(r'add_argument\("(--[a-z-]+)"|^        "(--[a-z-]+)",$', source, re.MULTILINE))
+    source = text_of("app/training/options.py")
+    options = set(re.findall(r'add_argument\("(--[a-z-]+)"|^        "(--[a-z-]+)",', source, re.MULTILINE))
     known = {name for pair in options for name in pair if name}
     named = set(re.findall(r"`(--[a-z-]+)", text_of("docs/fine-tuning.md")))
     assert named == known

@@ -8,7 +8,6 @@ import pytest
 
 from app.config.settings import Settings
 from app.datasets.compared import Compared, dump
-from app.queue import constants
 from app.store.states import State
 from app.store.trainings import DATA, PHOTOS, STATE
 from app.vision.analyses.objects.result import Instances
@@ -20,12 +19,6 @@ from tests.unit.visitor import Visitor
 @pytest.fixture
 def service(settings: Settings) -> Iterator[Service]:
     yield from running(settings, admin_key=KEY)
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker of the trainings stays alive for as long as a test takes on a busy machine."""
-    monkeypatch.setattr(constants, "HEARTBEAT_TTL", 3600)
 
 
 @pytest.fixture
@@ -87,6 +80,7 @@ def test_a_malformed_training_is_refused(service: Service) -> None:
         ({"data_set": id, "base": "nonsense"}, 400),
         ({"data_set": id, "base": "/etc"}, 400),
         ({"data_set": id, "minutes": 0}, 422),
+        ({"data_set": id, "classes": "mine"}, 422),
     ):
         assert service.client.post("/api/v1/trainings", json=body, headers=BEARER).status_code == status
     begun = service.client.post("/api/v1/trainings", json={"data_set": id, "minutes": 3}, headers=BEARER)
@@ -160,3 +154,17 @@ def test_a_data_set_with_nothing_to_measure_on_is_refused_before_it_starts(servi
     assert sentence in page
     assert "Train a model" not in page
     assert service.services.store.trainings.all() == []
+
+
+def test_the_bases_classes_are_kept_unless_only_those_of_the_data_set_are_asked_for(
+    service: Service, admin: Visitor
+) -> None:
+    service.services.jobs.trainer_beat()
+    id = made(service)
+    address = "/api/v1/trainings"
+    for more, kept in (({}, "base+data"), ({"classes": "data"}, "data")):
+        begun = service.client.post(address, json={"data_set": id, **more}, headers=BEARER)
+        assert json_of(begun)["classes"] == kept
+    page = submit(admin, "/trainings", "/trainings", data_set=id, classes="data").location
+    assert service.services.store.trainings.get(page.rpartition("/")[2]).classes == "data"
+    assert submit(admin, "/trainings", "/trainings", data_set=id, classes="mine").status_code == 400

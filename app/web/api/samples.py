@@ -130,6 +130,7 @@ TRAINING: Final[dict[str, Any]] = {
     "title": "screws, from Starter Mask R-CNN",
     "data_set": _SET,
     "base": "starter",
+    "classes": "base+data",
     "minutes": 10,
     "state": "running",
     "error": None,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, WithJsonSchema
 
+from app.datasets.classes import Classes
 from app.store.states import State
 from app.web.api import samples
 
@@ -328,6 +329,9 @@ class TrainingOut(BaseModel):
     title: str
     data_set: str | None = Field(description="Id of the data set; null where it was deleted.")
     base: str
+    classes: Classes = Field(
+        description="Classes of the model: the base's and the data set's, or the data set's alone."
+    )
     minutes: float
     state: RunState
     error: str | None

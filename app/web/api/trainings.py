@@ -21,7 +21,8 @@ from app.web.common.services import services
 def create_training(body: inputs.TrainingNew) -> Response:
     """Train a model on a data set. It runs on a worker of its own; 503 `no-trainer` where there is none."""
     check_admin()
-    return json_response(_json(trainings.begin(body.data_set, body.base, body.minutes, body.title)), 202)
+    training = trainings.begin(body.data_set, body.base, body.minutes, body.title, body.classes)
+    return json_response(_json(training), 202)
 
 
 @api.get(
@@ -94,6 +95,7 @@ def _json(training: Training) -> dict[str, Any]:
         "title": training.title,
         "data_set": training.data_set_id,
         "base": training.base,
+        "classes": training.classes,
         "minutes": training.minutes,
         "state": training.state,
         "error": training.error,

@@ -17,6 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from app.datasets.classes import BOTH, Classes
 from app.datasets.write import FORMATS as DATA_SET_FORMATS
 from app.errors import PublicError
 from app.vision.export import FORMATS
@@ -172,6 +173,10 @@ class TrainingNew(Strict):
 
     data_set: str = Field(description="Id of the data set.", max_length=22)
     base: Text = Field(default="starter", description="Name of the model to begin with.", max_length=160)
+    classes: Classes = Field(
+        default=BOTH,
+        description="Classes of the model: the base's and the data set's, or the data set's alone.",
+    )
     minutes: Annotated[float, Field(ge=0.1, le=10_080, allow_inf_nan=False)] = Field(
         default=10, description="Effort: minutes that the steps take."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.datasets.classes import BOTH, CHOICES
 from app.errors import BadRequest, PublicError
 from app.store.data_sets import Summary
 from app.store.models import Training
@@ -33,10 +34,13 @@ def bases() -> Sequence[Model]:
     return [model for model in detectors if installed(model, folder)]
 
 
-def begin(data_set_id: str, base: str, minutes: float, title: str) -> Training:
+def begin(data_set_id: str, base: str, minutes: float, title: str, classes: str = BOTH) -> Training:
     """Queue a training. Raises NotFound, BadRequest, Incomplete; NoTrainer: nobody would take it."""
     if not MINUTES[0] <= minutes <= MINUTES[1]:
         raise BadRequest("The effort is at least a tenth of a minute and at most a week.")
+    choice = next((choice for choice in CHOICES if choice == classes), None)
+    if choice is None:
+        raise BadRequest(f"classes must be one of {', '.join(CHOICES)}.")
     if "/" in base:
         raise BadRequest("A base is the name of a model.")
     try:
@@ -49,7 +53,7 @@ def begin(data_set_id: str, base: str, minutes: float, title: str) -> Training:
         raise Incomplete(missing)
     if not jobs.can_train():
         raise NoTrainer
-    training = store.trainings.create(data_set_id, base, minutes, title or summary.data_set.name)
+    training = store.trainings.create(data_set_id, base, minutes, title or summary.data_set.name, choice)
     jobs.enqueue_training(training.id)
     return training
 

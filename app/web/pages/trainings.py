@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.datasets.classes import BOTH
 from app.datasets.compared import BASE, TRAINED, TRUTH, Compared, load
 from app.errors import BadRequest
 from app.store.states import FINISHED
@@ -61,7 +62,8 @@ def begin() -> ResponseReturnValue:
     except ValueError as error:
         raise BadRequest("The effort is a number of minutes.") from error
     title = " ".join(form.get("title", "").split())
-    training = trainings.begin(form.get("data_set", ""), form.get("base", "starter"), minutes, title)
+    asked = (form.get("data_set", ""), form.get("base", "starter"), minutes, title, form.get("classes", BOTH))
+    training = trainings.begin(*asked)
     return redirect(url_for(".one", id=training.id), 303)
 
 
