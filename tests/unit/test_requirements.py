@@ -42,7 +42,7 @@ def serving() -> Iterator[Path]:
 
 def imported(paths: Iterable[Path]) -> set[str]:
     """Top-level names of what files import that is neither ours nor Python's, wherever in a file."""
-    ours = {"", "app", "bench", "scripts", "tests"}
+    ours = {"", "app", "bench", "scripts", "tests", "worker"}
     names = {name.partition(".")[0] for path in paths for name in imports(ast.parse(path.read_text()))}
     return names - ours - set(sys.stdlib_module_names)
 
