@@ -66,7 +66,9 @@ def test_a_script_gets_the_address_as_json(visitor: Visitor, monkeypatch: pytest
     monkeypatch.setattr("app.web.pages.start.MOMENT", 0)
     answer = visitor.send((PHOTO, "street.jpg"), accept="application/json")
     assert answer.status_code == 201
-    assert json_of(answer) == {"location": answer.headers["Location"]}
+    assert json_of(answer) == {"location": answer.headers["Location"], "overlay": None}
+    several = visitor.send((PHOTO, "a.jpg"), (PHOTO, "b.jpg"), accept="application/json")
+    assert json_of(several) == {"location": several.headers["Location"]}
 
 
 def test_a_script_gets_the_address_of_the_overlay_too_once_it_is_ready(visitor: Visitor) -> None:

@@ -12,11 +12,12 @@ const SAME_SHAPE = 0.02; // A photo that the browser does not turn as the server
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
- * @param {{location: string, overlay?: string}} made  the page's address, and the overlay's if it is ready
+ * @param {{location: string, overlay?: string | null}} made  from `upload`
  * @param {HTMLImageElement | null} seen  the photo as the form shows it
  * @returns {Promise<boolean>}  false where the page must be gone to, because it has no stage
  */
 export async function openInPlace(made, seen) {
+  if (made.overlay === undefined) return false;
   const overlay = made.overlay && fetchOverlay(made.overlay);
   const page = await fetchPage(made.location);
   const photo = page?.getElementById("photo");

@@ -14,8 +14,9 @@ const FROM_PROXY = {
  * @param {FormData} body
  * @param {AbortSignal} [signal]
  * @param {(share: number) => void} [onProgress]
- * @returns {Promise<{location: string, overlay?: string}>}  the addresses of what was made, and of a photo's overlay
- *   where that is ready; rejects with an Error whose message is for people, or with an AbortError
+ * @returns {Promise<{location: string, overlay?: string | null}>}  the addresses of the page of what was made, and of a
+ *   single photo's overlay, null until there is one; rejects with an Error whose message is for people, or with an
+ *   AbortError
  */
 export function upload(address, body, signal = undefined, onProgress = () => {}) {
   return new Promise((resolve, reject) => {

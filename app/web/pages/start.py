@@ -77,11 +77,13 @@ def page_url(created: Run | Batch) -> str:
 
 
 def _made(created: Run | Batch) -> Response:
-    """The addresses of a page, and of a run's overlay where it is done."""
+    """The addresses of a page, and of a run's overlay, null until there is one."""
     address = page_url(created)
-    done = isinstance(created, Run) and created.state == State.DONE
-    overlay = {"overlay": url_for("run.overlay", run_id=created.id, source=CORRECTED)} if done else {}
-    response = jsonify(location=address, **overlay)
+    body: dict[str, str | None] = {"location": address}
+    if isinstance(created, Run):
+        ready = created.state == State.DONE
+        body["overlay"] = url_for("run.overlay", run_id=created.id, source=CORRECTED) if ready else None
+    response = jsonify(body)
     response.status_code, response.headers["Location"] = 201, address
     return response
 
