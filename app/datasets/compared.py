@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from app.vision.analyses.objects.result import Instances
+from app.vision.render.class_colours import Colours
+from app.vision.render.palette import colours_apart
 from app.vision.results import Analysed, ModelCard
 
 # Who says what is in a photo: a person, the model that the training began with, and the trained one.
@@ -39,6 +41,12 @@ class Compared:
     def size(self) -> tuple[int, int]:
         """(height, width) of the photo."""
         return self.layers[TRUTH].size
+
+    @property
+    def colours(self) -> Colours:
+        """The colours of the classes, the same in all layers."""
+        names = (name for layer in LAYERS if layer in self.layers for name in self.layers[layer].names)
+        return Colours(colours_apart(names), {})
 
     def results(self, layer: str) -> dict[str, Analysed]:
         """A layer as pictures take it. Raises KeyError."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route
 
+from app.queue import constants
+from app.queue.services import Services
 from tests.e2e.photos import labelled_zip
 from tests.e2e.stack import ADMIN_KEY
 
@@ -35,16 +37,17 @@ def sign_in(page: Page, site: str) -> None:
     page.wait_for_url("**/datasets")
 
 
-def empty_data_set(page: Page, site: str) -> None:
-    """Sign in as an administrator and make a data set; on return the browser is at its page."""
-    sign_in(page, site)
-    page.get_by_label("Name").fill("Screws")
-    page.get_by_role("button", name="Make it").click()
+def let_train(services: Services) -> None:
+    """As if a worker of the trainings were alive, for as long as the tests take."""
+    services.jobs.trainer_beat()
+    services.jobs.redis.persist(constants.TRAINER)
 
 
 def data_set(page: Page, site: str, folder: Path) -> str:
     """Sign in as an administrator and make a data set of three photos; the address of its page."""
-    empty_data_set(page, site)
+    sign_in(page, site)
+    page.get_by_label("Name").fill("Screws")
+    page.get_by_role("button", name="Make it").click()
     page.get_by_label("A ZIP").set_input_files(labelled_zip(folder))
     page.get_by_role("button", name="Add", exact=True).click()
     page.wait_for_selector(".tile")

@@ -16,7 +16,7 @@ from app.store.models import DataSetPhoto, Version
 from app.store.trainings import PHOTOS
 from app.vision.analyses.objects.result import Instances
 from tests.e2e import photos
-from tests.e2e.steps import STILL, data_set, done, send
+from tests.e2e.steps import STILL, data_set, done, let_train, send
 
 SERIOUS = ("serious", "critical")
 axe = Axe()
@@ -54,7 +54,7 @@ def pages(
 
 def trained(services: Services, data_set: str) -> str:
     """A training in the middle of its way, and a version that another one left; the training's id."""
-    services.jobs.trainer_beat()
+    let_train(services)
     store = services.store
     id = store.trainings.create(data_set, "starter", 2, "Screws").id
     store.trainings.start(id)

@@ -93,4 +93,6 @@ def test_watched_photos_have_objects_and_come_back_as_they_were_stored(tmp_path:
         "base": [],
     }
     assert second.size == (48, 64)
+    assert first.colours.classes == second.colours.classes
+    assert list(first.colours.classes) == ["dog", "cup"]
     assert set(compared(chosen, answers)[0].layers) == {"truth", "trained"}

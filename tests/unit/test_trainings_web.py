@@ -8,6 +8,7 @@ import pytest
 
 from app.config.settings import Settings
 from app.datasets.compared import Compared, dump
+from app.queue import constants
 from app.store.states import State
 from app.store.trainings import DATA, PHOTOS, STATE
 from app.vision.analyses.objects.result import Instances
@@ -19,6 +20,12 @@ from tests.unit.visitor import Visitor
 @pytest.fixture
 def service(settings: Settings) -> Iterator[Service]:
     yield from running(settings, admin_key=KEY)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker of the trainings stays alive for as long as a test takes on a busy machine."""
+    monkeypatch.setattr(constants, "HEARTBEAT_TTL", 3600)
 
 
 @pytest.fixture

@@ -22,12 +22,14 @@ WEBP_SIDE = 16_383  # The longest that the format allows.
 _BAND = 1 << 18  # Pixels blended at a time.
 
 
-def render(rgb: np.ndarray, results: Mapping[str, Analysed], view: View) -> bytes:
+def render(rgb: np.ndarray, results: Mapping[str, Analysed], view: View, colours: Colours | None = None) -> bytes:
     """The annotated photo as a file of the view's format. Draws on `rgb` itself, as `annotate` does."""
-    return encode(annotate(rgb, results, view), view.format)
+    return encode(annotate(rgb, results, view, colours), view.format)
 
 
-def annotate(rgb: np.ndarray, results: Mapping[str, Analysed], view: View) -> np.ndarray:
+def annotate(
+    rgb: np.ndarray, results: Mapping[str, Analysed], view: View, colours: Colours | None = None
+) -> np.ndarray:
     """Draw what a view shows of a result.
 
     Args:
@@ -35,6 +37,7 @@ def annotate(rgb: np.ndarray, results: Mapping[str, Analysed], view: View) -> np
             smaller still: pass a copy to keep it.
         results: stored results by analyzer.
         view: what to show and how.
+        colours: by default those of the results.
 
     Returns:
         The picture, (h, w, 3) uint8 RGB, at most `view.max_size` long.
@@ -45,7 +48,7 @@ def annotate(rgb: np.ndarray, results: Mapping[str, Analysed], view: View) -> np
     height, width = next((result.size for result in listed if result.size), rgb.shape[:2])
     scale = (picture.shape[1] / width, picture.shape[0] / height)
     style = Style.of(*picture.shape[:2])
-    colours = Colours.of(results)
+    colours = colours or Colours.of(results)
     items = [
         Item.of(shape, colours.pick(view, result, shape.index, shape.row), scale, view)
         for result in listed

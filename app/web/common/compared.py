@@ -29,7 +29,7 @@ def picture(photos: Sequence[Compared], sha256: str, layer: str) -> Response:
     results, (height, width) = photo.results(layer), photo.layers[layer].size
     with pixel_budget.reserve(height * width):
         rgb = decode(services().store.photo_bytes(sha256), min_side=view.max_size)
-        data = render(rgb, results, view)
+        data = render(rgb, results, view, photo.colours)
     response = Response(data, mimetype=view.media_type)
     response.add_etag()
     response.make_conditional(request)
