@@ -292,7 +292,11 @@ def test_progress_of_a_folder_that_is_being_written_is_read(tmp_path: Path) -> N
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_real_trainer_turns_a_data_set_into_a_version(services: Services, data_set: str) -> None:
+def test_the_real_trainer_turns_a_data_set_into_a_version(
+    services: Services, data_set: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # At low priority it would wait for the end of the tests beside it.
+    monkeypatch.setattr(training, "leave_cpus_to_others", lambda: None)
     id = begun(services, data_set)
     TrainingTask(services, lambda: False)(id)
     assert (of(services, id).state, of(services, id).error) == (State.DONE, None)
