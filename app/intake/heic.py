@@ -15,6 +15,8 @@ def pixels(data: bytes, paper: int) -> tuple[np.ndarray, bytes | None]:
     """
     import pi_heif
 
+    # As the check of the upload reads it: what is in these is never shown, and may be damaged.
+    pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
     file = pi_heif.open_heif(BytesIO(data))
     profile = file.info.get("icc_profile")
     # A copy: pi_heif's own array ends with the file that it belongs to.

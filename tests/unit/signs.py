@@ -54,6 +54,6 @@ def register(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("app.vision.analyses.signs")
     module.analysis = Analysis("signs", "Signs", "What signs say", Signs)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    for holder in ("app.vision.analyses.registry", "app.queue.jobs"):
+    for holder in ("app.vision.analyses.registry", "app.queue.status"):
         monkeypatch.setattr(f"{holder}.ANALYSES", (*registry.ANALYSES[:3], "signs"))
     registry.find.cache_clear()

@@ -107,7 +107,7 @@ def test_a_dead_redis_is_503_with_retry_after(service: Service, monkeypatch: pyt
     def gone(*_: object, **__: object) -> None:
         raise RedisGone
 
-    monkeypatch.setattr(service.services.jobs, "cards", gone)
+    monkeypatch.setattr(service.services.jobs, "status", gone)
     answer = service.client.get(f"{PREFIX}/models")
     assert expect(answer, 503)["code"] == "unavailable"
     assert "Retry-After" in answer.headers
@@ -117,7 +117,7 @@ def test_an_unexpected_error_is_500_without_details(service: Service, monkeypatc
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(service.services.jobs, "cards", broken)
+    monkeypatch.setattr(service.services.jobs, "status", broken)
     assert "secret" not in str(expect(service.client.get(f"{PREFIX}/models"), 500))
 
 

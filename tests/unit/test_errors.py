@@ -69,7 +69,7 @@ def test_an_error_page_shows_even_when_redis_is_away(service: Service, monkeypat
     def away(*_: object, **__: object) -> None:
         raise ConnectionError("no")
 
-    monkeypatch.setattr(service.services.jobs, "offer", away)
+    monkeypatch.setattr(service.services.jobs, "status", away)
     answer = service.client.get("/nothing")
     assert answer.status_code == 404
     assert "Not available right now" in answer.text

@@ -383,3 +383,10 @@ def test_the_web_process_starts_without_the_libraries() -> None:
     script = "import sys, app; app.create_app; print({'pi_heif', 'rawpy', 'pypdfium2'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"
+
+
+def test_a_heic_whose_extra_pictures_are_damaged_is_a_photo_for_the_check_and_for_the_decoder() -> None:
+    data = (FOLDER / "alpha.heic").read_bytes()
+    damaged = data.replace(b"urn:mpeg:hevc:2015:auxid:1", b"urn:mpeg:hevc:2015:aux\xa5d:1")
+    photo = read_photo(damaged, max_bytes=10**6, max_pixels=10**6)
+    assert decode(damaged).shape == (photo.height, photo.width, 3)

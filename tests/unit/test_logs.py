@@ -188,7 +188,7 @@ def test_a_request_that_fails_has_its_line_too(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(service.services.jobs, "cards", broken)
+    monkeypatch.setattr(service.services.jobs, "status", broken)
     service.client.get("/api/v1/models")
     service.client.get("/api/v1/nothing")
     assert [entry["status"] for entry in entries(access)] == [500, 404]
