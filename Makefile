@@ -6,8 +6,8 @@ ifndef PYTHON
 PYTHON := $(shell for name in python3.11 python3 python; do $$name -c '' 2>/dev/null && echo $$name && break; done)
 endif
 RUN := .venv/bin/python
-# Half of the tests' time is waiting for other processes. A test process needs up to 2.5 GB.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+# Much of the tests' time is waiting for other processes. A test process needs up to 2.5 GB.
+PARALLEL := --numprocesses $(shell echo $$(($$(nproc) + 1))) --maxprocesses 4 --dist worksteal
 BIOME := .venv/bin/npx --yes --loglevel=error @biomejs/biome@2.6.8
 
 .PHONY: help up install full install-dev python weights engine test lint bench docker-test train eval

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -50,11 +51,10 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=str(tmp_path / "data"), secret_key="a key for the tests")
 
 
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real redis-server on loopback, for the whole session; each test gets it emptied by `clean_redis_url`."""
+@contextmanager
+def serving_redis(folder: Path) -> Iterator[str]:
+    """The address of a real redis-server on loopback."""
     port = free_port()
-    folder = tmp_path_factory.mktemp("redis")
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with subprocess.Popen([server_binary(), *arguments], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -63,6 +63,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 break
         yield f"redis://127.0.0.1:{port}/0"
         server.terminate()
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis for the whole session; each test gets it emptied by `clean_redis_url`."""
+    with serving_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,16 +5,11 @@ Threads, not processes: four slow uploads block synchronous workers, and one pro
 
 import gc
 import os
-import sys
 from typing import Any
 
 from app.config.settings import Settings
 from app.launch.data_folder import PRIVATE_UMASK
 from app.system.logs import logging_config
-
-# Seconds that a thread may run before another one gets its turn. By default it is 5 ms, and a small request that finds
-# sixteen busy threads has to wait for several of them.
-SWITCH_INTERVAL = 0.001
 
 _settings = Settings.from_env()
 _listener = os.environ.get("LISTENER_FD")
@@ -47,6 +42,5 @@ control_socket_disable = True
 
 def post_worker_init(_worker: Any) -> None:
     """Called once the application is loaded."""
-    sys.setswitchinterval(SWITCH_INTERVAL)
     gc.collect()
     gc.freeze()  # The collector need not look again and again at what stays for ever.
