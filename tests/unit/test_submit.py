@@ -67,7 +67,7 @@ def test_a_photo_is_taken_whole_or_not_at_all_where_redis_goes_away(
     with monkeypatch.context() as patch:
         patch.setattr(Jobs, "enqueue", away)
         assert service.add(OTHER, owner="v:late").state == State.QUEUED
-    monkeypatch.setattr(Jobs, "identities", away)
+    monkeypatch.setattr(Jobs, "status", away)
     with pytest.raises(ServiceUnavailable):
         service.add(jpeg(93, 70), owner="v:late")
     assert len(service.services.store.history("v:late").runs) == 1
