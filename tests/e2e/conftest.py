@@ -1,12 +1,15 @@
 """A browser and a live service, for the whole session."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from redis import Redis
 
 from app.queue.services import Services
 from tests.conftest import serving_redis
@@ -56,8 +59,24 @@ def site_services(site: str, site_folder: Path, redis_url: str) -> Services:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a page as a new visitor; at the end no page may have complained, but of what its `allow` names."""
+def serve(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., str]]:
+    """Starts a service of the test's own, as `stack.serving` does; it ends after the test."""
+    own = redis_url.replace("/0", "/1")
+    Redis.from_url(own).flushdb()
+    with contextlib.ExitStack() as services:
+
+        def start(**options: Any) -> str:
+            return services.enter_context(stack.serving(tmp_path, own, **options))
+
+        yield start
+
+
+@pytest.fixture
+def visit(browser: Browser, serve: Callable[..., str]) -> Iterator[Callable[..., Page]]:
+    """Opens a page as a new visitor; at the end no page may have complained, but of what its `allow` names.
+
+    Of `serve` it needs nothing but the order: pages close before the service that they follow ends.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 

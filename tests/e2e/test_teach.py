@@ -38,44 +38,41 @@ def ten_photos(folder: Path) -> list[Path]:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_batch_is_corrected_trained_on_and_answered_by_the_new_model(
-    visit: Callable[..., Page], tmp_path: Path, redis_url: str
+    visit: Callable[..., Page], serve: Callable[..., str], tmp_path: Path
 ) -> None:
-    with stack.serving(
-        tmp_path,
-        redis_url.replace("/0", "/2"),
+    site = serve(
         trains=True,
         ADMIN_KEY=stack.ADMIN_KEY,
         ANALYSES="objects",
         MODEL="starter",
         DEVICE="cpu",
         CHECKPOINTS_DIR=str(ROOT / "checkpoints"),
-    ) as site:
-        page = visit()
-        page.set_default_timeout(60_000)
-        sign_in(page, site)
-        page.goto(site)
-        page.set_input_files("#photo", [str(path) for path in ten_photos(tmp_path)])
-        page.wait_for_url("**/batches/*")
-        expect(page.locator(".tile[data-state=done]")).to_have_count(10, timeout=PATIENCE_MS)
-        batch = page.url
-        correct_all(page)
-        page.wait_for_url(batch)
-        page.get_by_role("link", name="Add to a data set").click()
-        page.get_by_label("Name").fill("Mascots")
-        page.get_by_role("button", name="Make it").click()
-        page.get_by_role("button", name="Add checked photos").click()
-        expect(page.locator(".tile")).to_have_count(10)
-        expect(page.get_by_role("row", name=CLASS)).to_be_visible()
-        train(page)
-        promote(page)
-        page.goto(batch)
-        page.locator(".tile a").first.click()
-        page.get_by_role("button", name="Analyse again with Mascots").click()
-        page.wait_for_url(re.compile(r"/runs/[\w-]+$"))
-        page.wait_for_selector("#run[data-state=done]")
-        expect(page.locator("body")).to_contain_text("Mascots")
-        expect(page.get_by_role("button", name="Analyse again")).to_have_count(0)
-        page.close()  # It would go on asking a service that has ended.
+    )
+    page = visit()
+    page.set_default_timeout(60_000)
+    sign_in(page, site)
+    page.goto(site)
+    page.set_input_files("#photo", [str(path) for path in ten_photos(tmp_path)])
+    page.wait_for_url("**/batches/*")
+    expect(page.locator(".tile[data-state=done]")).to_have_count(10, timeout=PATIENCE_MS)
+    batch = page.url
+    correct_all(page)
+    page.wait_for_url(batch)
+    page.get_by_role("link", name="Add to a data set").click()
+    page.get_by_label("Name").fill("Mascots")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Add checked photos").click()
+    expect(page.locator(".tile")).to_have_count(10)
+    expect(page.get_by_role("row", name=CLASS)).to_be_visible()
+    train(page)
+    promote(page)
+    page.goto(batch)
+    page.locator(".tile a").first.click()
+    page.get_by_role("button", name="Analyse again with Mascots").click()
+    page.wait_for_url(re.compile(r"/runs/[\w-]+$"))
+    page.wait_for_selector("#run[data-state=done]")
+    expect(page.locator("body")).to_contain_text("Mascots")
+    expect(page.get_by_role("button", name="Analyse again")).to_have_count(0)
 
 
 def correct_all(page: Page) -> None:
