@@ -42,7 +42,7 @@ def pages(
     send(page, site, photos.photo(folder, "a.jpg"), folder / "notes.txt")
     found["batch"] = page.url
     page.wait_for_selector(".tile[data-state=done]")
-    found["admin"] = f"{site}/admin"
+    found |= {"admin": f"{site}/admin", "api": f"{site}/docs#createRun"}
     found["data set"] = data_set(page, site, folder)
     found["data sets"] = f"{site}/datasets"
     found |= {name: f"{site}/{name}" for name in ("trainings", "versions")}

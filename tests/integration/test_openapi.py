@@ -69,7 +69,8 @@ def test_under_a_path_the_file_and_its_page_name_addresses_there(settings: Setti
         assert "servers" not in json_of(service.client.get(FILE))
         assert json_of(service.client.get(FILE, headers=under))["servers"] == [{"url": "/photos"}]
         page = service.client.get("/docs", headers=under).text
-        assert 'data-openapi="/photos/api/v1/openapi.json"' in page
+        assert 'href="/photos/api/v1/openapi.json"' in page
+        assert 'data-path="/photos/api/v1/runs/{run_id}"' in page
         assert "http://example.org/photos/api/v1/runs?wait=30" in page
 
 

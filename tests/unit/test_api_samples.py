@@ -54,4 +54,4 @@ def test_the_lines_to_copy_send_a_key_only_where_one_is_required(service: Servic
         page = locked.client.get("/docs").text
         assert "curl -H &#34;Authorization: Bearer fd_...&#34; -F file=@photo.jpg" in page
         assert "files=photo, headers=key" in page
-        assert 'data-keys="required"' in page
+        assert 'spellcheck="false" required></label> <span class="note">Sent with' in page

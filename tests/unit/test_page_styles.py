@@ -13,7 +13,7 @@ from tests.unit.visitor import Visitor
 STATIC = ROOT / "app" / "static"
 SIZES = {"13px", "15px", "18px", "24px", "44px", "inherit"}
 FIELDS_ON_PHONES = "font-size: 16px !important;"  # Phones enlarge the page at fields of smaller letters.
-MAX_BYTES = 150_000  # Of the API's page too, but for Swagger UI.
+MAX_BYTES = 150_000
 KEY = "the key of the admin"
 _LOADED = re.compile(r'<(?:link rel="(?:stylesheet|modulepreload)" href|script type="module" src)="([^"]+)"')
 _IMPORTED = re.compile(r'(?:from|import) "(\.[^"]+\.js)"')

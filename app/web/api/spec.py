@@ -1,18 +1,16 @@
 """The OpenAPI 3.1 file, generated from the code, and the page that shows it."""
 
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, make_response, render_template, request
+from flask import Blueprint, Flask, Response, current_app, render_template, request
 from flask_openapi3 import Info, OpenAPI
 
 from app.web.api import schemas
 from app.web.api.blueprint import PREFIX, api, json_response
 from app.web.api.problems import error_classes
-from app.web.common import assets, navigation
+from app.web.api.reference import Reference
+from app.web.common import navigation
 from app.web.common.inputs import InvalidRequest
-from app.web.common.security import CONTENT_SECURITY_POLICY
 from app.web.common.services import services
 from app.web.common.urls import absolute_url
 
@@ -24,9 +22,7 @@ Every error is a problem detail (RFC 9457, `application/problem+json`)."""
 METHODS = ("post", "get", "put", "delete")
 BEARER = {"type": "http", "scheme": "bearer", "description": "An API key, created with `flask keys create`."}
 
-SWAGGER = Path(str(files("flask_openapi3_swagger") / "templates" / "swagger"))
-
-docs = Blueprint("api_docs", __name__, static_folder=SWAGGER, static_url_path="/docs/assets")
+docs = Blueprint("api_docs", __name__)
 
 
 def init_app(app: Flask) -> None:
@@ -38,18 +34,15 @@ def init_app(app: Flask) -> None:
     # For the samples of code on the pages.
     app.jinja_env.globals.update(absolute_url=absolute_url, keys_required=keys_required)
     app.register_blueprint(docs)
-    assets.serve(app, "api_docs.static", SWAGGER)
     navigation.add(app, "api_docs.page", "API")
 
 
 @docs.get("/docs")
-def page() -> Response:
-    """The API's documentation. Swagger UI's own style sheet draws its arrows from `data:` images."""
-    context = {"errors": error_classes(), "settings": services().settings}
-    response = make_response(render_template("api/docs.html", **context))
-    policy = CONTENT_SECURITY_POLICY.replace("img-src 'self'", "img-src 'self' data:")
-    response.headers["Content-Security-Policy"] = policy
-    return response
+def page() -> str:
+    """The API's documentation."""
+    reference = Reference(current_app.extensions["openapi"])
+    context = {"errors": error_classes(), "settings": services().settings, "reference": reference}
+    return render_template("api/docs.html", **context)
 
 
 @docs.get(f"{PREFIX}/openapi.json")
