@@ -140,6 +140,14 @@ class Runs(StorePart):
             raise NotFound
         return found[0]
 
+    def photo(self, sha256: str) -> Photo:
+        """A photo that was checked. Raises NotFound."""
+        with self.database.reading() as session:
+            photo = session.get(Photo, sha256)
+        if photo is None:
+            raise NotFound
+        return photo
+
     def photo_bytes(self, sha256: str) -> bytes:
         """A photo as it was uploaded. Raises BlobMissing."""
         return self.blobs.get(photo_key(sha256))

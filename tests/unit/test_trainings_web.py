@@ -30,6 +30,10 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def admin(service: Service) -> Visitor:
+    return signed_in(service)
+
+
+def signed_in(service: Service) -> Visitor:
     visitor = Visitor(service)
     submit(visitor, "/admin", "/admin", key=KEY)
     return visitor
@@ -128,6 +132,16 @@ def test_the_page_shows_validation_photos_before_now_and_as_they_are(service: Se
     service.services.store.data_sets.delete(data_set)
     assert admin.get(address).status_code == 404
     assert Visitor(service).get(address).status_code == 303
+
+
+def test_the_pictures_of_a_comparison_are_paid_for_as_others_are(settings: Settings) -> None:
+    for service in running(settings, admin_key=KEY, render_limit="1/hour"):
+        store, data_set = service.services.store.trainings, made(service)
+        id = store.create(data_set, "starter", 1, "Cats").id
+        store.keep(id, PHOTOS, dump(compared(service, data_set)))
+        admin = signed_in(service)
+        address = re.findall(r'<img src="([^"]+)"', admin.get(f"/trainings/{id}").text)[0]
+        assert [admin.get(address).status_code for _ in range(2)] == [200, 429]
 
 
 def test_a_training_is_deleted_with_what_it_needs_to_go_on_unless_it_runs(service: Service, admin: Visitor) -> None:

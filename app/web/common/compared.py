@@ -7,10 +7,8 @@ from flask import Response, request
 
 from app.datasets.compared import THRESHOLD, Compared
 from app.errors import NotFound
-from app.intake.budget import pixel_budget
-from app.intake.decode import decode
-from app.vision.render.picture import render
 from app.vision.view import View
+from app.web.common.rendering import picture_of
 from app.web.common.services import services
 
 THUMBNAIL = 480
@@ -26,11 +24,4 @@ def picture(photos: Sequence[Compared], sha256: str, layer: str) -> Response:
     if photo is None or layer not in photo.layers:
         raise NotFound
     view = VIEW if "full" in request.args else replace(VIEW, max_size=THUMBNAIL)
-    results, (height, width) = photo.results(layer), photo.layers[layer].size
-    with pixel_budget.reserve(height * width):
-        rgb = decode(services().store.photo_bytes(sha256), min_side=view.max_size)
-        data = render(rgb, results, view, photo.colours)
-    response = Response(data, mimetype=view.media_type)
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return picture_of(services().store.photo(sha256), photo.results(layer), view, photo.colours)

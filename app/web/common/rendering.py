@@ -7,15 +7,19 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from flask import Response, request
+
 from app.errors import NotReady
 from app.intake.bare import bare_jpeg
 from app.intake.budget import pixel_budget
 from app.intake.decode import decode
-from app.store.models import Run
+from app.store.models import Photo, Run
 from app.store.states import State
+from app.vision.render.class_colours import Colours
 from app.vision.render.overlay import VERSION as OVERLAY_VERSION
 from app.vision.render.overlay import overlay
 from app.vision.render.picture import VERSION, render
+from app.vision.results import Analysed
 from app.vision.rivals import counted
 from app.vision.view import CORRECTED, View
 from app.web.common.costs import check_listening, spend_on_picture
@@ -44,6 +48,22 @@ def render_view(run: Run, view: View, analyses: Collection[str] | None = None) -
     key = [VERSION, *_answers(run, finished, view.source), view.key()]
     data, etag = _cached(run, key, lambda: _render(run, view, finished))
     return data, view.media_type, etag
+
+
+def picture_of(photo: Photo, results: Mapping[str, Analysed], view: View, colours: Colours | None = None) -> Response:
+    """A photo with results that belong to no run, drawn for this request alone.
+
+    Raises BudgetUsedUp, CallerGone, BlobMissing.
+    """
+    spend_on_picture(photo, view)
+    data = services().store.photo_bytes(photo.sha256)
+    with pixel_budget.reserve(photo.width * photo.height):
+        check_listening()  # It may have been a long wait.
+        picture = render(decode(data, min_side=view.max_size), results, view, colours)
+    response = Response(picture, mimetype=view.media_type)
+    response.add_etag()
+    response.make_conditional(request)
+    return response
 
 
 def render_overlay(run: Run, source: str) -> tuple[bytes, str]:

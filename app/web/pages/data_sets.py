@@ -11,15 +11,12 @@ from app.datasets.result import as_results
 from app.datasets.split import PARTS
 from app.datasets.write import FORMATS
 from app.errors import BadRequest
-from app.intake.budget import pixel_budget
-from app.intake.decode import decode
 from app.store.data_sets import PAGE, SET_NAME, truths_of
-from app.vision.render.picture import render
 from app.vision.view import View
 from app.web.common import words
 from app.web.common.admin import admins_only
-from app.web.common.costs import check_listening, spend_on_picture
 from app.web.common.data_sets import Addition, add_files, add_runs, checked_class, export_response, named_runs
+from app.web.common.rendering import picture_of
 from app.web.common.services import services
 from app.web.common.trainings import lacking
 
@@ -120,20 +117,11 @@ def remove(id: str, sha256: str) -> ResponseReturnValue:
 @pages.get("/<id>/photos/<sha256>")
 def picture(id: str, sha256: str) -> Response:
     """A photo with its truth, as a picture of at most `THUMBNAIL` pixels, or with `full=1` in its own size."""
-    store = services().store
-    photo = store.data_sets.photo(id, sha256)
+    photo = services().store.data_sets.photo(id, sha256)
     size = (photo.photo.height, photo.photo.width)
     small = "full" not in request.args
     view = View(threshold=0, max_size=THUMBNAIL if small else None, labels=not small)
-    spend_on_picture(photo.photo, view)
-    with pixel_budget.reserve(size[0] * size[1]):
-        check_listening()  # It may have been a long wait.
-        rgb = decode(store.photo_bytes(sha256), min_side=view.max_size)
-        data = render(rgb, as_results(truths_of(photo), size, ()), view)
-    response = Response(data, mimetype=view.media_type)
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return picture_of(photo.photo, as_results(truths_of(photo), size, ()), view)
 
 
 @pages.get("/<id>/export")
