@@ -1,5 +1,6 @@
 """The heads of a two-stage detector, trained on regions while its body is frozen."""
 
+import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from torch import nn
 
 from app.datasets.classes import BOTH
 from app.training.dataset import TrainingSet
+from app.training.loop import made
 from app.training.model import class_rows, learn_rows_only
 from app.training.regions import RegionReader, RegionSet
 
@@ -69,14 +71,19 @@ def heads_with_regions(
 
     Args:
         config: the detector's, with `classes`; data: names of the classes that the photos are labelled for.
-        options: `classes`, `minutes` and `device` of the training.
+        options: `classes`, `minutes`, `device` and `out` of the training. In `out` is told how far the regions are.
     """
     if options.classes == BOTH:
         prefix = "roi_head."
         rows = {key.removeprefix(prefix): count for key, count in class_rows(config, classes).items()}
         learn_rows_only(detector.roi_head, rows, [classes.index(name) for name in data])
     seconds = FEATURES * 60 * options.minutes if options.minutes else math.inf
-    return Heads(detector), RegionSet(photos, RegionReader(detector, options.device), seconds)
+    told = made(options.out) / "prepared.json"
+
+    def tell(share: float) -> None:
+        told.write_text(json.dumps({"share": share}))
+
+    return Heads(detector), RegionSet(photos, RegionReader(detector, options.device), seconds, tell)
 
 
 def most_steps(photos: int, batch: int) -> int:

@@ -70,6 +70,15 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
+def made(folder: Path) -> Path:
+    """The output folder, made where it is missing. Raises TrainingError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be the output folder: {error.strerror}.") from error
+    return folder
+
+
 def steps_within(model: nn.Module, data: Examples, seconds: float, options: Any) -> int:
     """How many steps fit into a time, from the time that a few take forwards and backwards; at least one.
 
@@ -109,10 +118,7 @@ class Trainer:
         self.interrupted = False
         self.takes_masks = "gt_masks" in inspect.signature(getattr(model, "forward_train", model.forward)).parameters
         self.parse_losses = cast(Callable[[Any], tuple[torch.Tensor, dict[str, float]]], model._parse_losses)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TrainingError(f"{folder} cannot be the output folder: {error.strerror}.") from error
+        made(folder)
 
     def resume(self, *, with_plan: bool = False) -> bool:
         """Load `last.pth` if there is one, and return whether there was. Without one the log starts empty.

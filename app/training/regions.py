@@ -54,23 +54,33 @@ class RegionSet(Dataset[Regions]):
 
     Args:
         read: makes the regions of an example; seconds: that may be spent on it; every photo gets one version at least.
+        tell: called with the share of this that is done, 0 to 1.
 
     Raises TrainingError: one version of each photo is too much for the memory.
     """
 
-    def __init__(self, examples: TrainingSet, read: Callable[[Example], Regions], seconds: float = math.inf):
+    def __init__(
+        self,
+        examples: TrainingSet,
+        read: Callable[[Example], Regions],
+        seconds: float = math.inf,
+        tell: Callable[[float], object] = lambda share: None,
+    ):
         self.samples, self.seed = examples.samples, examples.seed
         self._regions: list[list[Regions]] = [[] for _ in self.samples]
         began, room = time.monotonic(), MAX_BYTES
-        for number in tqdm(range(VERSIONS * len(self.samples)), unit="version", desc="Photos"):
+        total = VERSIONS * len(self.samples)
+        for number in tqdm(range(total), unit="version", desc="Photos"):
             version, index = divmod(number, len(self.samples))
-            if version and (room < 0 or time.monotonic() - began > seconds):
+            spent = (time.monotonic() - began) / seconds
+            if version and (room < 0 or spent > 1):
                 break
             if room < 0:
                 raise TrainingError(TOO_MANY)
             regions = read(examples.version(index, version))
             room -= regions.bytes
             self._regions[index].append(regions)
+            tell(min(1.0, max((number + 1) / total, spent)))
 
     def __len__(self) -> int:
         return len(self.samples)

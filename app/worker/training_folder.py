@@ -140,8 +140,12 @@ class TrainingFolder:
 
 
 def progress(out: Path) -> dict[str, Any]:
-    """How far the training in a folder is: step, steps, seconds that are left, and the points of its curves."""
-    plan = out / "plan.json"
+    """How far the training in a folder is.
+
+    The share (0 to 1) of the photos that was prepared before the first step; step, steps, seconds that are left, and
+    the points of its curves.
+    """
+    plan, prepared = out / "plan.json", out / "prepared.json"
     steps = (_line(plan.read_text()) if plan.is_file() else {}).get("steps")
     log_file = out / "log.jsonl"
     lines = log_file.read_text().splitlines() if log_file.is_file() else []
@@ -152,6 +156,7 @@ def progress(out: Path) -> dict[str, Any]:
     left = (steps - step) * sum(recent) / len(recent) if steps and recent else None
     shown = losses[:: max(1, len(losses) // POINTS)]
     return {
+        "prepared": _line(prepared.read_text()).get("share", 0.0) if prepared.is_file() else 0.0,
         "step": step,
         "steps": steps,
         "left": left,

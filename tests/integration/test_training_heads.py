@@ -12,6 +12,7 @@ from app.training.__main__ import main
 from app.training.loop import Trainer
 from app.training.report import read_log
 from app.vision.catalogue.models import load_catalogue
+from app.worker.training_folder import progress
 from tests.fixtures.squares import COLOURS, write_squares
 from tests.integration.test_training_loop import interrupted
 
@@ -58,6 +59,7 @@ def test_the_heads_learn_the_classes_of_the_data_alone_masks_included(data: Path
     (entry,) = [entry for entry in read_log(out / "log.jsonl") if "loss" in entry]
     assert entry["loss_mask"] > 0
     assert "loss_rpn_cls" not in entry
+    assert progress(out)["prepared"] == 1
     assert torch.load(out / "detector.pth", weights_only=True)["meta"]["CLASSES"] == tuple(COLOURS)
 
 

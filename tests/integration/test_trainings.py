@@ -280,7 +280,10 @@ def test_a_training_that_cannot_work_says_why(
 
 
 def test_progress_of_a_folder_that_is_being_written_is_read(tmp_path: Path) -> None:
-    assert progress(tmp_path)["step"] == 0
+    assert (progress(tmp_path)["prepared"], progress(tmp_path)["step"]) == (0, 0)
+    for text, share in (('{"share": 0.2', 0), ('{"share": 0.25}', 0.25)):
+        (tmp_path / "prepared.json").write_text(text)
+        assert progress(tmp_path)["prepared"] == share
     (tmp_path / "plan.json").write_text('{"steps": 10}')
     (tmp_path / "log.jsonl").write_text(
         '{"step": 1, "loss": 2.0, "seconds": 3}\n{"step": 1, "scores": {"box": {"AP": 12.5}}}\n{"step": 2, "lo'

@@ -71,6 +71,8 @@ def test_a_training_is_begun_watched_stopped_and_resumed_at_the_page(service: Se
     assert jobs.trainings.job_ids == [id]
     assert "Waiting for its turn" in admin.get(page).text
     store.start(id)
+    store.beat(id, {"prepared": 0.337, "step": 0, "steps": None})
+    assert "Looking at the photos, 34\u00a0%" in admin.get(page).text
     known = {"step": 3, "steps": 9, "left": 12.0, "loss": [[1, 2.0], [2, 1.5], [3, 1.25]], "ap": [[3, 12.5]]}
     store.beat(id, known)
     watched = admin.get(page).text

@@ -134,7 +134,14 @@ TRAINING: Final[dict[str, Any]] = {
     "minutes": 10,
     "state": "running",
     "error": None,
-    "progress": {"step": 120, "steps": 240, "left": 300.0, "loss": [[1, 1.9], [120, 0.7]], "ap": [[80, 31.5]]},
+    "progress": {
+        "prepared": 1.0,
+        "step": 120,
+        "steps": 240,
+        "left": 300.0,
+        "loss": [[1, 1.9], [120, 0.7]],
+        "ap": [[80, 31.5]],
+    },
     "version": None,
     "created_at": "2026-11-26T09:50:00Z",
 }

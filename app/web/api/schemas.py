@@ -335,7 +335,9 @@ class TrainingOut(BaseModel):
     minutes: float
     state: RunState
     error: str | None
-    progress: dict[str, Any] = Field(description="step, steps, left (seconds), and the points of loss and ap.")
+    progress: dict[str, Any] = Field(
+        description="prepared (share of the photos), step, steps, left (seconds), and the points of loss and ap."
+    )
     version: str | None = Field(description="Id of the version that it became.")
     created_at: datetime
 
