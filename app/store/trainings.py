@@ -21,6 +21,10 @@ LOST_AFTER = timedelta(seconds=30)
 DATA, STATE, PHOTOS = "data", "state", "photos"
 
 
+class TakenOver(Exception):
+    """Another worker has taken a training for lost, and goes on with it."""
+
+
 class StillRunning(PublicError):
     status, code, message = 409, "training-running", "This training is running. Stop it first."
 
@@ -111,14 +115,20 @@ class Trainings(StorePart):
             training.started_at = training.started_at or training.alive_at
         return training
 
-    def beat(self, id: str, progress: dict[str, Any]) -> bool:
-        """Say that a training is alive, and how far; whether it is to stop."""
+    def beat(self, training: Training, progress: dict[str, Any]) -> bool:
+        """Say that a training is alive, and how far; whether it is to stop. training: as `start` gave it.
+
+        Raises TakenOver: nobody had heard of it for long, perhaps because its machine slept, and another worker has it.
+        """
         with self.database.writing() as session:
-            training = session.get(Training, id)
-            if training is None:
+            known = session.get(Training, training.id, with_for_update=True)
+            if known is None:
                 return True
-            training.alive_at, training.progress = utcnow(), progress
-            return training.stopping
+            if known.state != State.RUNNING or known.alive_at != training.alive_at:
+                raise TakenOver
+            training.alive_at = known.alive_at = utcnow()
+            known.progress = progress
+            return known.stopping
 
     def release(self, id: str) -> None:
         """Let a training wait again: its worker ends."""

@@ -25,6 +25,7 @@ from app.queue import constants
 from app.queue.services import Services
 from app.store.models import Training
 from app.store.states import State
+from app.store.trainings import TakenOver
 from app.system.process import die_first, die_with_parent, leave_cpus_to_others
 from app.vision.catalogue.models import CatalogueError
 from app.worker.models import link_bundled
@@ -94,6 +95,8 @@ class TrainingTask:
                 store.end(id, State.CANCELLED)
             else:
                 store.end(id, State.FAILED, error=folder.last_words() or CRASHED)
+        except TakenOver:
+            log.warning("training %s was taken over by another worker", id)
         except (PublicError, CatalogueError, OSError) as error:
             log.exception("training %s failed", id)
             store.end(id, State.FAILED, error=getattr(error, "message", "") or str(error))
@@ -111,7 +114,7 @@ class TrainingTask:
 
         def beat() -> None:
             nonlocal asked
-            stop = self._services.store.trainings.beat(training.id, progress(folder.out)) or self._stopping()
+            stop = self._services.store.trainings.beat(training, progress(folder.out)) or self._stopping()
             if stop and not asked:
                 process.send_signal(signal.SIGINT)
                 asked = True

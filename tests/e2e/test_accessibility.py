@@ -57,9 +57,10 @@ def trained(services: Services, data_set: str) -> str:
     let_train(services)
     store = services.store
     id = store.trainings.create(data_set, "starter", 2, "Screws").id
-    store.trainings.start(id)
+    training = store.trainings.start(id)
+    assert training is not None
     curves = {"loss": [[1, 2.5], [2, 2.0], [3, 1.8]], "ap": [[3, 12.5]]}
-    store.trainings.beat(id, {"step": 3, "steps": 40, "left": 70.0, **curves})
+    store.trainings.beat(training, {"step": 3, "steps": 40, "left": 70.0, **curves})
     scores = {"photos": 4, "box": {"AP": 31.5, "classes": {"wood screw": {"AP": 31.5, "AP50": 60.0}}}}
     about = {"base": "Starter Mask R-CNN", "minutes": 2, "steps": 40, "seed": 0, "photos": 16, "scores": scores}
     card = {**about, "base_scores": scores, "data_set": {"name": "Screws", "hash": "0" * 64}}

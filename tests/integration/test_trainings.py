@@ -24,7 +24,7 @@ from app.queue.services import Services
 from app.store import Store, StoreUnavailable
 from app.store.models import Training, utcnow
 from app.store.states import State
-from app.store.trainings import PHOTOS, STATE
+from app.store.trainings import PHOTOS, STATE, TakenOver
 from app.vision.catalogue.models import CatalogueError
 from app.worker import training, training_folder
 from app.worker.training import TrainingTask
@@ -113,9 +113,9 @@ def test_a_training_waits_runs_stops_and_goes_on(either_store: Store) -> None:
     assert started.state == State.RUNNING
     assert store.start(id) is None
     assert store.pending() == []
-    assert not store.beat(id, {"step": 3})
+    assert not store.beat(started, {"step": 3})
     store.stop(id)
-    assert store.beat(id, {"step": 4})
+    assert store.beat(started, {"step": 4})
     assert not store.resume(id)
     store.end(id, State.CANCELLED)
     assert store.start(id) is None
@@ -128,14 +128,47 @@ def test_a_training_waits_runs_stops_and_goes_on(either_store: Store) -> None:
 def test_a_training_whose_worker_was_lost_is_free_again(either_store: Store) -> None:
     store = either_store.trainings
     id = store.create(either_store.data_sets.create("Screws").id, "starter", 1, "Screws").id
-    store.start(id)
-    with either_store.database.writing() as session:
+    slept = store.start(id)
+    fall_silent(either_store, id)
+    assert store.pending() == [id]
+    other = store.start(id)
+    assert store.pending() == []
+    assert slept is not None
+    assert other is not None
+    with pytest.raises(TakenOver):
+        store.beat(slept, {"step": 3})
+    store.beat(other, {"step": 2})
+    store.beat(other, {"step": 4})
+    assert store.get(id).progress == {"step": 4}
+
+
+def fall_silent(store: Store, id: str) -> None:
+    """Nobody has heard of the training's worker for a minute."""
+    with store.database.writing() as session:
         lost = session.get(Training, id)
         assert lost is not None
         lost.alive_at = utcnow() - timedelta(minutes=1)
-    assert store.pending() == [id]
-    assert store.start(id) is not None
-    assert store.pending() == []
+
+
+def test_a_worker_that_slept_leaves_a_training_to_the_one_that_took_it(
+    services: Services, data_set: str, pretend: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend(10**6)
+    id, store = begun(services, data_set), services.store.trainings
+    beat = type(store).beat
+    taken: list[Training | None] = []
+
+    def sleep_through(self: Any, training: Training, progress: dict[str, Any]) -> bool:
+        if progress["step"] and not taken:
+            fall_silent(services.store, id)
+            taken.append(self.start(id))
+        return beat(self, training, progress)
+
+    monkeypatch.setattr(type(store), "beat", sleep_through)
+    TrainingTask(services, lambda: False)(id)
+    [other] = taken
+    assert other is not None
+    assert (of(services, id).state, of(services, id).alive_at) == (State.RUNNING, other.alive_at)
 
 
 def test_a_training_becomes_a_version_and_leaves_nothing_behind(
@@ -161,10 +194,10 @@ def test_a_stopped_training_goes_on_from_its_last_step(
     id = begun(services, data_set)
     beat = services.store.trainings.__class__.beat
 
-    def stop_at_once(self: Any, id: str, progress: dict[str, Any]) -> bool:
+    def stop_at_once(self: Any, training: Training, progress: dict[str, Any]) -> bool:
         if progress["step"]:
             self.stop(id)
-        return beat(self, id, progress)
+        return beat(self, training, progress)
 
     with monkeypatch.context() as patched:
         patched.setattr(type(services.store.trainings), "beat", stop_at_once)

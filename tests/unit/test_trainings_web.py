@@ -70,11 +70,12 @@ def test_a_training_is_begun_watched_stopped_and_resumed_at_the_page(service: Se
     id = page.rpartition("/")[2]
     assert jobs.trainings.job_ids == [id]
     assert "Waiting for its turn" in admin.get(page).text
-    store.start(id)
-    store.beat(id, {"prepared": 0.337, "step": 0, "steps": None})
+    training = store.start(id)
+    assert training is not None
+    store.beat(training, {"prepared": 0.337, "step": 0, "steps": None})
     assert "Looking at the photos, 34\u00a0%" in admin.get(page).text
     known = {"step": 3, "steps": 9, "left": 12.0, "loss": [[1, 2.0], [2, 1.5], [3, 1.25]], "ap": [[3, 12.5]]}
-    store.beat(id, known)
+    store.beat(training, known)
     watched = admin.get(page).text
     assert "Step 3 of 9, 12\u00a0s left" in watched
     assert "Loss: 1.25" in watched
