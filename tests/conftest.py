@@ -12,8 +12,10 @@ import pytest
 from app.config.settings import Settings
 from app.launch.redis_server import free_port, server_binary
 
-# Test processes that run side by side share the cores.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+# Test processes that run side by side share the cores: threads that wait for each other would keep them busy. It is set
+# before xdist starts its processes, which inherit it.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
 # A busy machine is not the code's fault, so properties have no time limit.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
