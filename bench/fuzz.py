@@ -22,7 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.config.settings import ROOT
-from bench.attack import LIGHT, Site, Watch, animated_webp
+from bench.attack import LIGHT, animated_webp
+from bench.attacked import Site, Watch
 from bench.service import serving
 
 SETTINGS = {
