@@ -81,7 +81,7 @@ def test_a_sample_shows_what_is_found_in_it_when_it_is_pointed_at_or_focused(sit
     sheet = page.get_by_role("button", name="A sheet with many things")
     found = sheet.locator(".found")
     expect(found).to_be_hidden()
-    with page.expect_response("**/sheet_found.webp"):
+    with page.expect_response("**/sheet_found.avif"):
         sheet.hover()
     expect(found).to_be_visible()
     page.mouse.move(0, 0)

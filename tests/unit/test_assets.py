@@ -1,6 +1,7 @@
 """Scripts, style sheets and fonts: how long they are kept, and how they are sent."""
 
 import gzip
+import mimetypes
 import posixpath
 import re
 from pathlib import Path
@@ -8,9 +9,9 @@ from pathlib import Path
 import pytest
 from flask import Flask, url_for
 
-from app.config.settings import ROOT
+from app.config.settings import ROOT, Settings
 from app.web.common import assets
-from tests.unit.api_service import Service, module_service
+from tests.unit.api_service import Service, module_service, running
 
 service = module_service
 STATIC = ROOT / "app" / "static"
@@ -116,10 +117,29 @@ def test_all_modules_of_a_page_are_asked_for_at_once(service: Service, page: str
             assert posixpath.normpath(posixpath.join(posixpath.dirname(address), name)) in asked, f"{address}: {name}"
 
 
+def test_every_file_has_its_media_type_on_a_machine_without_a_table_of_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mimetypes, "guess_type", lambda name, strict=True: (None, None))
+    files = [path.relative_to(STATIC) for path in STATIC.rglob("*") if path.is_file()]
+    for service in running(settings):
+        types = {path.suffix: service.client.get(f"/static/{path.as_posix()}").mimetype for path in files}
+    assert types == {
+        ".js": "text/javascript",
+        ".css": "text/css",
+        ".svg": "image/svg+xml",
+        ".woff2": "font/woff2",
+        ".webp": "image/webp",
+        ".avif": "image/avif",
+        ".jpg": "image/jpeg",
+        ".txt": "text/plain",
+    }
+
+
 def test_a_sample_has_its_small_picture_and_what_is_found_in_it(service: Service) -> None:
     for name in re.findall(r'name="sample" value="([^"]+)"', service.client.get("/").text):
-        for file in (f"{Path(name).stem}.webp", f"{Path(name).stem}_found.webp"):
-            assert (STATIC / "samples" / file).stat().st_size < 16_000
+        for file in (f"{Path(name).stem}.avif", f"{Path(name).stem}_found.avif"):
+            assert (STATIC / "samples" / file).stat().st_size < 10_000
 
 
 @pytest.mark.parametrize(

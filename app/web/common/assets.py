@@ -29,6 +29,10 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 # An address without the version may show another file tomorrow, and one with an old version shows today's files.
 ASK_AGAIN = "public, no-cache"
 COMPRESSIBLE = ("text/", "application/json", "image/svg+xml")
+# Python's own table, whatever the machine has in /etc/mime.types: small images have none.
+MEDIA_TYPES = mimetypes.MimeTypes(filenames=())
+for _media_type, _suffix in (("text/javascript", ".js"), ("image/webp", ".webp"), ("font/woff2", ".woff2")):
+    MEDIA_TYPES.add_type(_media_type, _suffix)
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def _load(folder: Path, name: str) -> Asset:
     if path is None or not Path(path).is_file():
         raise NotFound
     data = Path(path).read_bytes()
-    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    media_type = MEDIA_TYPES.guess_type(name)[0] or "application/octet-stream"
     packed = gzip.compress(data, mtime=0) if media_type.startswith(COMPRESSIBLE) else b""
     return Asset(
         data, packed if 0 < len(packed) < len(data) else None, media_type, hashlib.sha256(data).hexdigest()[:16]
