@@ -8,6 +8,7 @@ is and mirrored.
 import json
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,13 @@ class Calibration:
 
     temperature: divides the logits. other: added to the logit of all other words together.
     threshold: minimum probability, "none of them" included, of an animal that is named.
+    raised: added to the logits of the six, before the temperature.
     """
 
     temperature: float
     other: float
     threshold: float
+    raised: Sequence[float] = (0.0,) * len(ANIMALS)
 
 
 def judge(logits: Floats, words: list[str], calibration: Calibration) -> tuple[Floats, Floats]:
@@ -65,13 +68,13 @@ def judge(logits: Floats, words: list[str], calibration: Calibration) -> tuple[F
     Returns:
         (N, 6) of the animals, which sum to 1, and (N,) of none of them, which is 0 for a network of only the six.
     """
-    scaled = np.asarray(logits, np.float64) / calibration.temperature
-    six = scaled[:, [words.index(name) for name in ANIMALS]]
-    rest = scaled[:, [i for i, word in enumerate(words) if word not in ANIMALS]]
+    exact = np.asarray(logits, np.float64)
+    six = (exact[:, [words.index(name) for name in ANIMALS]] + calibration.raised) / calibration.temperature
+    rest = exact[:, [i for i, word in enumerate(words) if word not in ANIMALS]] / calibration.temperature
     animals = _logsumexp(six)
     probabilities = np.exp(six - animals[:, None])
     if not rest.shape[1]:
-        return probabilities, np.zeros(len(scaled))
+        return probabilities, np.zeros(len(exact))
     difference = np.clip(animals - _logsumexp(rest) - calibration.other, -500, 500)
     return probabilities, 1 / (1 + np.exp(difference))
 

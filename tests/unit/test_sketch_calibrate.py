@@ -32,6 +32,28 @@ def test_too_sharp_outputs_are_made_as_soft_as_they_should_be() -> None:
     assert found.other == pytest.approx(np.log(2), abs=0.15)
 
 
+def test_an_animal_that_is_recognised_less_than_the_others_is_raised() -> None:
+    """Dogs are taken for cats, which hardly a cat would be taken for in return."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(6), 400)
+    logits = rng.normal(0, 0.5, (len(truth), len(WORDS))) + 4 * (truth[:, None] == np.arange(len(WORDS)))
+    logits[truth == 1, 0] += 3.6
+    outputs = Outputs(WORDS, logits.astype(np.float32), [WORDS[i] for i in truth], np.full(len(truth), -1))
+    plain, even = ({**measure(outputs, [], c)["animals"]} for c in (Calibration(1, 0, 0), calibrate(outputs)))
+    assert calibrate(outputs).raised[1] > 0
+    assert even["accuracy"]["dog"] > plain["accuracy"]["dog"] + 0.1
+    assert even["balanced_accuracy"] >= plain["balanced_accuracy"]
+
+
+def test_what_raises_an_animal_counts_before_the_temperature() -> None:
+    raised, softer = Calibration(2, 0, 0, (0, 3, 0, 0, 0, 0)), Calibration(2, 0, 0)
+    logits = np.zeros((1, len(WORDS)))
+    six, none = judge(logits, WORDS, raised)
+    logits[0, 1] = 3
+    assert np.array_equal(six, judge(logits, WORDS, softer)[0])
+    assert np.array_equal(none, judge(logits, WORDS, softer)[1])
+
+
 def test_the_threshold_keeps_confident_wrong_answers_to_what_is_allowed() -> None:
     outputs = made_up()
     found = calibrate(outputs)
