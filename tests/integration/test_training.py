@@ -23,10 +23,24 @@ from app.vision.analyses.offer import analyzer
 from app.vision.catalogue.zoo import load_zoo
 from app.vision.engine.__main__ import main as export
 from tests.fixtures.squares import COLOURS, write_squares
+from tests.fixtures.trained import write_small
 from tests.fixtures.weights import write_checkpoint, write_entry
 from tests.fixtures.worker import Worker
 from tests.integration.test_training_loop import interrupted
 from tests.integration.test_training_model import FULL
+
+# A Mask R-CNN with a quarter of the channels, by the part of its config.
+NARROW = {
+    "backbone": {"base_channels": 16, "stem_channels": 16},
+    "neck": {"in_channels": [64, 128, 256, 512], "out_channels": 64},
+    "rpn_head": {"in_channels": 64, "feat_channels": 64},
+    "roi_head": {
+        "bbox_roi_extractor": {"out_channels": 64},
+        "bbox_head": {"in_channels": 64, "fc_out_channels": 128},
+        "mask_roi_extractor": {"out_channels": 64},
+        "mask_head": {"in_channels": 64, "conv_out_channels": 64},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +48,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_squares(tmp_path_factory.mktemp("squares"))
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_small(tmp_path_factory.mktemp("base") / "small"))
+
+
 def test_a_stopped_training_resumes_and_its_model_is_served_and_evaluated(
-    data: Path, tmp_path: Path, clean_redis_url: str, capsys: pytest.CaptureFixture[str]
+    data: Path, base: str, tmp_path: Path, clean_redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "trained"
     command = ["--data", str(data), "--out", str(out), "--validation", "0.25", "--evaluations", "1", "--device", "cpu"]
-    command += ["--short", "96", "128", "--test", str(data), "--steps", "4"]
+    command += ["--short", "96", "128", "--test", str(data), "--steps", "4", "--base", base]
     with patch.object(Trainer, "_step", interrupted(Trainer._step, at=2)):
         assert main(command) == 130
     assert not (out / "models.toml").exists()
@@ -83,10 +102,12 @@ def served(model: Path, photo: Path, folder: Path, redis_url: str) -> dict[str, 
 
 
 def test_the_full_mask_rcnn_trains_with_the_same_command(data: Path, tmp_path: Path) -> None:
+    """Layer by layer the same network, with fewer channels."""
     base, out = tmp_path / "base", tmp_path / "trained"
     base.mkdir()
-    config = (ROOT / "configs" / FULL).read_text()
-    (base / "r50.py").write_text(config.replace("(1333, 800)", "(160, 96)"))
+    config = mmcv.Config.fromfile(str(ROOT / "configs" / FULL))
+    config.merge_from_dict({"model": NARROW, "data.test.pipeline.1.img_scale": (160, 96)})
+    config.dump(str(base / "r50.py"))
     weights = write_checkpoint(base / "r50.py", base / "r50.pth")
     write_entry(base, "r50")
     command = ["--data", str(data), "--base", str(base), "--out", str(out), "--steps", "2", "--short", "96", "96"]
@@ -144,13 +165,14 @@ def test_a_file_that_is_not_a_config_is_refused_in_a_sentence(
 
 
 def test_a_training_resumes_only_with_unchanged_options(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, labels = tmp_path / "trained", tmp_path / "labels"
     labels.mkdir()
     (labels / "images").symlink_to(data / "images")
     (labels / "instances.json").write_bytes((data / "instances.json").read_bytes())
-    command = ["--data", str(labels), "--out", str(out), "--steps", "1", "--short", "96", "96", "--device", "cpu"]
+    command = ["--data", str(labels), "--base", base, "--out", str(out), "--steps", "1", "--short", "96", "96"]
+    command += ["--device", "cpu"]
     assert main(command) == 0
     truth = json.loads((labels / "instances.json").read_text())
     truth["annotations"][0]["category_id"] = 3 - truth["annotations"][0]["category_id"]
@@ -161,14 +183,15 @@ def test_a_training_resumes_only_with_unchanged_options(
     assert {path: path.read_bytes() for path in kept} == kept
 
 
-def test_an_interrupted_evaluation_is_repeated(data: Path, tmp_path: Path) -> None:
+def test_an_interrupted_evaluation_is_repeated(data: Path, base: str, tmp_path: Path) -> None:
     """And a set whose validation photos have no objects still leaves a model."""
     truth = json.loads((data / "instances.json").read_text())
     (tmp_path / "images").symlink_to(data / "images")
     truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] == 0]
     (tmp_path / "instances.json").write_text(json.dumps(truth))
     out = tmp_path / "trained"
-    command = ["--data", str(tmp_path), "--out", str(out), "--steps", "1", "--short", "96", "96", "--device", "cpu"]
+    command = ["--data", str(tmp_path), "--base", base, "--out", str(out), "--steps", "1", "--short", "96", "96"]
+    command += ["--device", "cpu"]
     with patch.object(Judge, "__call__", side_effect=MemoryError), pytest.raises(MemoryError):
         main(command)
     assert not (out / "models.toml").exists()
@@ -183,10 +206,9 @@ def test_a_one_stage_detector_learns_boxes(data: Path, tmp_path: Path) -> None:
     name = "retinanet_r18_fpn_1x_coco"
     base, out = tmp_path / "base", tmp_path / "trained"
     base.mkdir()
-    whole = mmcv.Config.fromfile(str(load_zoo()[name].config))
-    step = next(step for step in whole.data.test.pipeline if step.type == "MultiScaleFlipAug")
-    step.img_scale = (160, 96)
-    whole.dump(str(base / "one.py"))
+    config = mmcv.Config.fromfile(str(load_zoo()[name].config))
+    config.merge_from_dict({"data.test.pipeline.1.img_scale": (160, 96)})
+    config.dump(str(base / "one.py"))
     write_checkpoint(base / "one.py", base / "one.pth")
     write_entry(base, "one")
     command = ["--data", str(data), "--base", str(base), "--out", str(out), "--steps", "1", "--short", "96", "96"]

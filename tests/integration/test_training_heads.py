@@ -14,6 +14,7 @@ from app.training.report import read_log
 from app.vision.catalogue.models import load_catalogue
 from app.worker.training_folder import progress
 from tests.fixtures.squares import COLOURS, write_squares
+from tests.fixtures.trained import write_small
 from tests.integration.test_training_loop import interrupted
 
 
@@ -22,19 +23,26 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_squares(tmp_path_factory.mktemp("squares"))
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_small(tmp_path_factory.mktemp("base") / "small"))
+
+
 @pytest.fixture(autouse=True)
 def one_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regions, "VERSIONS", 1)
 
 
-def options(data: Path, out: Path, *more: str) -> list[str]:
+def options(data: Path, base: str, out: Path, *more: str) -> list[str]:
     common = ["--validation", "0.25", "--evaluations", "1", "--short", "96", "96", "--device", "cpu"]
-    return ["--data", str(data), "--out", str(out), *common, *more]
+    return ["--data", str(data), "--base", base, "--out", str(out), *common, *more]
 
 
-def test_new_classes_are_learned_beside_the_bases_and_nothing_of_these_changes(data: Path, tmp_path: Path) -> None:
+def test_new_classes_are_learned_beside_the_bases_and_nothing_of_these_changes(
+    data: Path, base: str, tmp_path: Path
+) -> None:
     out = tmp_path / "trained"
-    command = options(data, out, "--classes", "base+data", "--steps", "3", "--precision", "f32")
+    command = options(data, base, out, "--classes", "base+data", "--steps", "3", "--precision", "f32")
     with patch.object(Trainer, "_step", interrupted(Trainer._step, at=1)):
         assert main(command) == 130
     assert main(command) == 0
@@ -53,9 +61,9 @@ def test_new_classes_are_learned_beside_the_bases_and_nothing_of_these_changes(d
         assert torch.equal(torch.cat([rows[:80], rows[-1:]]), before[key])
 
 
-def test_the_heads_learn_the_classes_of_the_data_alone_masks_included(data: Path, tmp_path: Path) -> None:
+def test_the_heads_learn_the_classes_of_the_data_alone_masks_included(data: Path, base: str, tmp_path: Path) -> None:
     out = tmp_path / "trained"
-    assert main(options(data, out, "--train", "heads", "--steps", "1")) == 0
+    assert main(options(data, base, out, "--train", "heads", "--steps", "1")) == 0
     (entry,) = [entry for entry in read_log(out / "log.jsonl") if "loss" in entry]
     assert entry["loss_mask"] > 0
     assert "loss_rpn_cls" not in entry
@@ -64,8 +72,8 @@ def test_the_heads_learn_the_classes_of_the_data_alone_masks_included(data: Path
 
 
 def test_photos_whose_features_do_not_fit_into_memory_are_refused_in_a_sentence(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    data: Path, base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(regions, "MAX_BYTES", 1)
-    assert main(options(data, tmp_path / "trained", "--train", "heads", "--steps", "1")) == 1
+    assert main(options(data, base, tmp_path / "trained", "--train", "heads", "--steps", "1")) == 1
     assert capsys.readouterr().err.splitlines()[-1] == regions.TOO_MANY
