@@ -21,7 +21,7 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
-# The folders of tests, each a marker, in the order in which they run: the fast ones first.
+# The folders of tests, each a marker, in the order in which they run: the fast ones first, after every slow test.
 SUITES = ("unit", "integration", "e2e", "docker")
 # A folder of third-party photos and drawings that are no part of the repository, each kind in a folder of its own:
 # coco/eval (photos of the validation set and their instances.json), exif, faces/examples/faces (of dlib),
@@ -30,11 +30,14 @@ TEST_DATA = os.environ.get("TEST_DATA", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder, and run the folders in the order of SUITES."""
+    """Mark each test by its folder, and run the folders in the order of SUITES.
+
+    Slow tests come before all others: where processes share the tests, none is left alone with one at the end.
+    """
     suites = {item: item.path.relative_to(ROOT / "tests").parts[0] for item in items}
     for item, suite in suites.items():
         item.add_marker(suite)
-    items.sort(key=lambda item: SUITES.index(suites[item]))
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, SUITES.index(suites[item])))
 
 
 @pytest.fixture(scope="session")

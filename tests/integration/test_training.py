@@ -53,6 +53,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_small(tmp_path_factory.mktemp("base") / "small"))
 
 
+@pytest.mark.slow
 def test_a_stopped_training_resumes_and_its_model_is_served_and_evaluated(
     data: Path, base: str, tmp_path: Path, clean_redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
