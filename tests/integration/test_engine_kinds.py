@@ -22,7 +22,10 @@ def light(name: str) -> tuple[Any, Any]:
     assert folder is not None
     config = mmcv.Config.fromfile(str(folder / "configs" / f"{name}.py"))
     config.model.train_cfg = config.model.backbone.init_cfg = None
-    if config.model.get("neck") and not config.model.backbone.get("dcn"):
+    if config.model.backbone.get("dcn"):  # Which needs at least 50 layers.
+        config.model.backbone.update(base_channels=16, stem_channels=16)
+        config.model.neck.in_channels = [64, 128, 256, 512]
+    elif config.model.get("neck"):
         config.model.backbone.depth = 18
         (config.model.neck[0] if "libra" in name else config.model.neck).in_channels = [64, 128, 256, 512]
     return build_detector(config.model).eval(), config

@@ -333,7 +333,7 @@ def test_the_real_trainer_turns_a_data_set_into_a_version(
 ) -> None:
     # At low priority it would wait for the end of the tests beside it.
     monkeypatch.setattr(training, "leave_cpus_to_others", lambda: None)
-    id = begun(services, data_set)
+    id = services.store.trainings.create(data_set, "starter", 0.01, "My squares").id
     TrainingTask(services, lambda: False)(id)
     assert (of(services, id).state, of(services, id).error) == (State.DONE, None)
     card = services.store.versions.get(id).card
