@@ -54,24 +54,27 @@ def interrupted(step: Callable[..., Any], at: int, number: int = signal.SIGINT) 
     return made
 
 
-def start_process(rank: int, port: int, folder: Path, photos: Path) -> None:
+def train_as(rank: int, environ: dict[str, str], folder: Path, photos: Path) -> None:
     """Train in one of two processes; the second one is told to stop in its third step."""
-    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.manual_seed(rank)
     data = read_coco(photos)
     examples = TrainingSet(data, data.classes, Normalisation((0, 0, 0), (255, 255, 255), True), Augmentation(), 0)
-    trainer = Trainer(Toy(), examples, Plan(steps=50, save_every=50, evaluate_every=50), folder, "cpu", {})
-    begun = copy.deepcopy([trainer.model.state_dict(), trainer.average.module.state_dict()])
     step = interrupted(Trainer._step, at=2, number=signal.SIGTERM) if rank else Trainer._step
-    with patch.object(Trainer, "_step", step), pytest.raises(KeyboardInterrupt):
-        trainer.run()
+    with patch.dict(os.environ, environ | {"RANK": str(rank)}), patch.object(Trainer, "_step", step):
+        trainer = Trainer(Toy(), examples, Plan(steps=50, save_every=50, evaluate_every=50), folder, "cpu", {})
+        begun = copy.deepcopy([trainer.model.state_dict(), trainer.average.module.state_dict()])
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run()
     torch.save([*begun, trainer.model.state_dict()], folder / f"{rank}.pth")
     dist.destroy_process_group()
 
 
 def test_processes_start_with_the_same_weights_and_stop_after_the_same_step(tmp_path: Path) -> None:
     photos = write_squares(tmp_path / "photos")
-    torch.multiprocessing.spawn(start_process, (free_port(), tmp_path, photos), nprocs=2)
+    environ = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    first = torch.multiprocessing.spawn(train_as, (environ, tmp_path, photos), nprocs=1, join=False)
+    train_as(1, environ, tmp_path, photos)
+    assert first.join()
     one, other = (torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in (0, 1))
     for mine, theirs in zip(one, other, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
