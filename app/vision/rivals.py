@@ -54,7 +54,9 @@ def surest(rows: Sequence[Row]) -> list[int]:
     """
     places = list(range(len(rows)))
     guesses = [i for i in _best_first(rows) if rows[i].box and not rows[i].text and not rows[i].points]
-    boxes = np.array([rows[i].box for i in guesses], np.float64).reshape(-1, 4)
+    if len(guesses) < 2:
+        return places
+    boxes = np.array([rows[i].box for i in guesses], np.float64)
     close = _overlaps(boxes) > OVERLAP
     led: dict[int, set[str]] = {}
     for n, i in enumerate(guesses):
@@ -81,7 +83,7 @@ def _overlaps(boxes: np.ndarray) -> np.ndarray:
     """Intersection over union of each of (N, 4) boxes x1 y1 x2 y2 with each: (N, N)."""
     upper_left = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     lower_right = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    shared = np.clip(lower_right - upper_left, 0, None).prod(2)
+    shared = np.maximum(lower_right - upper_left, 0).prod(2)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     overlaps: np.ndarray = shared / np.maximum(areas[:, None] + areas[None] - shared, 1e-9)
     return overlaps

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 
@@ -63,4 +61,4 @@ class Category(NamedTuple):
 
 def shown_score(score: float) -> float:
     """A score as it is shown and compared everywhere: at four decimals, so that server and browser agree."""
-    return float(np.round(score, 4))
+    return round(score * 10_000) / 10_000

@@ -31,7 +31,10 @@ def test_a_prefix_that_is_no_path_is_not_believed(settings: Settings, prefix: st
 
 def test_a_path_is_believed_where_it_is_asked_for(settings: Settings) -> None:
     for service in running(settings, trusted_proxies=1, trusted_headers="prefix"):
-        assert 'href="/photos/static/' in service.client.get("/", headers={"X-Forwarded-Prefix": "/photos"}).text
+        for prefix in ("/photos", "", "/photos"):  # Addresses are kept from one request to the next.
+            page = service.client.get("/", headers={"X-Forwarded-Prefix": prefix}).text
+            assert f'href="{prefix}/static/' in page
+            assert f'href="{prefix}/runs"' in page
 
 
 @pytest.mark.parametrize(

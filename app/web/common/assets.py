@@ -93,16 +93,18 @@ def serve(app: Flask, endpoint: str, folder: Path) -> None:
 
 
 def _remembering(app: Flask, endpoint: str) -> Callable[..., str]:
-    """`url_for` that makes the address of each of the endpoint's files once: a page names two dozen of them."""
+    """`url_for` that makes an address once where it is always the same: a page names three dozen of them.
+
+    That is so for each of the endpoint's files, and for an endpoint by its full name and without values.
+    """
     url_for = cast(Callable[..., str], app.jinja_env.globals["url_for"])
-    address_of = _once_for_each_root(lambda filename: url_for(endpoint, filename=filename))
+    file = _once_for_each_root(lambda filename: url_for(endpoint, filename=filename))
+    page = _once_for_each_root(url_for)
 
     def address(name: str, /, **values: Any) -> str:
-        return (
-            address_of(values["filename"])
-            if name == endpoint and values.keys() == {"filename"}
-            else url_for(name, **values)
-        )
+        if name == endpoint and values.keys() == {"filename"}:
+            return file(values["filename"])
+        return url_for(name, **values) if values or name.startswith(".") else page(name)
 
     return address
 

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -80,7 +81,7 @@ class ResultLists:
     nouns: list[str]
     lower: float | None
 
-    @property
+    @cached_property
     def groups(self) -> list[Group]:
         """The rows of a crowd by class, in the order of their best scores, as js/list.js has them; else none."""
         named: dict[str, list[ListRow]] = {}
@@ -107,7 +108,7 @@ class ResultLists:
         listed = {chip.name for chip in self.chips}
         return [name for name in self.hidden if name not in listed]
 
-    @property
+    @cached_property
     def tally(self) -> str:
         """What was found, for the picture's description: `car (3), person`."""
         counts = Counter(row.name for row in self.rows)
