@@ -1,4 +1,6 @@
-"""What one request costs the web process: CPU milliseconds, while a light worker takes the model's place.
+"""What requests cost the web process: CPU milliseconds of one of each kind, and memory after 20,000 mixed ones.
+
+A light worker takes the model's place.
 
 Run as `python -m bench.requests`. CPU time is the process's own, so other programs on the machine hardly change it.
 Beside the service, in the same run, a bare Flask view that reads one row, served by the same gunicorn.
@@ -15,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +31,21 @@ from bench.service import descendants
 from tests.e2e import stack
 
 CLIENTS, GETS, POSTS = 64, 2560, 256
+MIXED = 20_000
 # Limited as in use, but never refused.
-SETTINGS = {"RATE_LIMIT": "1000000/second", "QUEUE_MAX": "1000000", "LOG_LEVEL": "ERROR"}
+SETTINGS = {
+    "RATE_LIMIT": "1000000/second",
+    "RENDER_LIMIT": "1000000/second",
+    "QUEUE_MAX": "1000000",
+    "LOG_LEVEL": "ERROR",
+}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 Request = Callable[[http.client.HTTPConnection], None]
 
 
 def measure() -> dict[str, float]:
-    """CPU milliseconds of the web process for each kind of request, and its megabytes after all of them."""
+    """CPU milliseconds of the web process for each kind of request, and its megabytes after mixed ones."""
     with contextlib.ExitStack() as held:
         folder, redis_url = Path(held.enter_context(tempfile.TemporaryDirectory())), held.enter_context(redis_server())
         with stack.serving(folder, redis_url, stack.LIGHT, **SETTINGS) as site:
@@ -53,10 +61,25 @@ def measure() -> dict[str, float]:
                 "health": (GETS, _get("/healthz")),
             }
             report = {name: _cpu(host, requests, request) for name, (requests, request) in kinds.items()}
+            _load(host, MIXED, _mixed(run, kinds["post"][1], numbers))
             report["resident_mb"] = max(map(_resident, _web_processes()))
         with _bare(folder / "data" / "detector.db") as host:
             report["bare"] = _cpu(host, GETS, _get(f"/rows/{run}"))
     return report
+
+
+def _mixed(run: str, post: Request, numbers: Iterator[int]) -> Request:
+    """Of twenty requests eleven ask for a run's state, three for its page, three for its overlay and two for a picture,
+    of which every fourth has to be drawn; one sends a photo."""
+    state, page, overlay = (_get(f"/runs/{run}{part}") for part in ("/status", "", "/overlay"))
+
+    def picture(connection: http.client.HTTPConnection) -> None:
+        number = next(numbers)
+        threshold = 0.5 if number % 4 else number % 10_000 / 10_000
+        _ask(connection, "GET", f"/runs/{run}/image?threshold={threshold:.4f}")
+
+    turns = cycle([*[state] * 11, *[page] * 3, *[overlay] * 3, *[picture] * 2, post])
+    return lambda connection: next(turns)(connection)
 
 
 def photo(number: int) -> bytes:
