@@ -7,16 +7,27 @@ from datetime import datetime
 from heapq import merge
 from itertools import islice
 
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, String, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.store.base import StorePart, kept
 from app.store.history import page_cursor, within
-from app.store.models import Batch, Run, RunClass
+from app.store.models import Batch, Run, RunClass, UTCDateTime, utcnow
 from app.store.states import State
 
 # Runs of a batch whose photos stand for it, and classes that are named.
 STACKED, NAMED = 4, 3
+# The runs of a batch, and those beside a run in the history of its owner.
+_IN_BATCH = (
+    select(Run.id)
+    .where(Run.batch_id == bindparam("batch"), kept(Run, bindparam("now")))
+    .order_by(Run.created_at, Run.id)
+)
+_OTHERS = select(Run.id).where(Run.owner == bindparam("owner"), Run.batch_id.is_(None), kept(Run, bindparam("now")))
+_KEY = tuple_(Run.created_at, Run.id)
+_OWN = tuple_(bindparam("created_at", type_=UTCDateTime()), bindparam("id", type_=String()))
+_NEWER = _OTHERS.where(_KEY > _OWN).order_by(Run.created_at, Run.id).limit(1)
+_OLDER = _OTHERS.where(_KEY < _OWN).order_by(Run.created_at.desc(), Run.id.desc()).limit(1)
 
 
 @dataclass(frozen=True)
@@ -137,18 +148,14 @@ class Gallery(StorePart):
         return self._place_in_batch(run) if run.batch_id else self._place_in_history(run)
 
     def _place_in_batch(self, run: Run) -> Place:
-        order = select(Run.id).where(Run.batch_id == run.batch_id, kept(Run)).order_by(Run.created_at, Run.id)
-        with self.database.reading() as session:
-            ids = [None, *session.scalars(order), None]
+        rows = self.database.read(_IN_BATCH, batch=run.batch_id, now=utcnow())
+        ids = [None, *(id for (id,) in rows), None]
         if run.id not in ids:  # removed at this moment
             return Place(None, None)
         number = ids.index(run.id)
         return Place(ids[number - 1], ids[number + 1], number, len(ids) - 2)
 
     def _place_in_history(self, run: Run) -> Place:
-        others = select(Run.id).where(Run.owner == run.owner, Run.batch_id.is_(None), kept(Run)).limit(1)
-        key, own = tuple_(Run.created_at, Run.id), tuple_(run.created_at, run.id)
-        newer = others.where(key > own).order_by(Run.created_at, Run.id)
-        older = others.where(key < own).order_by(Run.created_at.desc(), Run.id.desc())
-        with self.database.reading() as session:
-            return Place(session.scalar(newer), session.scalar(older))
+        known = {"owner": run.owner, "created_at": run.created_at, "id": run.id, "now": utcnow()}
+        before, after = (self.database.read(beside, **known) for beside in (_NEWER, _OLDER))
+        return Place(*(rows[0][0] if rows else None for rows in (before, after)))
