@@ -79,9 +79,11 @@ def heads_with_regions(
         learn_rows_only(detector.roi_head, rows, [classes.index(name) for name in data])
     seconds = FEATURES * 60 * options.minutes if options.minutes else math.inf
     told = made(options.out) / "prepared.json"
+    part = told.with_suffix(".part")
 
     def tell(share: float) -> None:
-        told.write_text(json.dumps({"share": share}))
+        part.write_text(json.dumps({"share": share}))
+        part.replace(told)  # Whoever reads it meanwhile finds it whole.
 
     return Heads(detector), RegionSet(photos, RegionReader(detector, options.device), seconds, tell)
 
