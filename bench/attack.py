@@ -256,7 +256,9 @@ def waiting(site: Site) -> Answers:
         ("GET", f"/api/v1/runs/{run}/events", None),
         ("POST", "/classify", _noise(400)),
     ):
-        connection = http.client.HTTPConnection(site.host, site.port, timeout=60, source_address=(OTHER_CALLER, 0))
+        connection = http.client.HTTPConnection(
+            site.host, site.port, timeout=PATIENCE, source_address=(OTHER_CALLER, 0)
+        )
         connection.request(method, path, body, {"Content-Type": "image/jpeg"})
         told.append(f"another {method} {path.rpartition('/')[2]}: {connection.getresponse().status}")
         connection.close()
