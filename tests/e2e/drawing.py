@@ -62,6 +62,13 @@ def asked(page: Page) -> list[dict[str, Any]]:
     return found
 
 
+def wait_until_asked(page: Page, questions: list[dict[str, Any]], strokes: list[Any]) -> None:
+    """Wait for the question about these strokes; earlier ones were asked while they were drawn."""
+    while not questions or questions[-1]["strokes"] != strokes:
+        with page.expect_request("**/draw/guess"):
+            pass
+
+
 def always(page: Page, name: str) -> None:
     """Have every drawing taken for one animal."""
     shares = {animal: 0.9 if animal == name else 0.02 for animal in ANIMALS}

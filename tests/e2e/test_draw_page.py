@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Page, expect
 
 from tests import drawings
-from tests.e2e.drawing import answer, asked, draw_fish, ink, places
+from tests.e2e.drawing import answer, asked, draw_fish, ink, places, wait_until_asked
 from tests.e2e.test_accessibility import SERIOUS
 
 Visit = Callable[..., Page]
@@ -91,7 +91,7 @@ def test_a_drawing_is_made_by_keyboard_with_a_pen_that_can_be_seen(sheet: Page) 
     expect(answer(sheet)).not_to_have_attribute("data-answer", "")
     sheet.keyboard.press("w")
     expect(sheet.locator("#pen-says")).to_have_text("Pen up, 47\u00a0% from the left, 44\u00a0% from the top")
-    assert questions[-1]["strokes"] == [[[372, 436, 500, 500, 484], [500, 500, 500, 436, 436]]]
+    wait_until_asked(sheet, questions, [[[372, 436, 500, 500, 484], [500, 500, 500, 436, 436]]])
     sheet.keyboard.press("Delete")
     assert ink(sheet) == 0
     sheet.keyboard.press("Tab")
