@@ -49,7 +49,7 @@ class Calibration:
 
     temperature: divides the logits. other: added to the logit of all other words together.
     threshold: minimum probability, "none of them" included, of an animal that is named.
-    raised: added to the logits of the six, before the temperature.
+    raised: (6,), in the order of ANIMALS, added to their logits before the temperature.
     """
 
     temperature: float

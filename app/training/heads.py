@@ -12,7 +12,7 @@ from torch import nn
 
 from app.datasets.classes import BOTH
 from app.training.dataset import TrainingSet
-from app.training.loop import made
+from app.training.loop import make_folder
 from app.training.model import class_rows, learn_rows_only
 from app.training.regions import RegionReader, RegionSet
 
@@ -71,14 +71,15 @@ def heads_with_regions(
 
     Args:
         config: the detector's, with `classes`; data: names of the classes that the photos are labelled for.
-        options: `classes`, `minutes`, `device` and `out` of the training. In `out` is told how far the regions are.
+        options: `classes`, `minutes`, `device` and `out` of the training. `prepared.json` in
+            `out` tells how far the regions are.
     """
     if options.classes == BOTH:
         prefix = "roi_head."
         rows = {key.removeprefix(prefix): count for key, count in class_rows(config, classes).items()}
         learn_rows_only(detector.roi_head, rows, [classes.index(name) for name in data])
     seconds = FEATURES * 60 * options.minutes if options.minutes else math.inf
-    told = made(options.out) / "prepared.json"
+    told = make_folder(options.out) / "prepared.json"
     part = told.with_suffix(".part")
 
     def tell(share: float) -> None:

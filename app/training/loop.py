@@ -70,8 +70,8 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def made(folder: Path) -> Path:
-    """The output folder, made where it is missing. Raises TrainingError."""
+def make_folder(folder: Path) -> Path:
+    """Make the output folder where it is missing, and return it. Raises TrainingError: it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -118,7 +118,7 @@ class Trainer:
         self.interrupted = False
         self.takes_masks = "gt_masks" in inspect.signature(getattr(model, "forward_train", model.forward)).parameters
         self.parse_losses = cast(Callable[[Any], tuple[torch.Tensor, dict[str, float]]], model._parse_losses)
-        made(folder)
+        make_folder(folder)
 
     def resume(self, *, with_plan: bool = False) -> bool:
         """Load `last.pth` if there is one, and return whether there was. Without one the log starts empty.

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from app.web.api.reference import Reference, kind, prose
-from app.web.api.spec import document
 from tests.unit.api_service import Service, module_service
 
 service = module_service
@@ -35,9 +34,9 @@ def test_words_between_backticks_are_code_and_markup_is_text() -> None:
     assert prose("Ask for `a<b`.<br/><br/>Then\n wait.") == "Ask for <code>a&lt;b</code>. Then wait."
 
 
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    return Reference(document(keys_required=False))
+@pytest.fixture
+def reference(service: Service) -> Reference:
+    return Reference(service.app.extensions["openapi"])
 
 
 def test_every_operation_has_an_answer_and_its_errors(reference: Reference) -> None:
@@ -66,8 +65,9 @@ def test_the_least_json_of_a_body_has_what_must_be_there(reference: Reference) -
     assert json.loads(bodies["createTraining"].example) == {"data_set": ""}
 
 
-def test_every_type_that_is_linked_is_on_the_page(service: Service) -> None:
+def test_the_page_shows_examples_and_every_type_that_is_linked(service: Service) -> None:
     page = service.client.get("/docs").text
+    assert "&#34;title&#34;: &#34;Starter Mask R-CNN&#34;" in page  # In the example of an answer.
     linked = {part.split('"')[0] for part in page.split('href="#')[1:]}
     assert "type-Problem" in linked
     assert all(f'id="{name}"' in page for name in linked)

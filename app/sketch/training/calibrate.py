@@ -13,7 +13,8 @@ from app.sketch.recogniser import ANIMALS, Calibration, judge
 # Share of the drawings of other words that a calibration lets be named as one of the six. Of words that it has not seen
 # a few more are named, and these shall be 3 % at most.
 MAX_WRONG = 0.029
-# The least recognised of the six is raised in such steps, as long as the balanced accuracy falls by no more than this.
+# The least recognised of the six is raised in steps, to MAX_RAISED at most, as long as the balanced accuracy falls by
+# MAX_LOSS at most.
 STEP, MAX_LOSS, MAX_RAISED = 0.1, 0.001, 2.0
 # Drawings of other words from which temperature and offset are determined; the threshold is determined from all.
 MAX_FITTED = 10_000

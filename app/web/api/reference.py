@@ -18,7 +18,10 @@ _CODE = re.compile(r"`([^`]+)`")
 
 @dataclass(frozen=True)
 class Field:
-    """A parameter, or a member of a body. place: path, query or header; empty for a member."""
+    """A parameter, or a member of a body.
+
+    place: path, query or header; empty for a member. kind: its type in words. choices: all values that it may have.
+    """
 
     name: str
     place: str
@@ -26,7 +29,6 @@ class Field:
     required: bool
     about: Markup
     choices: tuple[str, ...] = ()
-    example: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,6 @@ def _parameter(parameter: dict[str, Any]) -> Field:
         parameter.get("required", False),
         prose(parameter.get("description", "")),
         ("true", "false") if schema.get("type") == "boolean" else tuple(schema.get("enum", ())),
-        parameter.get("example", ""),
     )
 
 
